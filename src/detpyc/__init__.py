@@ -1,0 +1,5 @@
+"""Deterministic, canonical bytecode for wheels."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,106 @@
+"""Canonical form, version 1: one encoding for each code object, whatever state its writer was in.
+
+The rules, which the functions here and `marshal.write` carry out together:
+
+1. Objects of the same type and value are one object. The first occurrence is written in full, and flagged only if the
+   object occurs again; every later one is a reference. (`marshal.read` finds them, `marshal.write` writes them.)
+2. ``None``, ``True``, ``False``, ``...`` and ``StopIteration`` are never flagged nor referenced.
+3. The elements of a set are ordered by their standalone encoding. (`order_sets`)
+4. A text is marked as interned if it is an identifier anywhere in the payload, or consists of ``[A-Za-z0-9_]`` alone.
+   (`interned_texts`)
+5. Every object takes its shortest type code. (`marshal.write`)
+6. Whatever is not understood is an error. (`marshal.read`)
+
+Loaded by the worker under the target interpreter: standard library only, Python 3.8 syntax.
+"""
+
+from __future__ import annotations
+
+from . import marshal
+from .header import HEADER_SIZE, PycHeader
+from ..errors import BytecodeError
+
+FORM = 1
+
+_NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+_MAX_ELEMENT = 1 << 24  # bytes; references let a small payload claim elements that unfold to any size
+
+
+def canonicalize_pyc(data: bytes) -> bytes:
+    """Bring a whole pyc into canonical form; its header stays as it is.
+
+    Args:
+        data: the pyc, of any CPython from 3.8 to 3.15.
+
+    Returns:
+        The pyc with the same header and the canonical payload.
+
+    Raises:
+        BytecodeError: if the header or the payload is not understood; its offset counts from the start of ``data``.
+
+    """
+    header = PycHeader.parse(data)
+    try:
+        return data[:HEADER_SIZE] + canonicalize(data[HEADER_SIZE:], header.version)
+    except BytecodeError as error:
+        raise BytecodeError(error.reason, HEADER_SIZE + error.offset) from error
+
+
+def canonicalize(payload: bytes, version: tuple[int, int]) -> bytes:
+    """Bring a marshalled payload into canonical form.
+
+    Args:
+        payload: what ``marshal.dumps`` makes, in any version of its format, of a code object or of what one is made of.
+        version: of the CPython that wrote it, e.g. ``(3, 12)``.
+
+    Returns:
+        The canonical payload: it loads as an equal object, and is the same for all payloads that do.
+
+    Raises:
+        BytecodeError: if the payload is not understood; it names the offset.
+
+    """
+    nodes = marshal.read(payload, version)
+    interned = interned_texts(nodes)
+    order_sets(nodes, interned)
+    return marshal.write(nodes, interned)
+
+
+def interned_texts(nodes: marshal.Nodes) -> set[int]:
+    """Return the nodes of the texts to be marked as interned.
+
+    CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
+    ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
+    """
+    layout, values = nodes.layout, nodes.values
+    interned: set[int] = set()
+    for code in nodes.heads:
+        children = values[code]
+        interned.update([children[field] for field in layout.names])
+        for field in layout.tuples_of_names:
+            interned.update(values[children[field]])
+    interned.update(
+        [
+            node
+            for node, kind in enumerate(nodes.kinds)
+            if kind == marshal.TYPE_UNICODE and not values[node].translate(None, _NAME_CHARACTERS)
+        ]
+    )
+    return interned
+
+
+def order_sets(nodes: marshal.Nodes, interned: set[int]) -> None:
+    """Put the elements of every set in the order of their standalone encodings, written without references."""
+    sets = [node for node in nodes.containers if nodes.kinds[node] in marshal.SETS]
+    if not sets:
+        return
+    leaves = marshal.encode_leaves(nodes, interned)
+    sizes = [0 if leaf is None else len(leaf) for leaf in leaves]
+    # Children come before their parents, so that every set in a set is ordered before the one around it.
+    for node, offset in nodes.containers.items():
+        children = nodes.values[node]
+        if nodes.kinds[node] in marshal.SETS:
+            if any(sizes[child] > _MAX_ELEMENT for child in children):
+                raise BytecodeError(f"a set element that unfolds to more than {_MAX_ELEMENT} bytes", offset)
+            nodes.values[node] = tuple(sorted(children, key=lambda child: marshal.emit(nodes, leaves, child)))
+        sizes[node] = len(marshal.opening(nodes, node)) + sum([sizes[child] for child in children])

@@ -1,0 +1,1 @@
+"""Sources to canonical pycs, by interpreters of any supported release."""

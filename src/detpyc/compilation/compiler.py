@@ -1,0 +1,288 @@
+"""Byte-compile sources through a pool of workers."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from detpyc.compilation import worker
+from detpyc.compilation.interpreters import START_LIMIT, command, described, environment, indented
+from detpyc.errors import InterpreterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from detpyc.compilation.interpreters import Interpreter
+
+TIME_LIMIT = 300.0  # seconds for one source; the largest real ones take a few
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source to byte-compile.
+
+    Attributes:
+        path: relative to its root, with ``/`` on every system; it becomes ``co_filename``.
+        content: the file's bytes.
+
+    """
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What became of a source.
+
+    Attributes:
+        source_hash: as it goes into a hash-based header.
+        payloads: the canonical payload for each optimization level, in the order in which the levels were asked for.
+
+    """
+
+    source_hash: bytes
+    payloads: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A source that does not compile.
+
+    Attributes:
+        reason: in the compiler's words, with the line.
+
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A source on which the worker died, hung, or broke its word.
+
+    Attributes:
+        reason: what happened.
+
+    """
+
+    reason: str
+
+
+Outcome = Compiled | Refused | Failed
+
+
+def byte_compile(
+    interpreter: Interpreter,
+    sources: Sequence[Source],
+    levels: Sequence[int],
+    finish: Callable[[Source, Outcome], T],
+    *,
+    jobs: int | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> list[T]:
+    """Byte-compile sources with one interpreter.
+
+    Args:
+        interpreter: a supported one.
+        sources: what to compile.
+        levels: the optimization levels, each 0, 1 or 2.
+        finish: called with each source and what became of it, in a thread of the pool and in no given order; made for
+            what releases the GIL. An exception that it raises ends the whole.
+        jobs: how many workers; by default as many as there are usable processors. The results do not depend on it.
+        time_limit: seconds for one source.
+
+    Returns:
+        What ``finish`` returned for each source, in the order of the sources.
+
+    Raises:
+        InterpreterError: if the interpreter cannot be started.
+
+    """
+    results: dict[int, T] = {}
+    # Largest first, so that no worker is left alone with a large source at the end.
+    queue = deque(sorted(range(len(sources)), key=lambda index: len(sources[index].content), reverse=True))
+
+    def work() -> None:
+        with ExitStack() as stack:
+            current: _Worker | None = None
+            while queue and not pool.closed:
+                try:
+                    index = queue.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                if current is None:
+                    current = stack.enter_context(_Worker(interpreter, pool))
+                outcome = current.compile(sources[index], bytes(levels))
+                if pool.closed:
+                    return
+                if isinstance(outcome, Failed):
+                    current = None  # the next source gets another
+                results[index] = finish(sources[index], outcome)
+
+    with _Pool(time_limit) as pool:
+        pool.run(work, min(jobs or usable_processors(), len(sources)))
+    return [results[index] for index in range(len(sources))]
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Pool:
+    """The workers of one call, and the watch over their time. Whatever ends the call ends them."""
+
+    def __init__(self, time_limit: float) -> None:
+        self.time_limit = time_limit
+        self.closed = False
+        self.lock = threading.Lock()
+        self.workers: set[_Worker] = set()
+        self.over = threading.Event()
+        self.watch = threading.Thread(target=self.watch_time, name="detpyc-watch", daemon=True)
+
+    def __enter__(self) -> _Pool:
+        self.watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self.over.set()
+        self.watch.join()
+
+    def run(self, work: Callable[[], None], threads: int) -> None:
+        """Run ``work`` in as many threads; the first exception, or an interrupt, ends all of them."""
+        with ThreadPoolExecutor(max(threads, 1), thread_name_prefix="detpyc") as executor:
+            futures = [executor.submit(work) for _ in range(threads)]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self.close()  # the executor waits for its threads, and they for their workers
+                raise
+
+    def close(self) -> None:
+        """Kill every worker and admit no other."""
+        with self.lock:
+            self.closed = True
+            for each in self.workers:
+                each.process.kill()
+
+    def watch_time(self) -> None:
+        while not self.over.wait(min(0.2, self.time_limit / 4)):
+            now = time.monotonic()
+            with self.lock:
+                for each in self.workers:
+                    if each.deadline < now:
+                        each.timed_out = True
+                        each.process.kill()
+
+
+class _Worker:
+    """One worker process. It is killed when it is left, and has nothing to say then."""
+
+    def __init__(self, interpreter: Interpreter, pool: _Pool) -> None:
+        self.interpreter = interpreter
+        self.pool = pool
+        self.timed_out = False
+        self.deadline = time.monotonic() + START_LIMIT
+        self.stderr = tempfile.TemporaryFile()  # a pipe that nobody reads could fill up
+
+    def __enter__(self) -> _Worker:
+        with self.pool.lock:
+            if self.pool.closed:
+                raise InterpreterError(f"{self.interpreter.path}: not started, since the compilation was ended")
+            try:
+                self.process = subprocess.Popen(
+                    command(self.interpreter.path),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self.stderr,
+                    env=environment(),
+                )
+            except OSError as error:
+                self.stderr.close()
+                raise InterpreterError(f"{self.interpreter.path}: cannot be run: {error.strerror}") from error
+            self.pool.workers.add(self)
+        try:
+            self.greet()
+        except BaseException:
+            self.__exit__()
+            raise
+        self.deadline = math.inf
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.pool.lock:
+            self.pool.workers.discard(self)
+        self.process.kill()
+        with self.process:  # closes its pipes and waits for it
+            pass
+        self.stderr.close()
+
+    def greet(self) -> None:
+        """Hold what the process says it is against what it was started as.
+
+        Raises:
+            InterpreterError: if it is another, or does not start.
+
+        """
+        answer = self.answer_to(None)
+        if answer is None:
+            raise InterpreterError(f"{self.interpreter.path}: {self.obituary()}")
+        found = described(self.interpreter.path, answer)
+        if found != self.interpreter:
+            raise InterpreterError(
+                f"{found.path}: was CPython {self.interpreter.release} and is now {found.implementation} {found.release}"
+            )
+
+    def compile(self, source: Source, levels: bytes) -> Outcome:
+        """Have one source compiled. After a `Failed` the worker is of no more use."""
+        self.deadline = time.monotonic() + self.pool.time_limit
+        answer = self.answer_to([source.path.encode("utf-8", "surrogatepass"), levels, source.content])
+        self.deadline = math.inf
+        if answer is None:
+            return Failed(self.obituary())
+        match answer:
+            case [worker.COMPILED, source_hash, *payloads] if len(payloads) == len(levels):
+                return Compiled(source_hash, tuple(payloads))
+            case [worker.REFUSED, reason]:
+                return Refused(reason.decode())
+            case [worker.UNFAITHFUL, reason]:
+                return Failed(reason.decode())
+        return Failed(f"{self.interpreter.path} gave an answer that makes no sense: {answer!r:.100}")
+
+    def answer_to(self, request: list[bytes] | None) -> list[bytes] | None:
+        """Send a request, if there is one, and read the answer; None if the process has ended instead."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            if request is not None:
+                worker.write_frame(self.process.stdin, request)
+            return worker.read_frame(self.process.stdout)
+        except (OSError, EOFError):
+            return None
+
+    def obituary(self) -> str:
+        """Say how the process ended."""
+        if self.timed_out:
+            return f"{self.interpreter.path} did not answer within {self.pool.time_limit:g} seconds"
+        self.process.kill()  # it may have closed its pipe and live on
+        status = self.process.wait()
+        self.stderr.seek(0)
+        cause = f"with signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        return f"{self.interpreter.path} ended {cause}{indented(self.stderr.read())}"

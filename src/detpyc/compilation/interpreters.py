@@ -1,0 +1,243 @@
+"""Find the CPython that a request names, and tell what an interpreter is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from detpyc.bytecode.header import MAGIC_NUMBERS, SUPPORTED
+from detpyc.compilation import worker
+from detpyc.errors import InterpreterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+START_LIMIT = 60.0  # seconds for an interpreter to say what it is; a cold disk is slow, a hanging shim is not waited for
+
+_REQUEST = re.compile(r"(?:cpython|python)?-?(?P<release>3\.\d+(?:\.\d+\w*)?)", re.IGNORECASE)
+_MINOR = re.compile(r"3\.\d+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python interpreter, as it describes itself.
+
+    Attributes:
+        path: of its executable.
+        implementation: ``sys.implementation.name``, e.g. ``cpython``.
+        release: e.g. ``3.12.1``; with a suffix for a pre-release.
+        cache_tag: e.g. ``cpython-312``.
+        magic_number: of its pycs, e.g. 3531.
+
+    """
+
+    path: str
+    implementation: str
+    release: str
+    cache_tag: str
+    magic_number: int
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The release without its patch number, e.g. ``(3, 12)``."""
+        major, minor = self.release.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot byte-compile for us; None if it can."""
+        if self.implementation != "cpython":
+            return f"it is {self.implementation}, not CPython, and its bytecode has another format"
+        if MAGIC_NUMBERS.get(self.magic_number) != self.version:
+            return f"it is CPython {self.release} with magic number {self.magic_number}; {SUPPORTED} are supported, final releases only"
+        return None
+
+    def satisfies(self, release: str) -> bool:
+        """Tell whether it is of a release: ``3.12`` means any ``3.12.*``, ``3.12.1`` only itself."""
+        return self.release == release or (bool(_MINOR.match(release)) and self.release.startswith(f"{release}."))
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment for an interpreter that must not be influenced by ours."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
+
+
+def command(path: str) -> list[str]:
+    """Return the command that starts the worker under an interpreter, isolated and writing no bytecode."""
+    return [path, "-I", "-S", "-B", worker.__file__]
+
+
+def current() -> Interpreter:
+    """Return the interpreter that runs this code.
+
+    Raises:
+        InterpreterError: if it does not know its own executable, as when Python is embedded.
+
+    """
+    if not sys.executable:
+        raise InterpreterError("the running Python does not know its own executable; name an interpreter to compile with")
+    return described(sys.executable, worker.describe())
+
+
+def describe(path: str | os.PathLike[str]) -> Interpreter:
+    """Run an interpreter and let it say what it is.
+
+    Args:
+        path: of its executable.
+
+    Raises:
+        InterpreterError: if it does not run, or is no Python that the worker can run under.
+
+    """
+    path = os.fspath(path)
+    try:
+        completed = subprocess.run(
+            command(path),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment(),
+            timeout=START_LIMIT,
+            check=True,
+        )
+        fields = worker.read_frame(BytesIO(completed.stdout))
+        if fields is None:
+            raise EOFError
+        return described(path, fields)
+    except subprocess.TimeoutExpired as error:
+        raise InterpreterError(f"{path}: did not start within {START_LIMIT:.0f} seconds") from error
+    except subprocess.CalledProcessError as error:
+        raise InterpreterError(
+            f"{path}: is no Python that can be used; {SUPPORTED} are supported. It ended with status {error.returncode}"
+            + indented(error.stderr)
+        ) from error
+    except OSError as error:
+        raise InterpreterError(f"{path}: cannot be run: {error.strerror}") from error
+    except (EOFError, ValueError) as error:
+        raise InterpreterError(f"{path}: is no Python: it did not answer as one") from error
+
+
+def described(path: str, fields: list[bytes]) -> Interpreter:
+    """Return the interpreter at a path, given how it described itself (`worker.describe`)."""
+    implementation, release, cache_tag, magic_number = fields
+    return Interpreter(
+        path, implementation.decode(), release.decode(), cache_tag.decode(), int.from_bytes(magic_number, "little")
+    )
+
+
+def indented(stream: bytes, lines: int = 10) -> str:
+    """Return the end of what a failed process wrote, set off for an error message."""
+    tail = stream.decode(errors="replace").strip().splitlines()[-lines:]
+    return "".join(f"\n    {line}" for line in tail)
+
+
+def find(request: str) -> Interpreter:
+    """Find the interpreter for a request.
+
+    The running interpreter is taken if it fits; then the newest release that is found on ``PATH`` and where version
+    managers and installers put interpreters.
+
+    Args:
+        request: ``3.12``, a pinned ``3.12.1``, the same with ``cpython`` or ``python`` before it, or the path of an
+            executable.
+
+    Returns:
+        The interpreter, which is supported.
+
+    Raises:
+        InterpreterError: if there is none, or it is not supported; it lists what was found.
+
+    """
+    if os.path.dirname(request):
+        return supported(describe(request))
+    match = _REQUEST.fullmatch(request)
+    if match is None:
+        raise InterpreterError(f'"{request}" names no interpreter; write "3.12", "3.12.1", "cpython3.12" or a path')
+    release = match["release"]
+    running = current()
+    if running.problem is None and running.satisfies(release):
+        return running
+    minor = ".".join(release.split(".")[:2])
+    for candidates in _candidates(minor):
+        fitting = [found for found in _describe_all(candidates) if found.problem is None and found.satisfies(release)]
+        if fitting:
+            return max(fitting, key=lambda found: Version(found.release))
+    raise InterpreterError(f'no interpreter for "{request}"; found are:{_listing()}\n{_way_out(release)}')
+
+
+def _way_out(release: str) -> str:
+    if _MINOR.match(release):
+        return f"Install CPython {release}, put it on PATH, or give the path of its executable."
+    return f"Install CPython {release} exactly (its bytecode differs from other patch releases'), or change the pin."
+
+
+def supported(interpreter: Interpreter) -> Interpreter:
+    """Return the interpreter if it is one that can byte-compile for us.
+
+    Raises:
+        InterpreterError: if it is not; it says why.
+
+    """
+    if interpreter.problem is not None:
+        raise InterpreterError(f"{interpreter.path}: {interpreter.problem}")
+    return interpreter
+
+
+def find_all() -> list[Interpreter]:
+    """Return every Python that is found here, the newest release first; the running one is among them."""
+    found = {interpreter.path: interpreter for interpreter in _describe_all(_executables().values())}
+    if sys.executable:
+        running = current()
+        if os.path.realpath(running.path) not in {os.path.realpath(path) for path in found}:
+            found[running.path] = running
+    return sorted(found.values(), key=lambda each: (Version(each.release), each.path), reverse=True)
+
+
+def _candidates(minor: str) -> Iterator[list[str]]:
+    """Give the executables to try for a minor version: first those whose name tells it, then those whose name is mute."""
+    telling = re.compile(rf"python{re.escape(minor)}[a-z]*(?:\.exe)?", re.IGNORECASE)
+    mute = re.compile(r"python3?(?:\.exe)?", re.IGNORECASE)
+    executables = _executables()
+    yield [path for real, path in executables.items() if any(telling.fullmatch(Path(name).name) for name in (real, path))]
+    yield [path for real, path in executables.items() if mute.fullmatch(Path(real).name)]
+
+
+def _executables() -> dict[str, str]:
+    """List the Python executables of this machine without running any: each real path, and the path it was found under."""
+    from findpython.providers import ALL_PROVIDERS
+
+    found: dict[str, str] = {}
+    for provider_class in ALL_PROVIDERS.values():
+        provider = provider_class.create()
+        if provider is None:  # not for this platform
+            continue
+        for python in provider.find_pythons():
+            found.setdefault(os.path.realpath(python.executable), str(python.executable))
+    return found
+
+
+def _describe_all(paths: Iterable[str]) -> list[Interpreter]:
+    """Describe those that run; a version manager's shim for a Python that is not installed does not."""
+
+    def describe_or_none(path: str) -> Interpreter | None:
+        try:
+            return describe(path)
+        except InterpreterError:
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        return [found for found in pool.map(describe_or_none, paths) if found is not None]
+
+
+def _listing() -> str:
+    found = find_all()
+    width = max((len(each.release) for each in found), default=0)
+    return "".join(f"\n    {each.release:<{width}}  {each.path}" for each in found) or "\n    none"

@@ -1,0 +1,154 @@
+"""Byte-compile sources for detpyc, in the interpreter that runs this file.
+
+Run as ``INTERPRETER -I -S -B worker.py``. It needs nothing installed there: it loads ``detpyc.errors`` and
+``detpyc.bytecode`` from beside itself, and imports nothing else but the standard library. Python 3.8 syntax.
+
+What it is told and what it answers are frames on standard input and output; a frame is a list of byte strings. The
+first frame it sends says what it is (`describe`). Then each request is answered by one frame:
+
+    request:  path in the distribution (UTF-8), optimization levels (one byte each), source
+    answers:  COMPILED, source hash, one canonical payload for each level
+              REFUSED, what compile() says of the source
+              UNFAITHFUL, what is wrong: the payload does not load as what was compiled
+
+It ends with its standard input. The source is compiled, never executed.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import signal
+import sys
+import warnings
+from struct import Struct
+
+if False:  # type-checkers only; the typing module would slow the start
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import BinaryIO
+
+COMPILED = b"compiled"
+REFUSED = b"refused"
+UNFAITHFUL = b"unfaithful"
+
+_U32 = Struct("<I")
+
+
+def write_frame(stream: BinaryIO, fields: list[bytes]) -> None:
+    """Write a frame: the number of its fields, then each one's size and content."""
+    parts = [_U32.pack(len(fields))]
+    for field in fields:
+        parts += (_U32.pack(len(field)), field)
+    stream.write(b"".join(parts))
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> list[bytes] | None:
+    """Read a frame; None at the end of the stream.
+
+    Raises:
+        EOFError: if the stream ends inside the frame.
+
+    """
+    count = stream.read(_U32.size)
+    if not count:
+        return None
+    return [_read_exactly(stream, _read_u32(stream)) for _ in range(_U32.unpack(count)[0])]
+
+
+def _read_u32(stream: BinaryIO) -> int:
+    value: int = _U32.unpack(_read_exactly(stream, _U32.size))[0]
+    return value
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def describe() -> list[bytes]:
+    """Say what this interpreter is: implementation, release, cache tag, magic number (two bytes)."""
+    from importlib.util import MAGIC_NUMBER
+
+    release = "{}.{}.{}".format(*sys.version_info)
+    if sys.version_info.releaselevel != "final":
+        release += "{0[0]}{1}".format(*sys.version_info[3:])
+    texts = (sys.implementation.name, release, sys.implementation.cache_tag or "")
+    return [*(text.encode() for text in texts), MAGIC_NUMBER[:2]]
+
+
+def compile_source(path: str, levels: bytes, source: bytes) -> list[bytes]:
+    """Answer one request."""
+    from importlib.util import source_hash
+
+    from detpyc.bytecode.canonical import canonicalize
+    from detpyc.errors import BytecodeError
+
+    version = sys.version_info[:2]
+    payloads = []
+    for level in levels:
+        try:
+            code = compile(source, path, "exec", dont_inherit=True, optimize=level)
+            written = marshal.dumps(code)
+        except SyntaxError as error:
+            place = "" if error.lineno is None else "line {}: ".format(error.lineno)
+            return [REFUSED, "{}{}: {}".format(place, type(error).__name__, error.msg).encode("utf-8", "replace")]
+        except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+            return [REFUSED, "{}: {}".format(type(error).__name__, error).encode("utf-8", "replace")]
+        try:
+            payload = canonicalize(written, version)
+            faithful = loads_as(code, payload, canonicalize)
+        except (BytecodeError, ValueError, EOFError, TypeError) as error:
+            return [UNFAITHFUL, "{}: {}".format(type(error).__name__, error).encode("utf-8", "replace")]
+        if not faithful:
+            return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
+        payloads.append(payload)
+    return [COMPILED, source_hash(source), *payloads]
+
+
+def loads_as(code: CodeType, payload: bytes, canonicalize: Callable[[bytes, tuple[int, int]], bytes]) -> bool:
+    """Tell whether a payload loads as the very same code, in all fields.
+
+    Code objects compare equal with different line tables and file names, so what is compared is their encoding in
+    version 2 of the format, which has no references: it depends on the values alone. What it cannot write (slices), or
+    writes in an order that may differ (sets, before 3.11), is compared in canonical form.
+    """
+    loaded = marshal.loads(payload)
+    try:
+        if marshal.dumps(loaded, 2) == marshal.dumps(code, 2):
+            return True
+    except ValueError:
+        pass
+    return canonicalize(marshal.dumps(loaded), sys.version_info[:2]) == payload
+
+
+def adopt_package() -> None:
+    """Make ``detpyc.errors`` and ``detpyc.bytecode`` importable, and nothing else that may lie beside them."""
+    package = type(sys)("detpyc")
+    package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    sys.modules["detpyc"] = package
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    # A Ctrl-C in the terminal goes to the whole process group; it is for the parent to decide what ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # what the compiler warns of is for the source's author, at another time
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else writes to standard output must not end up among the frames
+    write_frame(answers, describe())
+    request = read_frame(requests)
+    if request is None:
+        return
+    adopt_package()
+    while request is not None:
+        path, levels, source = request
+        write_frame(answers, compile_source(path.decode("utf-8", "surrogatepass"), levels, source))
+        request = read_frame(requests)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Wheels as files: their RECORD, their archive, and how to rewrite them. Knows nothing of bytecode."""
