@@ -88,7 +88,7 @@ def byte_compile(
     interpreter: Interpreter,
     sources: Sequence[Source],
     levels: Sequence[int],
-    finish: Callable[[Source, Outcome], T],
+    finish: Callable[[int, Outcome], T],
     *,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
@@ -99,7 +99,7 @@ def byte_compile(
         interpreter: a supported one.
         sources: what to compile.
         levels: the optimization levels, each 0, 1 or 2.
-        finish: called with each source and what became of it, in a thread of the pool and in no given order; made for
+        finish: called with each source's index and what became of it, in a thread of the pool and in no given order; made for
             what releases the GIL. An exception that it raises ends the whole.
         jobs: how many workers; by default as many as there are usable processors. The results do not depend on it.
         time_limit: seconds for one source.
@@ -130,7 +130,7 @@ def byte_compile(
                     return
                 if isinstance(outcome, Failed):
                     current = None  # the next source gets another
-                results[index] = finish(sources[index], outcome)
+                results[index] = finish(index, outcome)
 
     with _Pool(time_limit) as pool:
         pool.run(work, min(jobs or usable_processors(), len(sources)))

@@ -1,0 +1,132 @@
+"""Files on disk: replaced whole or not at all, and never by two at once."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from detpyc.errors import DetpycError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # A lock on Windows keeps others from reading the bytes it covers, so it covers one that no file has.
+    _LOCKED_BYTE = 1 << 62
+
+    def _try_lock(stream: BinaryIO) -> bool:
+        stream.seek(_LOCKED_BYTE)
+        try:
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        finally:
+            stream.seek(0)
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(stream: BinaryIO) -> bool:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@contextmanager
+def open_locked(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, and keep every other detpyc off it until it is closed.
+
+    Raises:
+        DetpycError: if it cannot be opened, or another detpyc is at work on it.
+
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DetpycError(f"{path}: cannot be opened: {error.strerror}") from error
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise DetpycError(f"{path}: is no regular file")
+        # Between opening and locking, another may have put a new file in its place.
+        if not _try_lock(stream) or not os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            raise DetpycError(f"{path}: another detpyc is at work on it; try again when it is done")
+        yield stream
+
+
+class Replacement:
+    """A file in the making, which takes another's place only as a whole.
+
+    A context manager. What was not committed when it is left leaves nothing behind, whatever the reason.
+
+    """
+
+    def __init__(self, path: Path, mode: int, directory: Path | None = None) -> None:
+        """Begin a file.
+
+        Args:
+            path: what it is to replace, or to be.
+            mode: the permission bits it is to have, whatever the umask.
+            directory: where to make it, if it is not to be committed; by default beside its path.
+
+        """
+        self.path = path
+        self.mode = mode
+        self.directory = path.parent if directory is None else directory
+
+    def __enter__(self) -> Replacement:  # noqa: PYI034 - nobody inherits from it
+        with self._naming_the_file():
+            descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.directory)
+        self.temporary = Path(name)
+        self.stream: BinaryIO = os.fdopen(descriptor, "w+b")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # To close it flushes it, which fails again on a full disk.
+        with suppress(OSError):
+            self.stream.close()
+        with suppress(FileNotFoundError):
+            self.temporary.unlink()
+
+    def equals(self, path: Path) -> bool:
+        """Tell whether what was written is what a file holds already."""
+        with self._naming_the_file():
+            self.stream.flush()
+        return path.exists() and filecmp.cmp(self.temporary, path, shallow=False)
+
+    def commit(self) -> None:
+        """Put it in its place, when it is safely on disk."""
+        with self._naming_the_file():
+            self.stream.flush()
+            os.fsync(self.stream.fileno())
+            self.stream.close()
+            self.temporary.chmod(self.mode)
+            self.temporary.replace(self.path)
+
+    @contextmanager
+    def writing(self) -> Iterator[BinaryIO]:
+        """Give the stream to a writer.
+
+        Raises:
+            DetpycError: if writing fails, e.g. since the disk is full; it names the file.
+
+        """
+        with self._naming_the_file():
+            yield self.stream
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DetpycError(f"{self.path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,34 @@
+"""The PDM build hook, ``[tool.pdm.build.hooks.detpyc]``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from detpyc.errors import DetpycError
+from detpyc.hooks import byte_compile_artifact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pdm.backend.hooks import Context
+
+LOCATION = "tool.pdm.build.hooks.detpyc"
+
+
+class DetpycBuildHook:
+    """Byte-compiles the finished wheel of a project that has the table, be it empty.
+
+    pdm-backend calls the hooks of everything that is installed, whether a project names them or not.
+    """
+
+    def pdm_build_hook_enabled(self, context: Context) -> bool:
+        """Tell whether this build is a wheel's, and the project has the table."""
+        return context.target == "wheel" and "detpyc" in context.config.build_config.get("hooks", {})
+
+    def pdm_build_finalize(self, context: Context, artifact: Path) -> None:
+        """Byte-compile what was built."""
+        try:
+            print(byte_compile_artifact(artifact, context.config.for_hook("detpyc"), LOCATION))  # noqa: T201 - PDM's manner
+        except DetpycError as error:
+            sys.exit(f"detpyc: {error}")

@@ -1,0 +1,168 @@
+"""The settings: a raw table, wherever it came from, made into a frozen, checked object."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pathspec import GitIgnoreSpec
+
+from detpyc.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+OPTIMIZATION_LEVELS = (0, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to byte-compile, for which interpreters, and how.
+
+    Attributes:
+        interpreters: requests as `detpyc.compilation.interpreters.find` takes them; empty means the running one.
+        optimize: optimization levels, ascending.
+        invalidation_mode: ``checked-hash`` or ``unchecked-hash``.
+        include: gitignore patterns over paths in the wheel; only sources that match are byte-compiled.
+        exclude: gitignore patterns; sources that match are not byte-compiled.
+        on_syntax_error: ``fail``, or ``skip`` to leave out sources that do not compile.
+        layout: ``pycache``.
+        compression: ``deflated``.
+        provenance: whether ``detpyc.json`` is put into the ``.dist-info`` directory.
+
+    """
+
+    interpreters: tuple[str, ...] = ()
+    optimize: tuple[int, ...] = (0,)
+    invalidation_mode: str = "checked-hash"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    on_syntax_error: str = "fail"
+    layout: str = "pycache"
+    compression: str = "deflated"
+    provenance: bool = True
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], location: str, reserved: Collection[str] = ()) -> Settings:
+        """Check a table.
+
+        Args:
+            table: as TOML gives it.
+            location: where it stands, e.g. ``tool.pdm.build.hooks.detpyc``; messages name keys in full.
+            reserved: keys that are somebody else's and are passed over.
+
+        Returns:
+            The settings, with the defaults for what the table does not say.
+
+        Raises:
+            SettingsError: if anything is wrong with it; the message tells every mistake.
+
+        """
+        problems = []
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in reserved:
+                continue
+            check = _CHECKS.get(key)
+            if check is None:
+                problems.append(f"{location}.{key} is no setting{_meant(key, _CHECKS)}")
+                continue
+            try:
+                values[key.replace("-", "_")] = check(value)
+            except ValueError as error:
+                problems.append(f"{location}.{key} {error}")
+        if problems:
+            raise SettingsError("\n".join(problems))
+        return cls(**values)
+
+
+def _meant(word: str, known: Collection[str]) -> str:
+    """Ask whether the nearest known word was meant; else list them all."""
+    near = difflib.get_close_matches(word.replace("_", "-").lower(), known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; the settings are {', '.join(sorted(known))}"
+
+
+def _one_of(*choices: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            expected = " or ".join(f'"{choice}"' for choice in choices)
+            raise ValueError(f"must be {expected}, not {_shown(value)}")
+        return value
+
+    return check
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"must be a list, not {_shown(value)}")  # noqa: TRY004 - one kind of error for every mistake
+    return list(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    items = _list(value)
+    for item in items:
+        if not isinstance(item, str) or not item:
+            raise ValueError(f"must be a list of non-empty strings, and has {_shown(item)}")
+    return tuple(str(item) for item in items)
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    patterns = _texts(value)
+    try:
+        GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise ValueError(f"must be a list of gitignore patterns: {error}") from error
+    return patterns
+
+
+def _invalidation_mode(value: object) -> str:
+    if value == "timestamp":
+        raise ValueError("cannot be \"timestamp\": installers do not keep a source's mtime, so it would never be loaded")
+    return _one_of("checked-hash", "unchecked-hash")(value)
+
+
+def _interpreters(value: object) -> tuple[str, ...]:
+    requests = _texts(value)
+    if not requests:
+        raise ValueError("is empty; leave it out for the interpreter that runs the build")
+    return requests
+
+
+def _levels(value: object) -> tuple[int, ...]:
+    levels = []
+    for item in _list(value):
+        if isinstance(item, bool) or item not in OPTIMIZATION_LEVELS:
+            raise ValueError(f"must be a list of 0, 1 and 2, and has {_shown(item)}")
+        levels.append(int(str(item)))
+    if not levels:
+        raise ValueError("is empty; leave it out for level 0")
+    return tuple(sorted(set(levels)))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {_shown(value)}")  # noqa: TRY004 - as above
+    return value
+
+
+def _shown(value: object) -> str:
+    """Show a value as TOML writes it, as far as that is short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return repr(value)
+
+
+_CHECKS: dict[str, Callable[[object], Any]] = {
+    "interpreters": _interpreters,
+    "optimize": _levels,
+    "invalidation-mode": _invalidation_mode,
+    "include": _patterns,
+    "exclude": _patterns,
+    "on-syntax-error": _one_of("fail", "skip"),
+    "layout": _one_of("pycache"),
+    "compression": _one_of("deflated"),
+    "provenance": _flag,
+}

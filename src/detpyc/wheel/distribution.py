@@ -1,0 +1,150 @@
+"""A wheel open for reading: its name, its directories, and a RECORD that holds."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from detpyc.errors import WheelError
+from detpyc.wheel import record
+from detpyc.wheel.archive import Archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from detpyc.wheel.archive import Member
+    from detpyc.wheel.record import RecordEntry
+
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+_IMPORTABLE = ("purelib", "platlib")
+
+
+class Wheel:
+    """A wheel that has been found sound.
+
+    Attributes:
+        path: of the file.
+        archive: its members.
+        dist_info: the name of its ``.dist-info`` directory.
+        record: its RECORD's entries, by path.
+
+    """
+
+    def __init__(self, path: Path, archive: Archive) -> None:
+        self.path = path
+        self.archive = archive
+        self.dist_info = _dist_info(path.name, archive.members)
+        self.record = self._checked_record()
+
+    @classmethod
+    def read(cls, path: Path, stream: BinaryIO) -> Wheel:
+        """Read a wheel and check it.
+
+        Args:
+            path: its path; the name must be a wheel's.
+            stream: its bytes; it stays open for as long as the wheel is used.
+
+        Raises:
+            WheelError: if it is no wheel, is damaged, or carries a signature; the message names the file.
+
+        """
+        try:
+            return cls(path, Archive.open(stream))
+        except WheelError as error:
+            raise WheelError(f"{path}: {error}") from error
+
+    @property
+    def record_name(self) -> str:
+        """The name of RECORD's member."""
+        return f"{self.dist_info}/RECORD"
+
+    def read_member(self, name: str) -> bytes:
+        """Return the content of a member.
+
+        Raises:
+            WheelError: if it is damaged; the message names the file.
+
+        """
+        try:
+            return self.archive.read(name)
+        except WheelError as error:
+            raise WheelError(f"{self.path}: {error}") from error
+
+    def importable_path(self, name: str) -> str | None:
+        """Return a member's path as it is when installed in a directory of ``sys.path``; None if it is not to be.
+
+        The importable roots are the archive's own, without its ``.dist-info`` and ``.data`` directories, and in the
+        latter ``purelib`` and ``platlib``.
+        """
+        top, _, rest = name.partition("/")
+        if top == self.dist_info:
+            return None
+        if not top.endswith(".data"):
+            return name
+        root, _, path = rest.partition("/")
+        return path if root in _IMPORTABLE and path else None
+
+    def _checked_record(self) -> dict[str, RecordEntry]:
+        """Read RECORD and hold every member against it."""
+        members = self.archive.members
+        for signature in _SIGNATURES:
+            if f"{self.dist_info}/{signature}" in members:
+                raise WheelError(f"carries the signature {signature}, which any change to RECORD breaks; sign it afterwards")
+        if self.record_name not in members:
+            raise WheelError(f"has no {self.record_name}")
+        entries: dict[str, RecordEntry] = {}
+        problems = []
+        for entry in record.parse(self.archive.read(self.record_name)):
+            if entry.path in entries:
+                problems.append(f"RECORD lists {entry.path} twice")
+            entries[entry.path] = entry
+        files = {name for name, member in members.items() if not member.is_directory}
+        problems += [f"RECORD lists {path}, which is not in the wheel" for path in entries if path not in files]
+        problems += [f"RECORD does not list {name}" for name in files if name not in entries]
+        for name in files & entries.keys():
+            problem = self._mismatch(entries[name])
+            if problem is not None:
+                problems.append(f"RECORD's line for {name} {problem}")
+        if problems:
+            raise WheelError("; ".join(sorted(problems)))
+        return entries
+
+    def _mismatch(self, entry: RecordEntry) -> str | None:
+        """Say what of an entry is not so."""
+        if entry.path == self.record_name:
+            return None  # the only file that need not have a hash, and cannot have a right one
+        if not entry.hash_name or entry.size is None:
+            return "has no hash or no size"
+        try:
+            hasher = entry.hasher()
+        except ValueError as error:
+            return str(error)
+        size = 0
+        for chunk in self.archive.chunks(entry.path):
+            hasher.update(chunk)
+            size += len(chunk)
+        if size != entry.size:
+            return f"says {entry.size} bytes, and it has {size}"
+        if record.encode_digest(hasher.digest()) != entry.digest.rstrip("="):
+            return f"has a wrong {entry.hash_name} hash"
+        return None
+
+
+def _dist_info(file_name: str, members: dict[str, Member]) -> str:
+    """Find the one ``.dist-info`` directory and hold its name against the wheel's."""
+    try:
+        name, version, _, _ = parse_wheel_filename(file_name)
+    except InvalidWheelFilename as error:
+        raise WheelError(f"its name is not a wheel's: {error}") from error
+    found = sorted({member.partition("/")[0] for member in members if ".dist-info/" in member})
+    found = [each for each in found if each.endswith(".dist-info")]
+    if len(found) != 1:
+        raise WheelError(f"has {len(found)} .dist-info directories ({', '.join(found)})" if found else "has no .dist-info directory")
+    (dist_info,) = found
+    if canonicalize_name(dist_info.removesuffix(".dist-info").partition("-")[0]) != name:
+        raise WheelError(f"has the directory {dist_info}, which is not {name} {version}'s")
+    return dist_info
