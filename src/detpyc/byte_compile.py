@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
-from detpyc.bytecode.canonical import canonicalize_pyc
 from detpyc.bytecode.header import PycHeader, source_hash
 from detpyc.compilation import interpreters
 from detpyc.compilation.compiler import Compiled, Refused, Source, byte_compile
@@ -137,7 +136,9 @@ def choose_interpreters(requests: Iterable[str]) -> tuple[Interpreter, ...]:
     for each in chosen:
         other = by_tag.setdefault(each.cache_tag, each)
         if other.release != each.release:
-            raise InterpreterError(f"CPython {other.release} and {each.release} both write {each.cache_tag} pycs; choose one")
+            raise InterpreterError(
+                f"CPython {other.release} and {each.release} both write {each.cache_tag} pycs; choose one"
+            )
     return tuple(sorted(by_tag.values(), key=lambda each: each.version))
 
 
@@ -227,7 +228,9 @@ def _compile(
         if not isinstance(outcome, Compiled):
             return outcome
         name = names[index]
-        header = PycHeader(interpreter.magic_number, settings.invalidation_mode, source_hash=outcome.source_hash).to_bytes()
+        header = PycHeader(
+            interpreter.magic_number, settings.invalidation_mode, source_hash=outcome.source_hash
+        ).to_bytes()
         return [
             NewMember.make(pyc_name(name, interpreter.cache_tag, level), header + payload, wheel.archive.members[name])
             for level, payload in zip(settings.optimize, outcome.payloads, strict=True)

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from detpyc import __version__
 from detpyc.errors import DetpycError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from detpyc.byte_compile import Report
+
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
 
 DONE = 0
 FOUND = 1
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("terminated; what was not finished is as it was")
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter's own flush at exit must not complain again.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return FAILED
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -76,9 +78,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
+    commands: _Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=description, allow_abbrev=False
+    )
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
@@ -93,7 +97,7 @@ def _jobs(text: str) -> int:
     return number
 
 
-def _add_wheel(commands: Any) -> None:
+def _add_wheel(commands: _Commands) -> None:
     parser = _add_command(
         commands,
         "wheel",
@@ -110,16 +114,30 @@ def _add_wheel(commands: Any) -> None:
         help="compile with it: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the running one)",
     )
     parser.add_argument(
-        "--optimize", action="append", type=int, choices=_LEVELS, help="optimization level; may be given several times (default: 0)"
+        "--optimize",
+        action="append",
+        type=int,
+        choices=_LEVELS,
+        help="optimization level; may be given several times (default: 0)",
     )
     parser.add_argument(
-        "--invalidation-mode", choices=("checked-hash", "unchecked-hash"), help="what a pyc's header holds (default: checked-hash)"
+        "--invalidation-mode",
+        choices=("checked-hash", "unchecked-hash"),
+        help="what a pyc's header holds (default: checked-hash)",
     )
-    parser.add_argument("--include", action="append", metavar="PATTERN", help="only sources that match (gitignore pattern)")
-    parser.add_argument("--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)")
-    parser.add_argument("--on-syntax-error", choices=("fail", "skip"), help="what to do with sources that do not compile")
+    parser.add_argument(
+        "--include", action="append", metavar="PATTERN", help="only sources that match (gitignore pattern)"
+    )
+    parser.add_argument(
+        "--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)"
+    )
+    parser.add_argument(
+        "--on-syntax-error", choices=("fail", "skip"), help="what to do with sources that do not compile"
+    )
     parser.add_argument("--no-provenance", action="store_true", help="do not record what was done in the wheel")
-    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there")
+    parser.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there"
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
     parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many workers (default: one a processor)")
 
@@ -202,7 +220,7 @@ def _report_object(path: Path, report: Report) -> dict[str, object]:
     }
 
 
-def _add_interpreters(commands: Any) -> None:
+def _add_interpreters(commands: _Commands) -> None:
     _add_command(
         commands,
         "interpreters",
@@ -232,7 +250,13 @@ def _interpreters(options: argparse.Namespace) -> int:
         print(json.dumps({"interpreters": listed}, indent=2, sort_keys=True))
         return DONE
     rows = [
-        (each.release, each.cache_tag, str(each.magic_number), each.path, "" if each.problem is None else "not supported")
+        (
+            each.release,
+            each.cache_tag,
+            str(each.magic_number),
+            each.path,
+            "" if each.problem is None else "not supported",
+        )
         for each in found
     ]
     heads = ("RELEASE", "CACHE TAG", "MAGIC", "PATH", "")

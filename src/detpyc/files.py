@@ -16,6 +16,8 @@ from detpyc.errors import DetpycError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from typing_extensions import Self
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -84,7 +86,7 @@ class Replacement:
         self.mode = mode
         self.directory = path.parent if directory is None else directory
 
-    def __enter__(self) -> Replacement:  # noqa: PYI034 - nobody inherits from it
+    def __enter__(self) -> Self:
         with self._naming_the_file():
             descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.directory)
         self.temporary = Path(name)

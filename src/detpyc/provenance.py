@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from detpyc import __version__
 from detpyc.bytecode.canonical import FORM
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode
 from detpyc.errors import DetpycError
 from detpyc.settings import OPTIMIZATION_LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+T = TypeVar("T")
 
 FILE_NAME = "detpyc.json"
 FORMAT = 1
@@ -87,8 +92,8 @@ class Provenance:
             document = _object(json.loads(data))
             if document.get("format") != FORMAT:
                 raise DetpycError(
-                    f"{FILE_NAME} is of format {document.get('format')!r} and this detpyc knows {FORMAT}; use the detpyc that wrote it,"
-                    f" {document.get('detpyc')!r}, or a later one"
+                    f"{FILE_NAME} is of format {document.get('format')!r} and this detpyc knows {FORMAT};"
+                    f" use the detpyc that wrote it, {document.get('detpyc')!r}, or a later one"
                 )
             return cls(tuple(_from_object(_object(each)) for each in _list(document["bytecode"])))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -122,25 +127,27 @@ def _from_object(value: dict[str, Any]) -> Bytecode:
     )
 
 
-def _known(value: Any, known: Any) -> Any:
-    if type(value) not in (int, str) or value not in known:
-        raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
-    return value
+def _known(value: object, known: Collection[T]) -> T:
+    """Return the known value that a value is, of the same type."""
+    for each in known:
+        if type(each) is type(value) and each == value:
+            return each
+    raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is no text")
     return value
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise ValueError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is no list")
     return value
 
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r} is no object")
+        raise TypeError(f"{value!r} is no object")
     return value

@@ -118,7 +118,7 @@ def _patterns(value: object) -> tuple[str, ...]:
 
 def _invalidation_mode(value: object) -> str:
     if value == "timestamp":
-        raise ValueError("cannot be \"timestamp\": installers do not keep a source's mtime, so it would never be loaded")
+        raise ValueError('cannot be "timestamp": installers do not keep a source\'s mtime, so it would never be loaded')
     return _one_of("checked-hash", "unchecked-hash")(value)
 
 

@@ -16,14 +16,14 @@ Loaded by the worker under the target interpreter: standard library only, Python
 
 from __future__ import annotations
 
-from . import marshal
-from .header import HEADER_SIZE, PycHeader
-from ..errors import BytecodeError
+from detpyc.bytecode import marshal
+from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+from detpyc.errors import BytecodeError
 
 FORM = 1
 
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-_MAX_ELEMENT = 1 << 24  # bytes; references let a small payload claim elements that unfold to any size
+_MAX_SET = 1 << 24  # bytes; with references, a small payload can hold a set that unfolds to any size
 
 
 def canonicalize_pyc(data: bytes) -> bytes:
@@ -72,18 +72,18 @@ def interned_texts(nodes: marshal.Nodes) -> set[int]:
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
     ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
     """
-    layout, values = nodes.layout, nodes.values
+    layout, children = nodes.layout, nodes.children
     interned: set[int] = set()
-    for code in nodes.heads:
-        children = values[code]
-        interned.update([children[field] for field in layout.names])
+    for code in nodes.codes():
+        fields = children[code]
+        interned.update([fields[field] for field in layout.names])
         for field in layout.tuples_of_names:
-            interned.update(values[children[field]])
+            interned.update(children[fields[field]])
     interned.update(
         [
             node
-            for node, kind in enumerate(nodes.kinds)
-            if kind == marshal.TYPE_UNICODE and not values[node].translate(None, _NAME_CHARACTERS)
+            for content, node in nodes.texts.items()
+            if node not in interned and not content.translate(None, _NAME_CHARACTERS)
         ]
     )
     return interned
@@ -91,16 +91,26 @@ def interned_texts(nodes: marshal.Nodes) -> set[int]:
 
 def order_sets(nodes: marshal.Nodes, interned: set[int]) -> None:
     """Put the elements of every set in the order of their standalone encodings, written without references."""
-    sets = [node for node in nodes.containers if nodes.kinds[node] in marshal.SETS]
-    if not sets:
+    if marshal.SETS.isdisjoint(nodes.kinds):
         return
-    leaves = marshal.encode_leaves(nodes, interned)
-    sizes = [0 if leaf is None else len(leaf) for leaf in leaves]
-    # Children come before their parents, so that every set in a set is ordered before the one around it.
-    for node, offset in nodes.containers.items():
-        children = nodes.values[node]
+    pieces = marshal.encode(nodes, interned)
+    sizes = [len(piece) for piece in pieces]
+    # A set in a set is ordered before the one around it, as the children come first.
+    for node, children in nodes.children.items():
+        sizes[node] += sum([sizes[child] for child in children])
         if nodes.kinds[node] in marshal.SETS:
-            if any(sizes[child] > _MAX_ELEMENT for child in children):
-                raise BytecodeError(f"a set element that unfolds to more than {_MAX_ELEMENT} bytes", offset)
-            nodes.values[node] = tuple(sorted(children, key=lambda child: marshal.emit(nodes, leaves, child)))
-        sizes[node] = len(marshal.opening(nodes, node)) + sum([sizes[child] for child in children])
+            if sizes[node] > _MAX_SET:
+                raise BytecodeError(f"a set that unfolds to more than {_MAX_SET} bytes", nodes.offsets[node])
+            nodes.children[node] = tuple(sorted(children, key=lambda child: _standalone(nodes, pieces, child)))
+    nodes.sequence = marshal.preorder(nodes, nodes.sequence[0])
+
+
+def _standalone(nodes: marshal.Nodes, pieces: list[bytes], node: int) -> bytes:
+    """Encode a node and all below it, without references."""
+    encoding = []
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        encoding.append(pieces[node])
+        stack += reversed(nodes.children.get(node, ()))
+    return b"".join(encoding)

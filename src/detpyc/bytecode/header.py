@@ -9,7 +9,7 @@ import _imp
 import sys
 from struct import Struct
 
-from ..errors import BytecodeError
+from detpyc.errors import BytecodeError
 
 HEADER_SIZE = 16
 
@@ -105,7 +105,9 @@ class PycHeader:
         if end_of_magic != _END_OF_MAGIC:
             raise BytecodeError("this is no pyc: its magic number does not end in a carriage return and a newline", 0)
         if magic_number not in MAGIC_NUMBERS:
-            raise BytecodeError(f"magic number {magic_number} is of {_origin(magic_number)}; {SUPPORTED} can be read", 0)
+            raise BytecodeError(
+                f"magic number {magic_number} is of {_origin(magic_number)}; {SUPPORTED} can be read", 0
+            )
         if flags not in _MODES:
             raise BytecodeError(f"flags {flags:#x} are not defined by PEP 552", 4)
         if flags & _HASH_BASED:
@@ -124,15 +126,14 @@ class PycHeader:
 def _origin(magic_number: int) -> str:
     """Say whose magic number this is, as far as it can be told."""
     oldest, newest = min(MAGIC_NUMBERS), max(MAGIC_NUMBERS)
-    if magic_number < 1000:  # PyPy counts from 0 in steps of 16
-        return "PyPy"
-    if 21000 <= magic_number < 30000:  # GraalPy's, in com.oracle.graal.python.compiler.Compiler
-        return "GraalPy"
-    if 3000 <= magic_number < oldest:
-        return "CPython 3.7 or older"
-    if oldest < magic_number < newest:
-        return "a pre-release of CPython"
-    return "a newer CPython" if newest < magic_number < 4000 else "an unknown implementation"
+    origins = {
+        range(1000): "PyPy",  # which counts from 0 in steps of 16
+        range(3000, oldest): "CPython 3.7 or older",
+        range(oldest, newest): "a pre-release of CPython",
+        range(newest, 4000): "a newer CPython",
+        range(21000, 30000): "GraalPy",
+    }
+    return next((name for numbers, name in origins.items() if magic_number in numbers), "an unknown implementation")
 
 
 def source_hash(source: bytes, magic_number: int) -> bytes:
@@ -149,13 +150,13 @@ def source_hash(source: bytes, magic_number: int) -> bytes:
     """
     key = magic_number | int.from_bytes(_END_OF_MAGIC, "little") << 16
     double = _has_double_rounds(MAGIC_NUMBERS[magic_number])
-    if double == _has_double_rounds(sys.version_info):
+    if double == _has_double_rounds(sys.version_info[:2]):
         digest: bytes = _imp.source_hash(key, source)
         return digest
     return _siphash(key, source, *((2, 4) if double else (1, 3)))
 
 
-def _has_double_rounds(version: tuple[int, ...]) -> bool:
+def _has_double_rounds(version: tuple[int, int]) -> bool:
     return version < (3, 11)
 
 

@@ -9,15 +9,13 @@ Loaded by the worker under the target interpreter: standard library only, Python
 
 from __future__ import annotations
 
+import math
 import re
+import struct
 from collections import Counter
-from itertools import chain
-from struct import Struct, error as StructError
+from struct import Struct
 
-from ..errors import BytecodeError
-
-if False:  # type-checkers only; the typing module would slow the worker's start
-    from collections.abc import Collection
+from detpyc.errors import BytecodeError
 
 FLAG_REF = 0x80
 MAX_DEPTH = 2000  # MAX_MARSHAL_STACK_DEPTH: what CPython itself can write
@@ -62,12 +60,13 @@ _DICTS = frozenset({TYPE_DICT, TYPE_FROZENDICT})
 SETS = frozenset({TYPE_SET, TYPE_FROZENSET})
 _SIZED = frozenset({TYPE_LIST, TYPE_TUPLE}) | SETS
 _CONTAINERS = frozenset({TYPE_SMALL_TUPLE, TYPE_CODE, TYPE_SLICE}) | _DICTS | _SIZED
+_MUTABLE = frozenset({TYPE_LIST, TYPE_DICT, TYPE_SET})
+_BINARY_FLOATS = {TYPE_BINARY_FLOAT: 8, TYPE_BINARY_COMPLEX: 16}
 _LONG_ASCII = frozenset({TYPE_ASCII, TYPE_ASCII_INTERNED})
 _LONG_UNICODE = frozenset({TYPE_UNICODE, TYPE_INTERNED})
 _SINCE = {TYPE_SLICE: (3, 14), TYPE_FROZENDICT: (3, 15)}
+_SHORT_ASCII = frozenset({TYPE_SHORT_ASCII, TYPE_SHORT_ASCII_INTERNED})
 _DIGITS_OF_INT = 3  # a 32-bit integer never has more 15-bit digits
-
-LEAVES = frozenset({RAW, TYPE_INT, TYPE_LONG, TYPE_BINARY_FLOAT, TYPE_BINARY_COMPLEX, TYPE_STRING, TYPE_UNICODE})
 
 # What is written in one byte is the same object everywhere, and never flagged nor referenced: r_object() and w_object()
 # treat them apart.
@@ -94,7 +93,7 @@ class CodeLayout:
         self.fields = fields
         self.head_size = 1 + 4 * len(integers)
         self.lineno = fields.index("firstlineno")
-        self.field_kinds = tuple(_KIND_OF_FIELD[name] for name in fields)
+        self.kinds = [_KIND_OF_FIELD[name] for name in fields]
         self.names = tuple(fields.index(name) for name in identifiers if _KIND_OF_FIELD[name] == TYPE_UNICODE)
         self.tuples_of_names = tuple(fields.index(name) for name in identifiers if _KIND_OF_FIELD[name] == TYPE_TUPLE)
 
@@ -136,34 +135,38 @@ _TEXT_FLOAT = re.compile(rb"-?(?:inf|nan|[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)\Z
 
 
 class Nodes:
-    """The objects of one payload, each value once: a graph in two parallel lists.
+    """The objects of one payload, each value once: a graph in parallel lists.
 
-    A node is an index. Two occurrences in the payload are one node exactly when they have the same type and value, however
-    the writer had shared, flagged or interned them. What has no value to go by is told apart by identity, as the writer
-    had it: lists, dicts and sets, which can change, and NaN, which is not equal to itself (``{nan, nan}`` has two
-    elements, and must keep them).
+    A node is an index. Two occurrences in the payload are one node exactly when they have the same type and value,
+    however the writer had shared, flagged or interned them. What has no value to go by is told apart by identity, as
+    the writer had it: lists, dicts and sets, which can change, and NaN, which is not equal to itself (``{nan, nan}`` has
+    two elements, and must keep them).
 
     Attributes:
-        kinds: the type code of each node; every text is TYPE_UNICODE, every tuple TYPE_TUPLE.
-        values: of numbers, their whole encoding; of bytes and texts, the content (UTF-8, surrogates passed); of code
-            objects, tuples, sets and dicts, the children in writing order.
-        containers: the nodes that have children, children before their parents, with the offset where each first
-            starts.
-        heads: of each code object, its type code and leading integers.
-        root: the node of the payload itself.
         layout: how the code objects are laid out.
+        kinds: the type code of each node; every text is TYPE_UNICODE, every tuple TYPE_TUPLE.
+        pieces: how each node is written, unflagged: whole, or up to its children; of a text, the content alone.
+        texts: the node of each text, by its content (UTF-8, lone surrogates passed).
+        children: of every container, in writing order. Containers come after those they contain.
+        offsets: where each container first starts.
+        sequence: the payload's nodes in writing order, from the root on; what a repeated node contains is not repeated.
 
     """
 
-    __slots__ = ("containers", "heads", "kinds", "layout", "root", "values")
+    __slots__ = ("children", "kinds", "layout", "offsets", "pieces", "sequence", "texts")
 
     def __init__(self, layout: CodeLayout) -> None:
-        self.kinds: list[int] = list(SINGLETONS)
-        self.values: list[bytes | tuple[int, ...]] = [bytes([kind]) for kind in SINGLETONS]
-        self.containers: dict[int, int] = {}
-        self.heads: dict[int, bytes] = {}
         self.layout = layout
-        self.root = -1
+        self.kinds: list[int] = list(SINGLETONS)
+        self.pieces: list[bytes] = [bytes([kind]) for kind in SINGLETONS]
+        self.texts: dict[bytes, int] = {}
+        self.children: dict[int, tuple[int, ...]] = {}
+        self.offsets: dict[int, int] = {}
+        self.sequence: list[int] = []
+
+    def codes(self) -> list[int]:
+        """Return the code objects."""
+        return [node for node in self.children if self.kinds[node] == TYPE_CODE]
 
 
 def read(payload: bytes, version: tuple[int, int]) -> Nodes:
@@ -171,7 +174,7 @@ def read(payload: bytes, version: tuple[int, int]) -> Nodes:
 
     Args:
         payload: what follows the header in a pyc.
-        version: of the CPython that wrote it, e.g. ``(3, 12)``; a key of `LAYOUTS`.
+        version: of the CPython that wrote it, e.g. ``(3, 12)``.
 
     Returns:
         The payload's nodes.
@@ -192,26 +195,28 @@ class _Reader:
         self.data = payload
         self.version = version
         self.nodes = Nodes(LAYOUTS[version])
-        # From a value to its node. Kept apart by type; numbers carry their type code, so they can share one index.
-        self.numbers: dict[bytes, int] = {}
-        self.byte_strings: dict[bytes, int] = {}
-        self.texts: dict[bytes, int] = {}
-        self.containers: dict[object, int] = {}
+        # From a value to its node; texts have theirs in the nodes. Numbers and byte strings go by their encoding, with
+        # its type code; tuples by their children, and other containers by what they are written with as well.
+        self.leaves: dict[bytes, int] = {}
+        self.tuples: dict[tuple[int, ...], int] = {}
+        self.containers: dict[tuple[bytes, object], int] = {}
 
-    def read(self) -> Nodes:
-        # One loop over everything, with the open containers on a stack of our own: the payload is untrusted and may nest
-        # as deep as MAX_DEPTH. A call for each object would double the time; the branches stand in the order of how
-        # often real payloads take them.
+    def read(self) -> Nodes:  # noqa: C901, PLR0912, PLR0915 - one loop; the comment says why
+        # One loop over everything, with the open containers on a stack of our own: the payload is untrusted and may
+        # nest as deep as MAX_DEPTH. A call for each object would double the time, so what is frequent is written out
+        # here, in the order of how often real payloads have it.
         data = self.data
         size = len(data)
-        kinds, values, layout = self.nodes.kinds, self.nodes.values, self.nodes.layout
-        numbers, byte_strings, texts = self.numbers, self.byte_strings, self.texts
+        nodes, layout = self.nodes, self.nodes.layout
+        kinds, pieces, texts, sequence = nodes.kinds, nodes.pieces, nodes.texts, nodes.sequence
+        leaves, tuples = self.leaves, self.tuples
         u32 = _U32.unpack_from
-        slots: list[int] = []
-        stack: list[tuple[_Container, list[int], int]] = []
-        container = _Container(TYPE_NULL, 0, -1, b"")  # holds the payload's own object
+        slots: list[int] = []  # the flagged objects; -1 until they are complete
+        stack: list[tuple[int, int, int, int, list[int], int]] = []
+        # The container that is being read: its kind, offset, slot (-1 for none), place in the sequence, children so
+        # far, and how many are to come. The outermost one stands for the whole.
+        container, opened, slot, place, remaining = TYPE_NULL, 0, -1, 0, 1
         children: list[int] = []
-        remaining = 1
         pos = start = 0
         try:
             while True:
@@ -225,71 +230,95 @@ class _Reader:
                         if node < 0:
                             raise BytecodeError("reference to an object that is not complete", start)
                         children.append(node)
+                        sequence.append(node)
                         continue
                     kind = code & ~FLAG_REF
-                    if kind == TYPE_SHORT_ASCII_INTERNED or kind == TYPE_SHORT_ASCII:  # noqa: PLR1714 - a third faster
+                    if kind in _SHORT_ASCII:
                         pos += 2 + data[start + 1]
                         content = data[start + 2 : pos]
                         found = texts.get(content)
                         node = self.ascii(content, start) if found is None else found
                     elif kind == TYPE_STRING:
                         pos += 5 + u32(data, start + 1)[0]
-                        content = data[start + 5 : pos]
-                        found = byte_strings.get(content)
-                        node = self.add(TYPE_STRING, content, byte_strings) if found is None else found
+                        content = b"s" + data[start + 1 : pos]
+                        found = leaves.get(content)
+                        node = self.add(TYPE_STRING, content) if found is None else found
                     elif kind in _NODE_OF_SINGLETON:
                         pos += 1
-                        children.append(_NODE_OF_SINGLETON[kind])
+                        node = _NODE_OF_SINGLETON[kind]
+                        children.append(node)
+                        sequence.append(node)
+                        continue
+                    elif kind in _CONTAINERS:
+                        if len(stack) == MAX_DEPTH:
+                            raise BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start)
+                        stack.append((container, opened, slot, place, children, remaining))
+                        container, opened, slot, place, children = kind, start, -1, len(sequence), []
+                        if code != kind:
+                            slot = len(slots)
+                            slots.append(-1)
+                        sequence.append(-1)
+                        if kind == TYPE_SMALL_TUPLE:
+                            container = TYPE_TUPLE
+                            remaining = data[start + 1]
+                            pos += 2
+                        elif kind == TYPE_CODE:
+                            remaining = layout.lineno
+                            pos += layout.head_size
+                        else:
+                            remaining, pos = self.open(kind, start)
                         continue
                     elif kind == TYPE_INT:
                         pos += 5
                         content = b"i" + data[start + 1 : pos]
-                        found = numbers.get(content)
-                        node = self.add(TYPE_INT, content, numbers) if found is None else found
-                    elif kind in _CONTAINERS:
-                        if len(stack) == MAX_DEPTH:
-                            raise BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start)
-                        slot = -1
-                        if code & FLAG_REF:
-                            slot = len(slots)
-                            slots.append(-1)
-                        stack.append((container, children, remaining))
-                        children = []
-                        if kind == TYPE_SMALL_TUPLE:
-                            remaining = data[start + 1]
-                            pos += 2
-                            container = _Container(TYPE_TUPLE, start, slot, b"")
-                        elif kind == TYPE_CODE:
-                            remaining = layout.lineno
-                            pos += layout.head_size
-                            container = _Container(TYPE_CODE, start, slot, b"c" + data[start + 1 : pos])
-                        else:
-                            remaining, pos = self.open(kind, start)
-                            container = _Container(kind, start, slot, b"")
-                        continue
-                    elif kind == TYPE_NULL and container.kind in _DICTS:
+                        found = leaves.get(content)
+                        node = self.add(TYPE_INT, content) if found is None else found
+                    elif kind == TYPE_NULL and container in _DICTS:
                         pos += 1
                         remaining = 0
                         continue
                     else:
                         node, pos = self.rare(kind, start)
-                    if code & FLAG_REF:
+                    if code != kind:
                         slots.append(node)
                     children.append(node)
+                    sequence.append(node)
 
                 if not stack:
                     break
-                if container.kind == TYPE_CODE and len(children) == layout.lineno:
-                    start, pos = pos, pos + 4
-                    children.append(self.number(RAW, data[start:pos]))
-                    remaining = len(layout.fields) - len(children)
-                    continue
-                node = self.close(container, children)
-                if container.slot >= 0:
-                    slots[container.slot] = node
-                container, children, remaining = stack.pop()
+                known = len(kinds)
+                value = tuple(children)
+                if container == TYPE_TUPLE:
+                    found = tuples.get(value)
+                    if found is None:
+                        tuples[value] = node = known
+                        kinds.append(TYPE_TUPLE)
+                        pieces.append(_tuple_head(len(value)))
+                        nodes.children[node] = value
+                        nodes.offsets[node] = opened
+                    else:
+                        node = found
+                elif container == TYPE_CODE:
+                    if len(value) == layout.lineno:
+                        start, pos = pos, pos + 4
+                        node = self.leaf(RAW, data[start:pos])
+                        children.append(node)
+                        sequence.append(node)
+                        remaining = len(layout.kinds) - layout.lineno - 1
+                        continue
+                    node = self.close(TYPE_CODE, b"c" + data[opened + 1 : opened + layout.head_size], value, opened)
+                else:
+                    node = self.close_rare(container, value, opened)
+                if node < known:
+                    del sequence[place:]
+                    sequence.append(node)
+                else:
+                    sequence[place] = node
+                if slot >= 0:
+                    slots[slot] = node
+                container, opened, slot, place, children, remaining = stack.pop()
                 children.append(node)
-        except (IndexError, StructError):
+        except (IndexError, struct.error):
             if data[start : start + 1] == b"r" and start + 5 <= size:
                 raise BytecodeError("reference to an object that does not exist", start) from None
             raise self.truncated() from None
@@ -297,32 +326,37 @@ class _Reader:
             raise self.truncated()
         if pos < size:
             raise BytecodeError(f"{size - pos} bytes too many behind the end of the payload", pos)
-        (self.nodes.root,) = children
-        return self.nodes
+        self.check_codes()
+        return nodes
 
     def truncated(self) -> BytecodeError:
         return BytecodeError("the data end in the middle of an object", len(self.data))
 
-    def add(self, kind: int, value: bytes | tuple[int, ...], index: dict[bytes, int] | None) -> int:
-        """Make a node; enter it in the index of its type if it is shared by value."""
-        nodes = self.nodes
-        node = len(nodes.kinds)
-        nodes.kinds.append(kind)
-        nodes.values.append(value)
-        if index is not None:
-            index[value] = node
+    def add(self, kind: int, encoding: bytes) -> int:
+        """Make the node of a number or a byte string that is new."""
+        node = self.leaves[encoding] = len(self.nodes.kinds)
+        self.nodes.kinds.append(kind)
+        self.nodes.pieces.append(encoding)
         return node
 
-    def number(self, kind: int, encoding: bytes) -> int:
-        found = self.numbers.get(encoding)
-        return self.add(kind, encoding, self.numbers) if found is None else found
+    def leaf(self, kind: int, encoding: bytes) -> int:
+        found = self.leaves.get(encoding)
+        return self.add(kind, encoding) if found is None else found
+
+    def text(self, content: bytes) -> int:
+        found = self.nodes.texts.get(content)
+        if found is not None:
+            return found
+        node = self.nodes.texts[content] = len(self.nodes.kinds)
+        self.nodes.kinds.append(TYPE_UNICODE)
+        self.nodes.pieces.append(content)
+        return node
 
     def ascii(self, content: bytes, start: int) -> int:
         """Return the node of a text that is written as ASCII."""
         if not content.isascii():
             raise BytecodeError("a byte that is not ASCII in a text marked as ASCII", start)
-        found = self.texts.get(content)
-        return self.add(TYPE_UNICODE, content, self.texts) if found is None else found
+        return self.text(content)
 
     def unicode(self, content: bytes, start: int) -> int:
         """Return the node of a text that is written as UTF-8, lone surrogates passed as marshal.c passes them."""
@@ -330,8 +364,7 @@ class _Reader:
             content.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise BytecodeError("a text that is not UTF-8", start) from error
-        found = self.texts.get(content)
-        return self.add(TYPE_UNICODE, content, self.texts) if found is None else found
+        return self.text(content)
 
     def sized(self, start: int) -> tuple[bytes, int]:
         """Read a 32-bit size and as many bytes: the content, and the offset behind it."""
@@ -354,12 +387,9 @@ class _Reader:
             return self.unicode(content, start), end
         if kind == TYPE_LONG:
             return self.long(start)
-        if kind == TYPE_BINARY_FLOAT:
-            end = start + 9
-            return self.floats(TYPE_BINARY_FLOAT, self.data[start + 1 : end]), end
-        if kind == TYPE_BINARY_COMPLEX:
-            end = start + 17
-            return self.floats(TYPE_BINARY_COMPLEX, self.data[start + 1 : end]), end
+        if kind in _BINARY_FLOATS:
+            end = start + 1 + _BINARY_FLOATS[kind]
+            return self.floats(kind, self.data[start + 1 : end]), end
         if kind == TYPE_FLOAT:
             real, end = self.text_float(start, start + 1)
             return self.floats(TYPE_BINARY_FLOAT, real), end
@@ -367,7 +397,12 @@ class _Reader:
             real, middle = self.text_float(start, start + 1)
             imaginary, end = self.text_float(start, middle)
             return self.floats(TYPE_BINARY_COMPLEX, real + imaginary), end
-        raise BytecodeError(f"type code {bytes([kind])!r} is not one that CPython {_dotted(self.version)} writes", start)
+        raise self.unknown(kind, start)
+
+    def unknown(self, kind: int, start: int) -> BytecodeError:
+        return BytecodeError(
+            f"type code {bytes([kind])!r} is not one that CPython {_dotted(self.version)} writes", start
+        )
 
     def long(self, start: int) -> tuple[int, int]:
         """Read an integer written in 15-bit digits, its sign being that of their number."""
@@ -384,8 +419,8 @@ class _Reader:
             magnitude = sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
             value = -magnitude if count < 0 else magnitude
             if -(1 << 31) <= value < 1 << 31:
-                return self.number(TYPE_INT, b"i" + _I32.pack(value)), end
-        return self.number(TYPE_LONG, b"l" + self.data[start + 1 : end]), end
+                return self.leaf(TYPE_INT, b"i" + _I32.pack(value)), end
+        return self.leaf(TYPE_LONG, b"l" + self.data[start + 1 : end]), end
 
     def text_float(self, start: int, pos: int) -> tuple[bytes, int]:
         """Read a float written as text, as marshal versions 0 and 1 do: its binary form, and the offset behind it."""
@@ -397,16 +432,18 @@ class _Reader:
 
     def floats(self, kind: int, encoding: bytes) -> int:
         """Return the node of a float or complex. NaN is not equal to itself, so each one is a node of its own."""
-        if len(encoding) % 8:
+        if len(encoding) != _BINARY_FLOATS[kind]:
             raise self.truncated()
-        if any(value != value for (value,) in _F64.iter_unpack(encoding)):  # noqa: PLR0124
-            return self.add(kind, bytes([kind]) + encoding, None)
-        return self.number(kind, bytes([kind]) + encoding)
+        whole = bytes([kind]) + encoding
+        if any(math.isnan(value) for (value,) in _F64.iter_unpack(encoding)):
+            self.leaves.pop(whole, None)
+            return self.add(kind, whole)
+        return self.leaf(kind, whole)
 
     def open(self, kind: int, start: int) -> tuple[int, int]:
         """Read how many children a container of the less frequent kinds has: their number, and the offset behind it."""
         if self.version < _SINCE.get(kind, self.version):
-            return self.rare(kind, start)  # refuses it
+            raise self.unknown(kind, start)
         if kind in _DICTS:
             return -1, start + 1  # up to a TYPE_NULL
         if kind == TYPE_SLICE:
@@ -416,66 +453,69 @@ class _Reader:
             raise BytecodeError(f"{count} items claimed, more than there are bytes", start)
         return count, start + 5
 
-    def close(self, container: _Container, children: list[int]) -> int:
-        """Return the node of a container whose children are all read."""
-        kind = container.kind
-        value = tuple(children)
-        if kind == TYPE_TUPLE:
-            key: object = value
-        elif kind == TYPE_CODE:
-            self.check_fields(container, value)
-            key = (container.head, value)
-        elif kind == TYPE_FROZENSET:
-            key = frozenset(value)
-            if len(key) != len(value):
-                raise BytecodeError("a frozenset that holds an element twice", container.start)
-        elif kind == TYPE_SLICE:
-            key = (kind, value)
-        elif kind in _DICTS:
-            if len(value) % 2:
-                raise BytecodeError("a dict with a key that has no value", container.start)
-            value += (self.number(RAW, bytes([TYPE_NULL])),)
-            key = (kind, value) if kind == TYPE_FROZENDICT else None
-        else:
-            key = None  # a list or a set: told apart by identity
-        found = None if key is None else self.containers.get(key)
+    def close(self, kind: int, head: bytes, children: tuple[int, ...], start: int, key: object = None) -> int:
+        """Return the node of a container whose children are all read; it goes by them, unless a key is given."""
+        identity = (head, children if key is None else key)
+        found = self.containers.get(identity)
         if found is not None:
             return found
-        node = self.add(kind, value, None)
-        self.nodes.containers[node] = container.start
-        if key is not None:
-            self.containers[key] = node
-        if kind == TYPE_CODE:
-            self.nodes.heads[node] = container.head
+        node = self.containers[identity] = len(self.nodes.kinds)
+        self.nodes.kinds.append(kind)
+        self.nodes.pieces.append(head)
+        self.nodes.children[node] = children
+        self.nodes.offsets[node] = start
         return node
 
-    def check_fields(self, container: _Container, children: tuple[int, ...]) -> None:
-        """Refuse a code object whose fields are not of the types that its constructor takes."""
-        nodes, layout = self.nodes, self.nodes.layout
-        for name, kind, child in zip(layout.fields, layout.field_kinds, children):
-            if nodes.kinds[child] != kind:
-                raise BytecodeError(f"a code object whose {name} is of a wrong type", container.start)
-        for field in layout.tuples_of_names:
-            for child in nodes.values[children[field]]:
-                if nodes.kinds[child] != TYPE_UNICODE:
-                    name = layout.fields[field]
-                    raise BytecodeError(f"a code object whose {name} hold something else than texts", container.start)
+    def close_rare(self, kind: int, children: tuple[int, ...], start: int) -> int:
+        """Return the node of a container of the less frequent kinds whose children are all read."""
+        if kind in _DICTS:
+            if len(children) % 2:
+                raise BytecodeError("a dict with a key that has no value", start)
+            node = self.leaf(RAW, bytes([TYPE_NULL]))
+            self.nodes.sequence.append(node)
+            children += (node,)
+        head = _SIZED_HEAD(kind, len(children)) if kind in _SIZED else bytes([kind])
+        if kind == TYPE_FROZENSET:
+            elements = frozenset(children)
+            if len(elements) != len(children):
+                raise BytecodeError("a frozenset that holds an element twice", start)
+            return self.close(kind, head, children, start, elements)
+        if kind in _MUTABLE:
+            return self.close(kind, head, children, start, object())  # which equals nothing else
+        return self.close(kind, head, children, start)
 
-
-class _Container:
-    """A container that is being read."""
-
-    __slots__ = ("head", "kind", "slot", "start")
-
-    def __init__(self, kind: int, start: int, slot: int, head: bytes) -> None:
-        self.kind = kind
-        self.start = start
-        self.slot = slot  # among the objects that can be referenced; -1 if it carries no FLAG_REF
-        self.head = head
+    def check_codes(self) -> None:
+        """Refuse code objects whose fields are not of the types that their constructor takes."""
+        nodes, layout, kinds = self.nodes, self.nodes.layout, self.nodes.kinds
+        for code in nodes.codes():
+            children = nodes.children[code]
+            if [kinds[child] for child in children] != layout.kinds:
+                wrong = next(i for i, child in enumerate(children) if kinds[child] != layout.kinds[i])
+                raise BytecodeError(
+                    f"a code object whose {layout.fields[wrong]} is of a wrong type", nodes.offsets[code]
+                )
+            for field in layout.tuples_of_names:
+                if any(kinds[name] != TYPE_UNICODE for name in nodes.children[children[field]]):
+                    wrong_names = layout.fields[field]
+                    raise BytecodeError(f"a code object whose {wrong_names} are not all texts", nodes.offsets[code])
 
 
 def _dotted(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
+
+
+def preorder(nodes: Nodes, root: int) -> list[int]:
+    """Return the nodes below and including one in writing order; what a repeated node contains is not repeated."""
+    sequence = []
+    seen = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        sequence.append(node)
+        if node in nodes.children and node not in seen:
+            seen.add(node)
+            stack += reversed(nodes.children[node])
+    return sequence
 
 
 def write(nodes: Nodes, interned: set[int]) -> bytes:
@@ -484,88 +524,44 @@ def write(nodes: Nodes, interned: set[int]) -> bytes:
     An object is written in full where it first occurs, flagged only if it occurs again, and referenced from then on.
 
     Args:
-        nodes: what to write, from their root on.
+        nodes: what to write, in the order of their sequence.
         interned: the nodes of the texts that are to be marked as interned.
 
     Returns:
         The payload.
 
     """
-    kinds, values = nodes.kinds, nodes.values
-    occurrences = Counter(chain.from_iterable([values[node] for node in nodes.containers]))
-    shared = {node for node, count in occurrences.items() if count > 1 and kinds[node] not in _NEVER_SHARED}
-    return emit(nodes, encode_leaves(nodes, interned), nodes.root, shared)
+    pieces = encode(nodes, interned)
+    sequence = nodes.sequence.copy()
+    kinds = nodes.kinds
+    shared = [node for node, count in Counter(sequence).items() if count > 1 and kinds[node] not in _NEVER_SHARED]
+    if shared:
+        # Of the places where a node stands, the last to be entered here is the first in the sequence.
+        first = dict(zip(reversed(sequence), range(len(sequence) - 1, -1, -1)))  # noqa: B905 - Python 3.8
+        for index, place in enumerate(sorted([first[node] for node in shared])):
+            node = sequence[place]
+            sequence[place] = len(pieces)
+            pieces.append(_FLAGGED[pieces[node][0]] + pieces[node][1:])
+            pieces[node] = _SIZED_HEAD(TYPE_REF, index)
+    return b"".join([pieces[node] for node in sequence])
 
 
-def emit(nodes: Nodes, leaves: list[bytes | None], root: int, shared: Collection[int] = ()) -> bytes:
-    """Write one node and all below it, given the encoded leaves; only what is in ``shared`` is flagged and referenced."""
-    values = nodes.values
-    # What to put for a node that needs no further thought: what occurs once and, from their second time on, references.
-    pieces = leaves.copy() if shared else leaves
-    for node in shared:
-        pieces[node] = None
-    flagged = 0
-    output: list[bytes] = []
-    stack = []
-    children = iter((root,))
-    while True:
-        for node in children:
-            piece = pieces[node]
-            if piece is None:
-                piece = leaves[node]
-                container = piece is None
-                if container:
-                    piece = opening(nodes, node)
-                if node in shared:
-                    piece = _FLAGGED[piece[0]] + piece[1:]
-                    pieces[node] = _REFERENCE(TYPE_REF, flagged)
-                    flagged += 1
-                if container:
-                    output.append(piece)
-                    stack.append(children)
-                    children = iter(values[node])
-                    break
-            output.append(piece)
+def encode(nodes: Nodes, interned: set[int]) -> list[bytes]:
+    """Return how each node is written, unflagged: whole, or up to its children."""
+    pieces = nodes.pieces.copy()
+    for content, node in nodes.texts.items():
+        size = len(content)
+        if size < _SHORT and content.isascii():
+            pieces[node] = (_SHORT_INTERNED_HEADS if node in interned else _SHORT_HEADS)[size] + content
+        elif content.isascii():
+            pieces[node] = _SIZED_HEAD(TYPE_ASCII_INTERNED if node in interned else TYPE_ASCII, size) + content
         else:
-            if not stack:
-                return b"".join(output)
-            children = stack.pop()
+            pieces[node] = _SIZED_HEAD(TYPE_INTERNED if node in interned else TYPE_UNICODE, size) + content
+    return pieces
 
 
-def encode_leaves(nodes: Nodes, interned: set[int]) -> list[bytes | None]:
-    """Encode every node that has no children, unflagged; None stands for the others."""
-    leaves: list[bytes | None] = []
-    for kind, value in zip(nodes.kinds, nodes.values):
-        if kind == TYPE_UNICODE:
-            leaves.append(_encode_text(value, len(leaves) in interned))
-        elif kind == TYPE_STRING:
-            leaves.append(_SIZED_HEAD(TYPE_STRING, len(value)) + value)
-        elif kind in _CONTAINERS:
-            leaves.append(None)
-        else:
-            leaves.append(value)
-    return leaves
-
-
-def _encode_text(content: bytes, interned: bool) -> bytes:
-    size = len(content)
-    if not content.isascii():
-        return _SIZED_HEAD(TYPE_INTERNED if interned else TYPE_UNICODE, size) + content
-    if size < _SHORT:
-        return (_SHORT_INTERNED_HEADS if interned else _SHORT_HEADS)[size] + content
-    return _SIZED_HEAD(TYPE_ASCII_INTERNED if interned else TYPE_ASCII, size) + content
-
-
-def opening(nodes: Nodes, node: int) -> bytes:
-    """Encode what stands before the children of a container, unflagged."""
-    kind, size = nodes.kinds[node], len(nodes.values[node])
-    if kind == TYPE_TUPLE and size < _SHORT:
-        return _SMALL_TUPLE_HEADS[size]
-    if kind == TYPE_CODE:
-        return nodes.heads[node]
-    if kind in _SIZED:
-        return _SIZED_HEAD(kind, size)
-    return bytes([kind])
+def _tuple_head(size: int) -> bytes:
+    return _SMALL_TUPLE_HEADS[size] if size < _SHORT else _SIZED_HEAD(TYPE_TUPLE, size)
 
 
 _SHORT = 256
@@ -573,4 +569,4 @@ _SHORT_HEADS = [bytes([TYPE_SHORT_ASCII, size]) for size in range(_SHORT)]
 _SHORT_INTERNED_HEADS = [bytes([TYPE_SHORT_ASCII_INTERNED, size]) for size in range(_SHORT)]
 _SMALL_TUPLE_HEADS = [bytes([TYPE_SMALL_TUPLE, size]) for size in range(_SHORT)]
 _FLAGGED = [bytes([kind | FLAG_REF]) for kind in range(_SHORT)]
-_SIZED_HEAD = _REFERENCE = Struct("<BI").pack
+_SIZED_HEAD = Struct("<BI").pack

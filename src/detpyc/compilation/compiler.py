@@ -22,6 +22,8 @@ from detpyc.errors import InterpreterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from typing_extensions import Self
+
     from detpyc.compilation.interpreters import Interpreter
 
 TIME_LIMIT = 300.0  # seconds for one source; the largest real ones take a few
@@ -99,8 +101,8 @@ def byte_compile(
         interpreter: a supported one.
         sources: what to compile.
         levels: the optimization levels, each 0, 1 or 2.
-        finish: called with each source's index and what became of it, in a thread of the pool and in no given order; made for
-            what releases the GIL. An exception that it raises ends the whole.
+        finish: called with each source's index and what became of it, in a thread of the pool and in no given order;
+            made for what releases the GIL. An exception that it raises ends the whole.
         jobs: how many workers; by default as many as there are usable processors. The results do not depend on it.
         time_limit: seconds for one source.
 
@@ -118,7 +120,7 @@ def byte_compile(
     def work() -> None:
         with ExitStack() as stack:
             current: _Worker | None = None
-            while queue and not pool.closed:
+            while queue and not pool.over.is_set():
                 try:
                     index = queue.popleft()
                 except IndexError:  # another thread was faster
@@ -126,7 +128,7 @@ def byte_compile(
                 if current is None:
                     current = stack.enter_context(_Worker(interpreter, pool))
                 outcome = current.compile(sources[index], bytes(levels))
-                if pool.closed:
+                if pool.over.is_set():
                     return
                 if isinstance(outcome, Failed):
                     current = None  # the next source gets another
@@ -149,19 +151,17 @@ class _Pool:
 
     def __init__(self, time_limit: float) -> None:
         self.time_limit = time_limit
-        self.closed = False
         self.lock = threading.Lock()
         self.workers: set[_Worker] = set()
         self.over = threading.Event()
         self.watch = threading.Thread(target=self.watch_time, name="detpyc-watch", daemon=True)
 
-    def __enter__(self) -> _Pool:
+    def __enter__(self) -> Self:
         self.watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-        self.over.set()
         self.watch.join()
 
     def run(self, work: Callable[[], None], threads: int) -> None:
@@ -178,7 +178,7 @@ class _Pool:
     def close(self) -> None:
         """Kill every worker and admit no other."""
         with self.lock:
-            self.closed = True
+            self.over.set()
             for each in self.workers:
                 each.process.kill()
 
@@ -200,11 +200,11 @@ class _Worker:
         self.pool = pool
         self.timed_out = False
         self.deadline = time.monotonic() + START_LIMIT
-        self.stderr = tempfile.TemporaryFile()  # a pipe that nobody reads could fill up
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - __exit__ closes it; a pipe that nobody reads could fill up
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> Self:
         with self.pool.lock:
-            if self.pool.closed:
+            if self.pool.over.is_set():
                 raise InterpreterError(f"{self.interpreter.path}: not started, since the compilation was ended")
             try:
                 self.process = subprocess.Popen(
@@ -247,7 +247,7 @@ class _Worker:
         found = described(self.interpreter.path, answer)
         if found != self.interpreter:
             raise InterpreterError(
-                f"{found.path}: was CPython {self.interpreter.release} and is now {found.implementation} {found.release}"
+                f"{found.path}: was CPython {self.interpreter.release}, is now {found.implementation} {found.release}"
             )
 
     def compile(self, source: Source, levels: bytes) -> Outcome:
@@ -268,8 +268,8 @@ class _Worker:
 
     def answer_to(self, request: list[bytes] | None) -> list[bytes] | None:
         """Send a request, if there is one, and read the answer; None if the process has ended instead."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
+        assert self.process.stdin is not None  # noqa: S101 - it was asked for
+        assert self.process.stdout is not None  # noqa: S101
         try:
             if request is not None:
                 worker.write_frame(self.process.stdin, request)

@@ -21,7 +21,9 @@ from detpyc.errors import InterpreterError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-START_LIMIT = 60.0  # seconds for an interpreter to say what it is; a cold disk is slow, a hanging shim is not waited for
+START_LIMIT = (
+    60.0  # seconds for an interpreter to say what it is; a cold disk is slow, a hanging shim is not waited for
+)
 
 _REQUEST = re.compile(r"(?:cpython|python)?-?(?P<release>3\.\d+(?:\.\d+\w*)?)", re.IGNORECASE)
 _MINOR = re.compile(r"3\.\d+\Z")
@@ -58,7 +60,8 @@ class Interpreter:
         if self.implementation != "cpython":
             return f"it is {self.implementation}, not CPython, and its bytecode has another format"
         if MAGIC_NUMBERS.get(self.magic_number) != self.version:
-            return f"it is CPython {self.release} with magic number {self.magic_number}; {SUPPORTED} are supported, final releases only"
+            found = f"CPython {self.release} with magic number {self.magic_number}"
+            return f"it is {found}; {SUPPORTED} are supported, final releases only"
         return None
 
     def satisfies(self, release: str) -> bool:
@@ -84,7 +87,9 @@ def current() -> Interpreter:
 
     """
     if not sys.executable:
-        raise InterpreterError("the running Python does not know its own executable; name an interpreter to compile with")
+        raise InterpreterError(
+            "the running Python does not know its own executable; name an interpreter to compile with"
+        )
     return described(sys.executable, worker.describe())
 
 
@@ -156,7 +161,7 @@ def find(request: str) -> Interpreter:
         InterpreterError: if there is none, or it is not supported; it lists what was found.
 
     """
-    if os.path.dirname(request):
+    if {os.sep, os.altsep or os.sep} & {*request}:
         return supported(describe(request))
     match = _REQUEST.fullmatch(request)
     if match is None:
@@ -202,17 +207,19 @@ def find_all() -> list[Interpreter]:
 
 
 def _candidates(minor: str) -> Iterator[list[str]]:
-    """Give the executables to try for a minor version: first those whose name tells it, then those whose name is mute."""
+    """Give the executables to try for a minor version: first those whose name tells it, then those with a mute name."""
     telling = re.compile(rf"python{re.escape(minor)}[a-z]*(?:\.exe)?", re.IGNORECASE)
     mute = re.compile(r"python3?(?:\.exe)?", re.IGNORECASE)
     executables = _executables()
-    yield [path for real, path in executables.items() if any(telling.fullmatch(Path(name).name) for name in (real, path))]
+    yield [
+        path for real, path in executables.items() if any(telling.fullmatch(Path(name).name) for name in (real, path))
+    ]
     yield [path for real, path in executables.items() if mute.fullmatch(Path(real).name)]
 
 
 def _executables() -> dict[str, str]:
-    """List the Python executables of this machine without running any: each real path, and the path it was found under."""
-    from findpython.providers import ALL_PROVIDERS
+    """List the Python executables of this machine without running any: each real path, and where it was found."""
+    from findpython.providers import ALL_PROVIDERS  # noqa: PLC0415 - most builds search for none
 
     found: dict[str, str] = {}
     for provider_class in ALL_PROVIDERS.values():

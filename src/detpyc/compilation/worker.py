@@ -23,10 +23,11 @@ import sys
 import warnings
 from struct import Struct
 
-if False:  # type-checkers only; the typing module would slow the start
+TYPE_CHECKING = False  # the typing module would slow the start
+if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
-    from typing import BinaryIO
+    from typing import IO
 
 COMPILED = b"compiled"
 REFUSED = b"refused"
@@ -35,7 +36,7 @@ UNFAITHFUL = b"unfaithful"
 _U32 = Struct("<I")
 
 
-def write_frame(stream: BinaryIO, fields: list[bytes]) -> None:
+def write_frame(stream: IO[bytes], fields: list[bytes]) -> None:
     """Write a frame: the number of its fields, then each one's size and content."""
     parts = [_U32.pack(len(fields))]
     for field in fields:
@@ -44,7 +45,7 @@ def write_frame(stream: BinaryIO, fields: list[bytes]) -> None:
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> list[bytes] | None:
+def read_frame(stream: IO[bytes]) -> list[bytes] | None:
     """Read a frame; None at the end of the stream.
 
     Raises:
@@ -57,12 +58,12 @@ def read_frame(stream: BinaryIO) -> list[bytes] | None:
     return [_read_exactly(stream, _read_u32(stream)) for _ in range(_U32.unpack(count)[0])]
 
 
-def _read_u32(stream: BinaryIO) -> int:
+def _read_u32(stream: IO[bytes]) -> int:
     value: int = _U32.unpack(_read_exactly(stream, _U32.size))[0]
     return value
 
 
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError
@@ -73,9 +74,9 @@ def describe() -> list[bytes]:
     """Say what this interpreter is: implementation, release, cache tag, magic number (two bytes)."""
     from importlib.util import MAGIC_NUMBER
 
-    release = "{}.{}.{}".format(*sys.version_info)
+    release = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info.releaselevel != "final":
-        release += "{0[0]}{1}".format(*sys.version_info[3:])
+        release += sys.version_info.releaselevel[0] + str(sys.version_info.serial)
     texts = (sys.implementation.name, release, sys.implementation.cache_tag or "")
     return [*(text.encode() for text in texts), MAGIC_NUMBER[:2]]
 
@@ -94,15 +95,15 @@ def compile_source(path: str, levels: bytes, source: bytes) -> list[bytes]:
             code = compile(source, path, "exec", dont_inherit=True, optimize=level)
             written = marshal.dumps(code)
         except SyntaxError as error:
-            place = "" if error.lineno is None else "line {}: ".format(error.lineno)
-            return [REFUSED, "{}{}: {}".format(place, type(error).__name__, error.msg).encode("utf-8", "replace")]
+            place = "" if error.lineno is None else f"line {error.lineno}: "
+            return [REFUSED, f"{place}{type(error).__name__}: {error.msg}".encode("utf-8", "replace")]
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            return [REFUSED, "{}: {}".format(type(error).__name__, error).encode("utf-8", "replace")]
+            return [REFUSED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
         try:
             payload = canonicalize(written, version)
             faithful = loads_as(code, payload, canonicalize)
         except (BytecodeError, ValueError, EOFError, TypeError) as error:
-            return [UNFAITHFUL, "{}: {}".format(type(error).__name__, error).encode("utf-8", "replace")]
+            return [UNFAITHFUL, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
         if not faithful:
             return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
         payloads.append(payload)

@@ -19,7 +19,6 @@ from detpyc.reproducible import CREATE_SYSTEM, CREATE_VERSION, FILE_MODE, deflat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 STORED = zipfile.ZIP_STORED
 DEFLATED = zipfile.ZIP_DEFLATED
@@ -153,12 +152,15 @@ class Archive:
         self.stream.seek(info.header_offset)
         header = self.stream.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):
-            raise WheelError(f"{info.filename}: has no local header at offset {info.header_offset}; the archive is damaged")
+            raise WheelError(
+                f"{info.filename}: has no local header at offset {info.header_offset}; the archive is damaged"
+            )
         _, _, flags, *_, name_size, extra_size = _LOCAL_HEADER.unpack(header)
         name = self.stream.read(name_size).decode("utf-8" if flags & _UTF8_NAME else "cp437", "replace")
         if name != info.orig_filename:
             raise WheelError(f"{info.filename}: is named {name!r} in its local header; unpackers would disagree")
-        return info.header_offset + _LOCAL_HEADER.size + name_size + extra_size
+        start: int = info.header_offset + _LOCAL_HEADER.size + name_size + extra_size
+        return start
 
     def _check_overlap(self) -> None:
         end, before = 0, ""
@@ -243,7 +245,9 @@ def _name_problems(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
         # Letter case, and how accents are composed, do not tell files apart on every file system.
         key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.removesuffix("/")).casefold())
         if key in seen:
-            as_well = "" if seen[key] == name else f", as {seen[key]}, on systems that ignore letter case or Unicode form"
+            as_well = (
+                "" if seen[key] == name else f", as {seen[key]}, on systems that ignore letter case or Unicode form"
+            )
             yield f"{name}: occurs twice{as_well}"
         seen[key] = name
 
@@ -287,7 +291,18 @@ class ArchiveWriter:
         offset = _MAX_U32 if far else self.position
         self.directory.append(
             _CENTRAL_HEADER.pack(
-                *(b"PK\x01\x02", version, member.create_system, version, 0, flags, member.method, time, date, member.crc),
+                *(
+                    b"PK\x01\x02",
+                    version,
+                    member.create_system,
+                    version,
+                    0,
+                    flags,
+                    member.method,
+                    time,
+                    date,
+                    member.crc,
+                ),
                 *(*sizes, len(name), len(extra), 0, 0, member.internal_attributes, member.external_attributes, offset),
             )
             + name

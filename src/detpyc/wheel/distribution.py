@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -13,7 +11,6 @@ from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from detpyc.wheel.archive import Member
@@ -93,7 +90,9 @@ class Wheel:
         members = self.archive.members
         for signature in _SIGNATURES:
             if f"{self.dist_info}/{signature}" in members:
-                raise WheelError(f"carries the signature {signature}, which any change to RECORD breaks; sign it afterwards")
+                raise WheelError(
+                    f"carries the signature {signature}, which any change to RECORD breaks; sign it afterwards"
+                )
         if self.record_name not in members:
             raise WheelError(f"has no {self.record_name}")
         entries: dict[str, RecordEntry] = {}
@@ -143,7 +142,9 @@ def _dist_info(file_name: str, members: dict[str, Member]) -> str:
     found = sorted({member.partition("/")[0] for member in members if ".dist-info/" in member})
     found = [each for each in found if each.endswith(".dist-info")]
     if len(found) != 1:
-        raise WheelError(f"has {len(found)} .dist-info directories ({', '.join(found)})" if found else "has no .dist-info directory")
+        raise WheelError(
+            f"has {len(found)} .dist-info directories ({', '.join(found)})" if found else "has no .dist-info directory"
+        )
     (dist_info,) = found
     if canonicalize_name(dist_info.removesuffix(".dist-info").partition("-")[0]) != name:
         raise WheelError(f"has the directory {dist_info}, which is not {name} {version}'s")

@@ -1,7 +1,7 @@
 """RECORD: the list of a wheel's files with their hashes and sizes.
 
-The format is in the binary distribution format and the "Recording installed projects" specifications of packaging.python.org
-(PEP 427, PEP 376): CSV, one row a file, the hash as ``name=urlsafe-base64-without-padding``.
+The format is in PEP 427 and in the "Recording installed projects" specification of packaging.python.org: CSV, one row a
+file, the hash as ``name=urlsafe-base64-without-padding``.
 """
 
 from __future__ import annotations

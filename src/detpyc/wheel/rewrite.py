@@ -36,7 +36,11 @@ def rewrite(
 
     """
     added = {each.member.name: each for each in new}
-    kept = [name for name in wheel.archive.members if name not in added and name not in dropped and name != wheel.record_name]
+    kept = [
+        name
+        for name in wheel.archive.members
+        if name not in added and name not in dropped and name != wheel.record_name
+    ]
     metadata = f"{wheel.dist_info}/"
     order = [
         *(name for name in kept if name not in late and not name.startswith(metadata)),
