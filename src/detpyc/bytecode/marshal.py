@@ -139,8 +139,8 @@ class Nodes:
 
     A node is an index. Two occurrences in the payload are one node exactly when they have the same type and value,
     however the writer had shared, flagged or interned them. What has no value to go by is told apart by identity, as
-    the writer had it: lists, dicts and sets, which can change, and NaN, which is not equal to itself (``{nan, nan}`` has
-    two elements, and must keep them).
+    the writer had it: lists, dicts and sets, which can change, and NaN, which is not equal to itself (``{nan, nan}``
+    has two elements, and must keep them).
 
     Attributes:
         layout: how the code objects are laid out.
