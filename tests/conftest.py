@@ -1,0 +1,127 @@
+"""What tests share: the interpreters that are here, and a guard against runaways."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+from packaging.version import Version
+
+from detpyc.bytecode.header import MAGIC_NUMBERS
+from detpyc.compilation import interpreters
+from detpyc.errors import InterpreterError
+
+if sys.platform != "win32":
+    import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from detpyc.compilation.interpreters import Interpreter
+
+settings.register_profile("detpyc", deadline=None)
+settings.load_profile("detpyc")
+
+STATES = Path(__file__).parent / "integration" / "states.py"
+FLAVOURS = {"d": "debug", "t": "free-threaded"}  # of sys.abiflags
+DEBUG = "3.14 debug"
+# Fixed, and not what is found, so that every xdist worker collects the same tests.
+NAMES = [*(f"{major}.{minor}" for major, minor in sorted(MAGIC_NUMBERS.values())), DEBUG]
+
+SECONDS = 30  # generous: what it stops would otherwise take minutes, or for ever
+MEGABYTES = 512
+
+
+@pytest.fixture(scope="session")
+def pythons() -> dict[str, Interpreter]:
+    """Every supported CPython that is here, the newest release for each name in ``NAMES``."""
+    found = {each.path: each for each in [*interpreters.find_all(), *named_in_environment()] if each.problem is None}
+    return {name_of(each): each for each in sorted(found.values(), key=lambda each: Version(each.release))}
+
+
+def named_in_environment() -> Iterator[Interpreter]:
+    """Give the interpreters that DETPYC_TEST_PYTHONS names: executables, and directories that hold some."""
+    for entry in filter(None, os.environ.get("DETPYC_TEST_PYTHONS", "").split(os.pathsep)):
+        path = Path(entry)
+        executables = sorted(path.iterdir()) if path.is_dir() else [path]
+        for executable in executables:
+            if path.is_dir() and not re.fullmatch(r"python3\.\d+[a-z]*(\.exe)?", executable.name):
+                continue
+            try:
+                yield interpreters.describe(executable)
+            except InterpreterError:
+                if not path.is_dir():
+                    raise
+
+
+def name_of(interpreter: Interpreter) -> str:
+    command = [interpreter.path, "-s", "-S", "-B", str(STATES), "abiflags"]
+    flags = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout.decode()
+    major, minor = interpreter.version
+    return " ".join([f"{major}.{minor}", *(FLAVOURS[flag] for flag in flags.strip('"'))])
+
+
+@pytest.fixture(params=NAMES)
+def interpreter(request: pytest.FixtureRequest, pythons: dict[str, Interpreter]) -> Interpreter:
+    """Each interpreter in turn; the test is skipped for those that are missing."""
+    return here(request, pythons, request.param)
+
+
+@pytest.fixture
+def release_and_debug(
+    request: pytest.FixtureRequest, pythons: dict[str, Interpreter]
+) -> tuple[Interpreter, Interpreter]:
+    """Two builds of one release."""
+    release, debug = (here(request, pythons, name) for name in (DEBUG.removesuffix(" debug"), DEBUG))
+    if release.release != debug.release:
+        pytest.skip(f"CPython {debug.release} debug is here, but no other build of {debug.release}")
+    return release, debug
+
+
+def here(request: pytest.FixtureRequest, pythons: dict[str, Interpreter], name: str) -> Interpreter:
+    if name not in pythons:
+        request.node.user_properties.append(("missing interpreter", name))
+        pytest.skip(f"CPython {name} is missing")
+    return pythons[name]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    properties = [each for report in skipped for each in getattr(report, "user_properties", [])]
+    missing = {name for kind, name in properties if kind == "missing interpreter"}
+    if missing:
+        terminalreporter.section("missing interpreters")
+        for name in NAMES:
+            if name in missing:
+                terminalreporter.line(f"CPython {name}: its tests were skipped")
+        terminalreporter.line("Name executables, or directories that hold them, in DETPYC_TEST_PYTHONS.")
+
+
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """Fail a test that hangs, or asks for much more memory than there was at its start."""
+    if sys.platform == "win32":
+        yield
+        return
+
+    def expire(*_: object) -> None:
+        pytest.fail(f"still running after {SECONDS} seconds")
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    with suppress(OSError, ValueError):  # not Linux, or limited already: only the time is bounded
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (MEGABYTES << 20), limits[1]))
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+    resource.setrlimit(resource.RLIMIT_AS, limits)

@@ -1,0 +1,175 @@
+"""Canonical form on what each CPython really writes, in process states that change its raw bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+from base64 import b64decode, b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from detpyc.bytecode.canonical import canonicalize
+from detpyc.compilation.compiler import Source, byte_compile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from detpyc.compilation.interpreters import Interpreter
+
+STATES = Path(__file__).with_name("states.py")
+NOT_SAMPLED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__"}
+
+# CPython issue 129724: the constant set is one object in both places, unless "zebra" had been interned before.
+MEMBERSHIP = "x in {'zebra', 2, 3}\n\n\ndef f():\n    return x in {'zebra', 2, 3}\n"
+INPUTS = {
+    "membership.py": MEMBERSHIP,
+    "importer.py": "import zebra\n",
+    "classes.py": "class A:\n    class B:\n        def f(self):\n            return lambda: [0.5, -0.0, 10**30]\n",
+    "characters.py": "x = ['-', ' ', '.', '\\n']\n\n\ndef f(y='-'):\n    return y.join(x).split(' ')\n",
+    "sets.py": "def f(x):\n    return x in {'one', 'two', 'three', 'four', None, b'six', ('a-b', 1.5)} or 'a-b', 1.5\n",
+}
+
+
+def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:  # noqa: ANN401
+    """Have states.py answer a request. Not isolated by ``-I``, which would ignore the hash seed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    completed = subprocess.run(
+        [interpreter.path, "-s", "-S", "-B", STATES, *command],
+        input=json.dumps(request).encode(),
+        stdout=subprocess.PIPE,
+        env={**environment, "PYTHONHASHSEED": str(hash_seed)},
+        check=True,
+    )
+    return json.loads(completed.stdout)
+
+
+def marshalled(
+    interpreter: Interpreter, sources: Mapping[str, bytes], state: str = "in-order", hash_seed: int = 0
+) -> dict[str, bytes]:
+    """Give the raw payload of each source, compiled in their order and in a state of the process."""
+    request = [(name, b64encode(source).decode()) for name, source in sources.items()]
+    answer = run(interpreter, "compile", state, request=request, hash_seed=hash_seed)
+    return {name: b64decode(payload) for name, payload in zip(sources, answer, strict=True)}
+
+
+def canonical(interpreter: Interpreter, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: canonicalize(payload, interpreter.version) for name, payload in payloads.items()}
+
+
+def library(interpreter: Interpreter, step: int) -> dict[str, bytes]:
+    """Give every so-many-th module of the interpreter's standard library."""
+    root = run(interpreter, "library")
+    modules = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name not in NOT_SAMPLED]
+        modules += [path for name in files if name.endswith(".py") and (path := Path(folder, name)).is_file()]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(modules)[::step]}
+
+
+@pytest.fixture
+def sources(interpreter: Interpreter) -> dict[str, bytes]:
+    """Inputs that are sensitive to the state of the process, then some of what nobody wrote for this test."""
+    return {name: source.encode() for name, source in INPUTS.items()} | library(interpreter, 50)
+
+
+ALWAYS = (3, 15)
+
+
+@pytest.mark.parametrize(
+    ("state", "sensitive", "last"),
+    [
+        ("held", "classes.py", ALWAYS),
+        ("repeated", "membership.py", ALWAYS),
+        ("threads", "membership.py", ALWAYS),
+        # One-character strings are always interned from 3.13 on.
+        ("characters", "characters.py", (3, 12)),
+    ],
+)
+def test_state_of_the_process(
+    interpreter: Interpreter, sources: dict[str, bytes], state: str, sensitive: str, last: tuple[int, int]
+) -> None:
+    raw, other = (marshalled(interpreter, sources, each) for each in ("in-order", state))
+
+    assert (raw[sensitive] != other[sensitive]) == (interpreter.version <= last)
+    assert canonical(interpreter, raw) == canonical(interpreter, other)
+
+
+def test_hash_seed(interpreter: Interpreter, sources: dict[str, bytes]) -> None:
+    raw, other = (marshalled(interpreter, sources, hash_seed=seed) for seed in (0, 1))
+
+    # From 3.11 on, marshal sorts sets.
+    assert (raw["sets.py"] != other["sets.py"]) == (interpreter.version <= (3, 10))
+    assert canonical(interpreter, raw) == canonical(interpreter, other)
+
+
+@pytest.mark.parametrize("order", ["reversed", "shuffled"])
+def test_order_of_compilation(interpreter: Interpreter, sources: dict[str, bytes], order: str) -> None:
+    names = [*reversed(sources)] if order == "reversed" else random.Random(1).sample([*sources], len(sources))  # noqa: S311
+    assert names.index("importer.py") < names.index("membership.py"), "else this order makes no difference"
+    raw, other = (marshalled(interpreter, {name: sources[name] for name in each}) for each in (sources, names))
+
+    assert raw["membership.py"] != other["membership.py"]
+    assert canonical(interpreter, raw) == canonical(interpreter, other)
+
+
+def test_set_shared_or_not(interpreter: Interpreter) -> None:
+    """The two files of CPython issue 129724: no dropping of unused flags makes these equal."""
+    name = "membership.py"
+    alone = marshalled(interpreter, {name: MEMBERSHIP.encode()})[name]
+    after = marshalled(interpreter, {"importer.py": b"import zebra\n", name: MEMBERSHIP.encode()})[name]
+
+    assert len(alone) < len(after), "the set is written once or twice"
+    assert canonicalize(alone, interpreter.version) == canonicalize(after, interpreter.version)
+
+
+def test_release_and_debug_build(release_and_debug: tuple[Interpreter, Interpreter]) -> None:
+    release, debug = release_and_debug
+    sources = {name: source.encode() for name, source in INPUTS.items()} | library(release, 20)
+    raw = marshalled(release, sources)
+    in_debug, held_in_debug = (marshalled(debug, sources, state) for state in ("in-order", "held"))
+
+    assert raw == in_debug, "the flavour of the build alone makes no difference"
+    assert raw["classes.py"] != held_in_debug["classes.py"]
+    assert canonical(release, raw) == canonical(debug, in_debug) == canonical(debug, held_in_debug)
+
+
+def test_standard_library(interpreter: Interpreter) -> None:
+    sources = library(interpreter, 10)
+    assert len(sources) > 20
+    raw = marshalled(interpreter, sources)
+    payloads = canonical(interpreter, raw)
+
+    outcomes = byte_compile(
+        interpreter, [Source(name, source) for name, source in sources.items()], [0], lambda _, outcome: outcome
+    )
+    triples = [(name, b64encode(sources[name]).decode(), b64encode(payloads[name]).decode()) for name in sources]
+
+    assert [getattr(outcome, "payloads", outcome) for outcome in outcomes] == [
+        (payload,) for payload in payloads.values()
+    ]
+    assert run(interpreter, "compare", request=triples) == []
+    assert canonical(interpreter, payloads) == payloads
+    # Not "less": 3.10 shares nearly as much by itself.
+    assert sum(map(len, payloads.values())) <= sum(map(len, raw.values()))
+
+
+def test_comparison_sees_a_difference(interpreter: Interpreter) -> None:
+    """The comparison of the test above, on a payload that is another source's by one line number."""
+    payload = marshalled(interpreter, {"a.py": b"\nx = 1\n"})["a.py"]
+    triples = [("a.py", b64encode(b"x = 1\n").decode(), b64encode(payload).decode())]
+
+    assert run(interpreter, "compare", request=triples) == ["a.py"]
+
+
+def test_values_in_every_format_of_marshal(interpreter: Interpreter) -> None:
+    written = [[b64decode(payload) for payload in payloads] for payloads in run(interpreter, "values")]
+    canonical = [{canonicalize(payload, interpreter.version) for payload in payloads} for payloads in written]
+
+    assert any(len(set(payloads)) > 3 for payloads in written)
+    assert [len(payloads) for payloads in canonical] == [1] * len(written)
+    encoded = [b64encode(payload).decode() for payloads in canonical for payload in payloads]
+    assert run(interpreter, "compare-values", request=encoded) == []
