@@ -66,6 +66,12 @@ _LONG_ASCII = frozenset({TYPE_ASCII, TYPE_ASCII_INTERNED})
 _LONG_UNICODE = frozenset({TYPE_UNICODE, TYPE_INTERNED})
 _SINCE = {TYPE_SLICE: (3, 14), TYPE_FROZENDICT: (3, 15)}
 _SHORT_ASCII = frozenset({TYPE_SHORT_ASCII, TYPE_SHORT_ASCII_INTERNED})
+# The type codes of interned texts, and of the same not interned.
+INTERNED = {
+    TYPE_INTERNED: TYPE_UNICODE,
+    TYPE_ASCII_INTERNED: TYPE_ASCII,
+    TYPE_SHORT_ASCII_INTERNED: TYPE_SHORT_ASCII,
+}
 _DIGITS_OF_INT = 3  # a 32-bit integer never has more 15-bit digits
 
 # What is written in one byte is the same object everywhere, and never flagged nor referenced: r_object() and w_object()
@@ -148,7 +154,7 @@ class Nodes:
         pieces: how each node is written, unflagged: whole, or up to its children; of a text, the content alone.
         texts: the node of each text, by its content (UTF-8, lone surrogates passed).
         children: of every container, in writing order. Containers come after those they contain.
-        offsets: where each container first starts.
+        offsets: where each node first starts.
         sequence: the payload's nodes in writing order, from the root on; what a repeated node contains is not repeated.
 
     """
@@ -161,7 +167,7 @@ class Nodes:
         self.pieces: list[bytes] = [bytes([kind]) for kind in SINGLETONS]
         self.texts: dict[bytes, int] = {}
         self.children: dict[int, tuple[int, ...]] = {}
-        self.offsets: dict[int, int] = {}
+        self.offsets: list[int] = [0] * len(SINGLETONS)
         self.sequence: list[int] = []
 
     def codes(self) -> list[int]:
@@ -186,6 +192,36 @@ def read(payload: bytes, version: tuple[int, int]) -> Nodes:
     if version not in LAYOUTS:
         raise BytecodeError(f"the bytecode of CPython {_dotted(version)} cannot be read, only 3.8's to 3.15's", 0)
     return _Reader(payload, version).read()
+
+
+def read_as_written(payload: bytes, version: tuple[int, int]) -> Nodes:
+    """Read a marshalled payload, sharing only what its writer had shared.
+
+    Args:
+        payload: as for `read`.
+        version: as for `read`.
+
+    Returns:
+        One node for each object that is written in full, at its offset; wherever it stands again in the sequence, there
+        is a reference. Singletons are one node each all the same.
+
+    Raises:
+        BytecodeError: as from `read`.
+
+    """
+    reader = _Reader(payload, version)
+    reader.nodes.texts = _NothingIsEqual()
+    reader.leaves = _NothingIsEqual()
+    reader.tuples = _NothingIsEqual()
+    reader.containers = _NothingIsEqual()
+    return reader.read()
+
+
+class _NothingIsEqual(dict):  # type: ignore[type-arg] # Python 3.8 has no dict[object, int] here
+    """An index from values to nodes that finds none."""
+
+    def get(self, _key: object, _default: object = None) -> None:
+        return None
 
 
 class _Reader:
@@ -242,7 +278,7 @@ class _Reader:
                         pos += 5 + u32(data, start + 1)[0]
                         content = b"s" + data[start + 1 : pos]
                         found = leaves.get(content)
-                        node = self.add(TYPE_STRING, content) if found is None else found
+                        node = self.add(TYPE_STRING, content, start) if found is None else found
                     elif kind in _NODE_OF_SINGLETON:
                         pos += 1
                         node = _NODE_OF_SINGLETON[kind]
@@ -272,7 +308,7 @@ class _Reader:
                         pos += 5
                         content = b"i" + data[start + 1 : pos]
                         found = leaves.get(content)
-                        node = self.add(TYPE_INT, content) if found is None else found
+                        node = self.add(TYPE_INT, content, start) if found is None else found
                     elif kind == TYPE_NULL and container in _DICTS:
                         pos += 1
                         remaining = 0
@@ -294,14 +330,14 @@ class _Reader:
                         tuples[value] = node = known
                         kinds.append(TYPE_TUPLE)
                         pieces.append(_tuple_head(len(value)))
+                        nodes.offsets.append(opened)
                         nodes.children[node] = value
-                        nodes.offsets[node] = opened
                     else:
                         node = found
                 elif container == TYPE_CODE:
                     if len(value) == layout.lineno:
                         start, pos = pos, pos + 4
-                        node = self.leaf(RAW, data[start:pos])
+                        node = self.leaf(RAW, data[start:pos], start)
                         children.append(node)
                         sequence.append(node)
                         remaining = len(layout.kinds) - layout.lineno - 1
@@ -332,31 +368,33 @@ class _Reader:
     def truncated(self) -> BytecodeError:
         return BytecodeError("the data end in the middle of an object", len(self.data))
 
-    def add(self, kind: int, encoding: bytes) -> int:
+    def add(self, kind: int, encoding: bytes, start: int) -> int:
         """Make the node of a number or a byte string that is new."""
         node = self.leaves[encoding] = len(self.nodes.kinds)
         self.nodes.kinds.append(kind)
         self.nodes.pieces.append(encoding)
+        self.nodes.offsets.append(start)
         return node
 
-    def leaf(self, kind: int, encoding: bytes) -> int:
+    def leaf(self, kind: int, encoding: bytes, start: int) -> int:
         found = self.leaves.get(encoding)
-        return self.add(kind, encoding) if found is None else found
+        return self.add(kind, encoding, start) if found is None else found
 
-    def text(self, content: bytes) -> int:
+    def text(self, content: bytes, start: int) -> int:
         found = self.nodes.texts.get(content)
         if found is not None:
             return found
         node = self.nodes.texts[content] = len(self.nodes.kinds)
         self.nodes.kinds.append(TYPE_UNICODE)
         self.nodes.pieces.append(content)
+        self.nodes.offsets.append(start)
         return node
 
     def ascii(self, content: bytes, start: int) -> int:
         """Return the node of a text that is written as ASCII."""
         if not content.isascii():
             raise BytecodeError("a byte that is not ASCII in a text marked as ASCII", start)
-        return self.text(content)
+        return self.text(content, start)
 
     def unicode(self, content: bytes, start: int) -> int:
         """Return the node of a text that is written as UTF-8, lone surrogates passed as marshal.c passes them."""
@@ -364,7 +402,7 @@ class _Reader:
             content.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise BytecodeError("a text that is not UTF-8", start) from error
-        return self.text(content)
+        return self.text(content, start)
 
     def sized(self, start: int) -> tuple[bytes, int]:
         """Read a 32-bit size and as many bytes: the content, and the offset behind it."""
@@ -389,14 +427,14 @@ class _Reader:
             return self.long(start)
         if kind in _BINARY_FLOATS:
             end = start + 1 + _BINARY_FLOATS[kind]
-            return self.floats(kind, self.data[start + 1 : end]), end
+            return self.floats(kind, self.data[start + 1 : end], start), end
         if kind == TYPE_FLOAT:
             real, end = self.text_float(start, start + 1)
-            return self.floats(TYPE_BINARY_FLOAT, real), end
+            return self.floats(TYPE_BINARY_FLOAT, real, start), end
         if kind == TYPE_COMPLEX:
             real, middle = self.text_float(start, start + 1)
             imaginary, end = self.text_float(start, middle)
-            return self.floats(TYPE_BINARY_COMPLEX, real + imaginary), end
+            return self.floats(TYPE_BINARY_COMPLEX, real + imaginary, start), end
         raise self.unknown(kind, start)
 
     def unknown(self, kind: int, start: int) -> BytecodeError:
@@ -419,8 +457,8 @@ class _Reader:
             magnitude = sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
             value = -magnitude if count < 0 else magnitude
             if -(1 << 31) <= value < 1 << 31:
-                return self.leaf(TYPE_INT, b"i" + _I32.pack(value)), end
-        return self.leaf(TYPE_LONG, b"l" + self.data[start + 1 : end]), end
+                return self.leaf(TYPE_INT, b"i" + _I32.pack(value), start), end
+        return self.leaf(TYPE_LONG, b"l" + self.data[start + 1 : end], start), end
 
     def text_float(self, start: int, pos: int) -> tuple[bytes, int]:
         """Read a float written as text, as marshal versions 0 and 1 do: its binary form, and the offset behind it."""
@@ -430,15 +468,14 @@ class _Reader:
             raise BytecodeError("a float that is not a number", start)
         return _F64.pack(float(text)), end
 
-    def floats(self, kind: int, encoding: bytes) -> int:
+    def floats(self, kind: int, encoding: bytes, start: int) -> int:
         """Return the node of a float or complex. NaN is not equal to itself, so each one is a node of its own."""
         if len(encoding) != _BINARY_FLOATS[kind]:
             raise self.truncated()
         whole = bytes([kind]) + encoding
         if any(math.isnan(value) for (value,) in _F64.iter_unpack(encoding)):
-            self.leaves.pop(whole, None)
-            return self.add(kind, whole)
-        return self.leaf(kind, whole)
+            return self.add(kind, whole, start)
+        return self.leaf(kind, whole, start)
 
     def open(self, kind: int, start: int) -> tuple[int, int]:
         """Read how many children a container of the less frequent kinds has: their number, and the offset behind it."""
@@ -462,8 +499,8 @@ class _Reader:
         node = self.containers[identity] = len(self.nodes.kinds)
         self.nodes.kinds.append(kind)
         self.nodes.pieces.append(head)
+        self.nodes.offsets.append(start)
         self.nodes.children[node] = children
-        self.nodes.offsets[node] = start
         return node
 
     def close_rare(self, kind: int, children: tuple[int, ...], start: int) -> int:
@@ -471,7 +508,7 @@ class _Reader:
         if kind in _DICTS:
             if len(children) % 2:
                 raise BytecodeError("a dict with a key that has no value", start)
-            node = self.leaf(RAW, bytes([TYPE_NULL]))
+            node = self.leaf(RAW, bytes([TYPE_NULL]), start)
             self.nodes.sequence.append(node)
             children += (node,)
         head = _SIZED_HEAD(kind, len(children)) if kind in _SIZED else bytes([kind])
