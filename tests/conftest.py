@@ -1,13 +1,10 @@
-"""What tests share: the interpreters that are here, and a guard against runaways."""
+"""The interpreters that are here, for all tests."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +15,6 @@ from packaging.version import Version
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
 from detpyc.errors import InterpreterError
-
-if sys.platform != "win32":
-    import resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +29,6 @@ FLAVOURS = {"d": "debug", "t": "free-threaded"}  # of sys.abiflags
 DEBUG = "3.14 debug"
 # Fixed, and not what is found, so that every xdist worker collects the same tests.
 NAMES = [*(f"{major}.{minor}" for major, minor in sorted(MAGIC_NUMBERS.values())), DEBUG]
-
-SECONDS = 30  # generous: what it stops would otherwise take minutes, or for ever
-MEGABYTES = 512
 
 
 @pytest.fixture(scope="session")
@@ -103,25 +94,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if name in missing:
                 terminalreporter.line(f"CPython {name}: its tests were skipped")
         terminalreporter.line("Name executables, or directories that hold them, in DETPYC_TEST_PYTHONS.")
-
-
-@pytest.fixture
-def bounded() -> Iterator[None]:
-    """Fail a test that hangs, or asks for much more memory than there was at its start."""
-    if sys.platform == "win32":
-        yield
-        return
-
-    def expire(*_: object) -> None:
-        pytest.fail(f"still running after {SECONDS} seconds")
-
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    with suppress(OSError, ValueError):  # not Linux, or limited already: only the time is bounded
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + (MEGABYTES << 20), limits[1]))
-    previous = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
-    resource.setrlimit(resource.RLIMIT_AS, limits)

@@ -6,6 +6,10 @@ Each function encodes one object from the encodings of its parts, as ``Python/ma
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NONE, TRUE, FALSE, ELLIPSIS, STOP_ITERATION = b"N", b"T", b"F", b".", b"S"
 FIRST, LAST = (3, 8), (3, 15)
@@ -85,20 +89,25 @@ def fields_of(version: tuple[int, int]) -> tuple[str, ...]:
     return (*FIELDS, "linetable", "exceptiontable")
 
 
-def code(version: tuple[int, int] = LAST, firstlineno: int = 1, stacksize: int = 1, **given: bytes) -> bytes:
-    """Encode a code object; what is not given is empty, each field in its own way, so that no two are equal."""
-    before_311 = version < (3, 11)
-    defaults = {
-        **{name: small_tuple() for name in ("consts", "names", "varnames", "freevars", "cellvars", "localsplusnames")},
-        **{name: byte_string(b"") for name in ("code", "localspluskinds", "linetable", "exceptiontable")},
+def code(
+    version: tuple[int, int] = LAST,
+    fields: Mapping[str, bytes] | None = None,
+    *,
+    firstlineno: int = 1,
+    stacksize: int = 1,
+) -> bytes:
+    """Encode a code object; the fields that are not given are empty."""
+    given = {
+        **dict.fromkeys(("consts", "names", "varnames", "freevars", "cellvars", "localsplusnames"), small_tuple()),
+        **dict.fromkeys(("code", "localspluskinds", "linetable", "exceptiontable"), byte_string(b"")),
         "filename": text("a.py"),
         "name": text("<module>"),
         "qualname": text("<module>"),
+        **(fields or {}),
     }
-    parts = [b"c", u32(0) * (4 if before_311 else 3), u32(stacksize), u32(64)]
+    parts = [b"c", u32(0) * (4 if version < (3, 11) else 3), u32(stacksize), u32(64)]
     for name in fields_of(version):
         if name == "linetable":
             parts.append(u32(firstlineno))
-        parts.append(given.pop(name, defaults[name]))
-    assert not given, "these are no fields"
+        parts.append(given[name])
     return b"".join(parts)

@@ -6,12 +6,13 @@ import itertools
 import marshal
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bounds import bounded
 from detpyc.bytecode.canonical import canonicalize, canonicalize_pyc
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.errors import BytecodeError
@@ -61,6 +62,16 @@ def refused(payload: bytes, version: tuple[int, int] = LAST) -> BytecodeError:
     return error
 
 
+def result_or_refusal(payload: bytes, version: tuple[int, int] = LAST) -> None:
+    """Check what must hold of a payload that may be all right."""
+    try:
+        canonical = canonicalize(payload, version)
+    except BytecodeError as error:
+        assert 0 <= error.offset <= len(payload)  # noqa: PT017 - either outcome is right
+    else:
+        assert canonicalize(canonical, version) == canonical
+
+
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 def test_unknown_type_codes(version: tuple[int, int]) -> None:
     known = set(b"NFTS.ilfgxystr()[{cu<>aAzZ")
@@ -87,7 +98,7 @@ def test_unknown_type_codes(version: tuple[int, int]) -> None:
         (flagged(many(b"(", small_tuple(NONE), ref(0))), "not complete", 8),
         (flagged(frozenset_of(ref(0))), "not complete", 5),
         (flagged(dict_of(integer(1), ref(0))), "not complete", 6),
-        (flagged(payloads.code(consts=small_tuple(ref(0)))), "not complete", 28),
+        (flagged(payloads.code(LAST, {"consts": small_tuple(ref(0))})), "not complete", 28),
         (sized(b"a", "é".encode()), "not ASCII", 0),
         (b"z\x01\xff", "not ASCII", 0),
         (small_tuple(b"Z\x01\x80"), "not ASCII", 2),
@@ -136,7 +147,7 @@ def test_trailing_bytes(rest: bytes) -> None:
     assert refused(REAL + rest, HERE).offset == len(REAL)
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 @pytest.mark.parametrize("nest", [small_tuple, list_of, frozenset_of, lambda inner: dict_of(integer(1), inner)])
 @pytest.mark.parametrize("levels", [2001, 100_000])
 def test_nested_too_deep(nest: Callable[[bytes], bytes], levels: int) -> None:
@@ -148,9 +159,9 @@ def test_nested_too_deep(nest: Callable[[bytes], bytes], levels: int) -> None:
     assert error.offset <= len(before) * 2001
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 def test_nested_as_deep_as_marshal_writes() -> None:
-    value: tuple[object, ...] = ()
+    value: Any = ()
     for levels in itertools.count():
         try:
             deepest = marshal.dumps(value)
@@ -164,7 +175,7 @@ def test_nested_as_deep_as_marshal_writes() -> None:
     assert canonicalize(b")\x01" * 1999 + NONE, LAST) == b")\x01" * 1999 + NONE
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 @pytest.mark.parametrize("code", [bytes([code]) for code in b"([<>sutaAl"])
 @pytest.mark.parametrize("size", [10**9, 2**31 - 1, 2**31, 2**32 - 1])
 def test_claims_more_than_there_is(code: bytes, size: int) -> None:
@@ -172,7 +183,7 @@ def test_claims_more_than_there_is(code: bytes, size: int) -> None:
         refused(code + u32(size) + rest)
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 def test_sizes_add_up_to_more_than_there_is() -> None:
     """Each claim is within what is left, but not all of them together."""
     refused(b"".join(b"(" + u32(90_000 - 5 * level) for level in range(1500)) + bytes(90_000))
@@ -186,7 +197,7 @@ def unfolding(levels: int, leaf: bytes) -> bytes:
     return value
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 @pytest.mark.parametrize("levels", [30, 60, 1500])
 def test_unfolding_outside_a_set_does_no_harm(levels: int) -> None:
     canonical = canonicalize(unfolding(levels, text("a b")), LAST)
@@ -194,13 +205,13 @@ def test_unfolding_outside_a_set_does_no_harm(levels: int) -> None:
     assert len(canonical) == len(unfolding(levels, text("a b")))
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 @pytest.mark.parametrize("levels", [30, 60, 1500])
 def test_set_element_that_unfolds(levels: int) -> None:
     assert "unfolds" in refused(frozenset_of(integer(1), unfolding(levels, text("a b")))).reason
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 def test_set_of_many_elements_that_unfold() -> None:
     """No element is much by itself, but a thousand of them are."""
     large = unfolding(20, text("a b"))
@@ -208,7 +219,7 @@ def test_set_of_many_elements_that_unfold() -> None:
     refused(frozenset_of(large, *(small_tuple(ref(0), integer(number)) for number in range(1000))))
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 def test_many_sets_of_an_element_that_unfolds() -> None:
     large = unfolding(20, text("a b"))
     sets = [frozenset_of(small_tuple(ref(0), integer(number)), integer(number)) for number in range(3000)]
@@ -216,13 +227,30 @@ def test_many_sets_of_an_element_that_unfolds() -> None:
     refused(list_of(large, *sets))
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 def test_sets_in_sets_that_unfold() -> None:
     value = unfolding(20, text("a b"))
     for number in range(1900):
         value = frozenset_of(value, integer(number))
 
     refused(value)
+
+
+def chain(levels: int, *, twice: bool = False) -> list[bytes]:
+    """Encode a text, a tuple that holds it, a tuple that holds that one, and so on: flat, as each is a reference."""
+    return [flagged(text("a b")), *(flagged(small_tuple(*[ref(level)] * (1 + twice))) for level in range(levels))]
+
+
+def test_order_of_a_set_nests_nothing_past_the_limit() -> None:
+    """In canonical order the last element comes first, written in full: 3,000 levels deep where there were two."""
+    assert len(canonicalize(frozenset_of(*chain(1500)), LAST)) == len(frozenset_of(*chain(1500)))
+    assert "nested" in refused(frozenset_of(*chain(3000))).reason
+
+
+@bounded()
+def test_unfolding_beyond_measure_beside_a_set() -> None:
+    """Not only what unfolds would fill the memory, but the mere numbers that say how much it is."""
+    result_or_refusal(list_of(*chain(200_000, twice=True), frozenset_of(integer(1), NONE)))
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
@@ -235,7 +263,7 @@ def test_code_fields_of_a_wrong_type(version: tuple[int, int]) -> None:
     for name in payloads.fields_of(version):
         kind = right.get(name, small_tuple())
         for value in [*wrong, *({byte_string(b""), text("a"), small_tuple()} - {kind})]:
-            error = refused(small_tuple(NONE, payloads.code(version, **{name: value})), version)
+            error = refused(small_tuple(NONE, payloads.code(version, {name: value})), version)
             assert error.offset == 3
             assert "code object" in error.reason
 
@@ -246,7 +274,7 @@ def test_names_that_are_no_texts(version: tuple[int, int]) -> None:
         payloads.fields_of(version)
     ):
         for item in (integer(1), NONE, byte_string(b"a"), small_tuple()):
-            refused(payloads.code(version, **{name: small_tuple(text("a"), item)}), version)
+            refused(payloads.code(version, {name: small_tuple(text("a"), item)}), version)
 
 
 def test_offset_in_a_pyc_counts_from_its_start() -> None:
@@ -258,26 +286,16 @@ def test_offset_in_a_pyc_counts_from_its_start() -> None:
     assert caught.value.offset == 16 + 3
 
 
-@pytest.mark.usefixtures("bounded")
+@bounded()
 @pytest.mark.parametrize("mask", [0x01, 0x04, 0x20, 0x80, 0xFF])
 def test_any_byte_changed(mask: int) -> None:
     """A changed byte gives another canonical payload or a BytecodeError, never another exception."""
     for offset in range(len(REAL)):
         changed = bytearray(REAL)
         changed[offset] ^= mask
-        try:
-            canonical = canonicalize(bytes(changed), HERE)
-        except BytecodeError as error:
-            assert 0 <= error.offset <= len(REAL)  # noqa: PT017 - either outcome is right
-        else:
-            assert canonicalize(canonical, HERE) == canonical
+        result_or_refusal(bytes(changed), HERE)
 
 
 @given(st.binary(max_size=200), st.sampled_from(VERSIONS))
 def test_any_bytes(data: bytes, version: tuple[int, int]) -> None:
-    try:
-        canonical = canonicalize(data, version)
-    except BytecodeError as error:
-        assert 0 <= error.offset <= len(data)  # noqa: PT017 - either outcome is right
-    else:
-        assert canonicalize(canonical, version) == canonical
+    result_or_refusal(data, version)

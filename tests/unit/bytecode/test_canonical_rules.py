@@ -72,7 +72,7 @@ def frozendict_of(*items: bytes) -> bytes:
         frozenset_of(integer(1), text("a b")),
         slice_of(integer(1), NONE, NONE),
         frozendict_of(text("a b"), integer(1)),
-        payloads.code(name=text("<f>")),
+        payloads.code(LAST, {"name": text("<f>")}),
     ],
     ids=lambda value: chr(value[0]),
 )
@@ -128,9 +128,18 @@ def test_values_of_different_types_or_bits_stay_apart() -> None:
     assert canonicalize(apart, LAST) == apart
 
 
-@pytest.mark.parametrize("changed", [{"firstlineno": 2}, {"stacksize": 2}, {"linetable": byte_string(b"x")}])
-def test_code_objects_that_differ_in_one_field_stay_apart(changed: dict[str, bytes]) -> None:
-    written = small_tuple(payloads.code(), payloads.code(**changed))
+@pytest.mark.parametrize(
+    "changed",
+    [
+        payloads.code(firstlineno=2),
+        payloads.code(stacksize=2),
+        *(payloads.code(LAST, {name: byte_string(b"x")}) for name in ("code", "linetable", "exceptiontable")),
+        *(payloads.code(LAST, {name: text("x-")}) for name in ("filename", "name", "qualname")),
+        *(payloads.code(LAST, {name: small_tuple(text("x-"))}) for name in ("consts", "names", "localsplusnames")),
+    ],
+)
+def test_code_objects_that_differ_in_one_field_stay_apart(changed: bytes) -> None:
+    written = small_tuple(payloads.code(), changed)
 
     canonical = canonicalize(written, LAST)
 
@@ -260,14 +269,16 @@ def test_identifiers_are_interned(version: tuple[int, int], field: str, written:
     identifier = written("<a-b>")
     value = identifier if field in {"name", "qualname"} else small_tuple(text("c-"), identifier)
 
-    canonical = canonicalize(payloads.code(version, **{field: value}), version)
+    canonical = canonicalize(payloads.code(version, {field: value}), version)
 
     assert interned("<a-b>") in canonical
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 def test_other_texts_of_a_code_object_are_not_interned(version: tuple[int, int]) -> None:
-    written = payloads.code(version, filename=interned("a/b.py"), consts=small_tuple(interned("a-b"), interned("c-d")))
+    written = payloads.code(
+        version, {"filename": interned("a/b.py"), "consts": small_tuple(interned("a-b"), interned("c-d"))}
+    )
 
     canonical = canonicalize(written, version)
 
@@ -276,8 +287,8 @@ def test_other_texts_of_a_code_object_are_not_interned(version: tuple[int, int])
 
 def test_identifier_is_interned_wherever_it_stands() -> None:
     """Also where it is first written: in a constant that comes before, and in a code object further down."""
-    inner = payloads.code(names=small_tuple(text("a-b")))
-    written = payloads.code(consts=small_tuple(small_tuple(text("a-b")), inner))
+    inner = payloads.code(LAST, {"names": small_tuple(text("a-b"))})
+    written = payloads.code(LAST, {"consts": small_tuple(small_tuple(text("a-b")), inner)})
 
     canonical = canonicalize(written, LAST)
 
@@ -289,7 +300,7 @@ def test_interning_takes_part_in_the_order_of_sets() -> None:
     elements = [interned("c-d"), text("a-b")]
     alone = canonicalize(frozenset_of(*elements), LAST)
     beside_a_name = canonicalize(
-        payloads.code(names=small_tuple(text("c-d")), consts=small_tuple(frozenset_of(*elements))), LAST
+        payloads.code(LAST, {"names": small_tuple(text("c-d")), "consts": small_tuple(frozenset_of(*elements))}), LAST
     )
 
     assert alone == frozenset_of(text("a-b"), text("c-d"))
@@ -358,7 +369,7 @@ def test_code_object_of_every_release(version: tuple[int, int]) -> None:
             fields[name] = interned(name)
         else:
             fields[name] = small_tuple(interned(f"of_{name}"))
-    written = payloads.code(version, firstlineno=0x65656565, **fields)
+    written = payloads.code(version, fields, firstlineno=0x65656565)
 
     assert canonicalize(written, version) == written
 

@@ -1,0 +1,44 @@
+"""A guard against what would hang, or eat the memory of whoever runs the tests."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if sys.platform != "win32":
+    import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS = 30  # generous: what it stops would otherwise take minutes, or for ever
+MEGABYTES = 512
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Fail what takes long, or asks for much more memory than there was at its start; a context or a decorator."""
+    if sys.platform == "win32":
+        yield
+        return
+
+    def expire(*_: object) -> None:
+        pytest.fail(f"still running after {SECONDS} seconds")
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    with suppress(OSError, ValueError):  # not Linux, or limited already: only the time is bounded
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (MEGABYTES << 20), limits[1]))
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
