@@ -83,7 +83,7 @@ def build(session: nox.Session, project: Path, where: str, environment: dict[str
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
             if member.filename.endswith((".py", ".pyc", "/detpyc.json")):
-                print(f"{member.file_size:>8}  {member.filename}")
+                print(f"{member.file_size:>8}  {member.filename}", flush=True)
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    print(f"sha256 {digest}  {wheel.name}")
+    print(f"sha256 {digest}  {wheel.name}", flush=True)
     return digest
