@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
 from detpyc.bytecode.header import PycHeader, source_hash
+from detpyc.bytecode.names import is_cached, pyc_name
 from detpyc.compilation import interpreters
 from detpyc.compilation.compiler import Compiled, Refused, Source, byte_compile
 from detpyc.errors import BytecodeError, CompilationError, DetpycError, InterpreterError, WheelError
 from detpyc.files import Replacement, open_locked
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
+from detpyc.settings import select
 from detpyc.wheel.archive import NewMember
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from detpyc.compilation.compiler import Failed, Outcome
     from detpyc.compilation.interpreters import Interpreter
@@ -100,6 +100,7 @@ def byte_compile_wheel(
     with open_locked(path) as stream:
         status = os.fstat(stream.fileno())
         wheel = Wheel.read(path, stream)
+        wheel.require_rewritable()
         plan = _plan(wheel, settings, chosen, jobs)
         directory = Path(tempfile.gettempdir()) if check else None
         with Replacement(target, stat.S_IMODE(status.st_mode), directory) as replacement:
@@ -142,13 +143,6 @@ def choose_interpreters(requests: Iterable[str]) -> tuple[Interpreter, ...]:
     return tuple(sorted(by_tag.values(), key=lambda each: each.version))
 
 
-def pyc_name(source: str, cache_tag: str, level: int) -> str:
-    """Return where the pyc of a source stands: PEP 3147's and PEP 488's rule, ``importlib.util.cache_from_source``."""
-    directory, separator, name = source.rpartition("/")
-    optimization = f".opt-{level}" if level else ""
-    return f"{directory}{separator}__pycache__/{name.removesuffix('.py')}.{cache_tag}{optimization}.pyc"
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What is to become of a wheel.
@@ -177,7 +171,10 @@ def _plan(wheel: Wheel, settings: Settings, chosen: Iterable[Interpreter], jobs:
         path = wheel.importable_path(name)
         if path is not None and path.endswith(".py"):
             importable[name] = path
-    sources = {name: Source(importable[name], wheel.read_member(name)) for name in _selected(importable, settings)}
+    sources = {
+        name: Source(importable[name], wheel.read_member(name))
+        for name in select(importable, settings.include, settings.exclude)
+    }
 
     new: list[NewMember] = []
     bytecode: list[Bytecode] = []
@@ -208,14 +205,6 @@ def _plan(wheel: Wheel, settings: Settings, chosen: Iterable[Interpreter], jobs:
     elif provenance in wheel.archive.members:
         dropped.add(provenance)
     return _Plan(new, kept, dropped, foreign, skipped, len(sources) - len(skipped))
-
-
-def _selected(names: Iterable[str], settings: Settings) -> Iterator[str]:
-    """Narrow the sources by the patterns of the settings."""
-    include, exclude = GitIgnoreSpec.from_lines(settings.include), GitIgnoreSpec.from_lines(settings.exclude)
-    for name in names:
-        if (not settings.include or include.match_file(name)) and not exclude.match_file(name):
-            yield name
 
 
 def _compile(
@@ -313,4 +302,4 @@ def _still_valid(wheel: Wheel, sources: Iterable[str], bytecode: Bytecode) -> tu
 def _is_cached_pyc(wheel: Wheel, name: str) -> bool:
     """Tell whether a member is a pyc where the import system looks for it beside a source."""
     path = wheel.importable_path(name)
-    return path is not None and path.endswith(".pyc") and path.split("/")[-2:-1] == ["__pycache__"]
+    return path is not None and is_cached(path)

@@ -28,9 +28,17 @@ class BytecodeError(DetpycError, ValueError):
         self.reason = reason
         self.offset = offset
 
+    def behind(self, size: int) -> BytecodeError:
+        """Return the same error for data that have so many bytes before those that were read."""
+        return type(self)(self.reason, self.offset + size)
+
     def __reduce__(self) -> tuple[type[BytecodeError], tuple[str, int]]:
         """Pickle by the constructor's own arguments, so that the error crosses process boundaries."""
         return type(self), (self.reason, self.offset)
+
+
+class UnsupportedBytecodeError(BytecodeError):
+    """A pyc of another implementation, or of a release of CPython that is not supported."""
 
 
 class InterpreterError(DetpycError):

@@ -66,6 +66,24 @@ def open_locked(path: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
+def walk(directory: Path, suffix: str) -> Iterator[Path]:
+    """Give the files in a directory and below whose names end in a suffix, in the order of their paths.
+
+    Symbolic links to directories are not followed.
+
+    Raises:
+        DetpycError: if a directory cannot be read.
+
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DetpycError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for parent, directories, files in os.walk(directory, onerror=refuse):
+        directories.sort()
+        yield from (Path(parent, name) for name in sorted(files) if name.endswith(suffix))
+
+
 class Replacement:
     """A file in the making, which takes another's place only as a whole.
 
@@ -106,13 +124,23 @@ class Replacement:
             self.stream.flush()
         return path.exists() and filecmp.cmp(self.temporary, path, shallow=False)
 
-    def commit(self) -> None:
-        """Put it in its place, when it is safely on disk."""
+    def commit(self, times: tuple[int, int] | None = None) -> None:
+        """Put it in its place, when it is safely on disk.
+
+        Args:
+            times: the access and modification times it is to have, in nanoseconds; by default now.
+
+        Raises:
+            DetpycError: if that fails; it names the file.
+
+        """
         with self._naming_the_file():
             self.stream.flush()
             os.fsync(self.stream.fileno())
             self.stream.close()
             self.temporary.chmod(self.mode)
+            if times is not None:
+                os.utime(self.temporary, ns=times)
             self.temporary.replace(self.path)
 
     @contextmanager

@@ -11,7 +11,7 @@ from pathspec import GitIgnoreSpec
 from detpyc.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 OPTIMIZATION_LEVELS = (0, 1, 2)
 
@@ -75,6 +75,21 @@ class Settings:
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
+
+
+def select(names: Iterable[str], include: Collection[str], exclude: Collection[str]) -> Iterator[str]:
+    """Narrow names by patterns.
+
+    Args:
+        names: paths in a wheel.
+        include: gitignore patterns, one of which must match; if there is none, everything does.
+        exclude: gitignore patterns, none of which may match.
+
+    """
+    included, excluded = GitIgnoreSpec.from_lines(include), GitIgnoreSpec.from_lines(exclude)
+    for name in names:
+        if (not include or included.match_file(name)) and not excluded.match_file(name):
+            yield name
 
 
 def _meant(word: str, known: Collection[str]) -> str:

@@ -43,7 +43,7 @@ def canonicalize_pyc(data: bytes) -> bytes:
     try:
         return data[:HEADER_SIZE] + canonicalize(data[HEADER_SIZE:], header.version)
     except BytecodeError as error:
-        raise BytecodeError(error.reason, HEADER_SIZE + error.offset) from error
+        raise error.behind(HEADER_SIZE) from error
 
 
 def canonicalize(payload: bytes, version: tuple[int, int]) -> bytes:

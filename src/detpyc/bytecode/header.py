@@ -9,7 +9,7 @@ import _imp
 import sys
 from struct import Struct
 
-from detpyc.errors import BytecodeError
+from detpyc.errors import BytecodeError, UnsupportedBytecodeError
 
 HEADER_SIZE = 16
 
@@ -95,8 +95,8 @@ class PycHeader:
             The header.
 
         Raises:
-            BytecodeError: if it is truncated, of another implementation or release, or has flags that PEP 552 does not
-                define.
+            UnsupportedBytecodeError: if it is of another implementation or release.
+            BytecodeError: if it is truncated, or has flags that PEP 552 does not define.
 
         """
         if len(data) < HEADER_SIZE:
@@ -105,7 +105,7 @@ class PycHeader:
         if end_of_magic != _END_OF_MAGIC:
             raise BytecodeError("this is no pyc: its magic number does not end in a carriage return and a newline", 0)
         if magic_number not in MAGIC_NUMBERS:
-            raise BytecodeError(
+            raise UnsupportedBytecodeError(
                 f"magic number {magic_number} is of {_origin(magic_number)}; {SUPPORTED} can be read", 0
             )
         if flags not in _MODES:

@@ -64,11 +64,23 @@ class Refused:
     """A source that does not compile.
 
     Attributes:
-        reason: in the compiler's words, with the line.
+        error: the name of the exception, e.g. ``SyntaxError``.
+        message: in the compiler's words, with the line.
 
     """
 
-    reason: str
+    error: str
+    message: str
+
+    @property
+    def reason(self) -> str:
+        """Both in one."""
+        return f"{self.error}: {self.message}" if self.message else self.error
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it is for want of memory or stack that it does not compile, which the next machine may have."""
+        return self.error in {"MemoryError", "RecursionError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +272,8 @@ class _Worker:
         match answer:
             case [worker.COMPILED, source_hash, *payloads] if len(payloads) == len(levels):
                 return Compiled(source_hash, tuple(payloads))
-            case [worker.REFUSED, reason]:
-                return Refused(reason.decode())
+            case [worker.REFUSED, error, message]:
+                return Refused(error.decode(), message.decode())
             case [worker.UNFAITHFUL, reason]:
                 return Failed(reason.decode())
         return Failed(f"{self.interpreter.path} gave an answer that makes no sense: {answer!r:.100}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -76,7 +77,11 @@ def environment() -> Mapping[str, str]:
 
 def command(path: str) -> list[str]:
     """Return the command that starts the worker under an interpreter, isolated and writing no bytecode."""
-    return [path, "-I", "-S", "-B", worker.__file__]
+    return [*_isolated(path), worker.__file__]
+
+
+def _isolated(path: str) -> list[str]:
+    return [path, "-I", "-S", "-B"]
 
 
 def current() -> Interpreter:
@@ -176,6 +181,47 @@ def find(request: str) -> Interpreter:
         if fitting:
             return max(fitting, key=lambda found: Version(found.release))
     raise InterpreterError(f'no interpreter for "{request}"; found are:{_listing()}\n{_way_out(release)}')
+
+
+def find_releases(version: tuple[int, int]) -> list[Interpreter]:
+    """Return a supported interpreter for each release of a version that is found, the running one first.
+
+    Args:
+        version: e.g. ``(3, 12)``.
+
+    """
+    running = [current()] if sys.executable else []
+    minor = "{}.{}".format(*version)
+    found = [each for candidates in _candidates(minor) for each in _describe_all(candidates)]
+    found.sort(key=lambda each: Version(each.release), reverse=True)
+    by_release: dict[str, Interpreter] = {}
+    for each in (*running, *found):
+        if each.problem is None and each.version == version:
+            by_release.setdefault(each.release, each)
+    return list(by_release.values())
+
+
+@functools.cache
+def opcodes(interpreter: Interpreter) -> dict[int, str]:
+    """Return the names of an interpreter's opcodes by number.
+
+    Raises:
+        InterpreterError: if it does not run.
+
+    """
+    script = Path(__file__).with_name("opcodes.py")
+    try:
+        completed = subprocess.run(
+            [*_isolated(interpreter.path), script],
+            capture_output=True,
+            env=environment(),
+            timeout=START_LIMIT,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise InterpreterError(f"{interpreter.path}: cannot be run: {error}") from error
+    pairs = (line.split() for line in completed.stdout.decode().splitlines())
+    return {int(number): name for number, name in pairs}
 
 
 def _way_out(release: str) -> str:

@@ -8,7 +8,7 @@ first frame it sends says what it is (`describe`). Then each request is answered
 
     request:  path in the distribution (UTF-8), optimization levels (one byte each), source
     answers:  COMPILED, source hash, one canonical payload for each level
-              REFUSED, what compile() says of the source
+              REFUSED, the name of the exception, what compile() says of the source
               UNFAITHFUL, what is wrong: the payload does not load as what was compiled
 
 It ends with its standard input. The source is compiled, never executed.
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 COMPILED = b"compiled"
 REFUSED = b"refused"
 UNFAITHFUL = b"unfaithful"
+
+MEMORY_LIMIT = 4 << 30  # bytes of address space; the largest real sources take some hundred megabytes
 
 _U32 = Struct("<I")
 
@@ -96,9 +98,9 @@ def compile_source(path: str, levels: bytes, source: bytes) -> list[bytes]:
             written = marshal.dumps(code)
         except SyntaxError as error:
             place = "" if error.lineno is None else f"line {error.lineno}: "
-            return [REFUSED, f"{place}{type(error).__name__}: {error.msg}".encode("utf-8", "replace")]
+            return [REFUSED, type(error).__name__.encode(), f"{place}{error.msg}".encode("utf-8", "replace")]
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            return [REFUSED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
+            return [REFUSED, type(error).__name__.encode(), str(error).encode("utf-8", "replace")]
         try:
             payload = canonicalize(written, version)
             faithful = loads_as(code, payload, canonicalize)
@@ -133,10 +135,25 @@ def adopt_package() -> None:
     sys.modules["detpyc"] = package
 
 
+def limit_memory() -> None:
+    """See to it that a source cannot take the machine's memory, where the system can limit it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (ValueError, OSError):  # macOS does not always let it be lowered
+        return
+
+
 def main() -> None:
     """Answer requests until standard input ends."""
     # A Ctrl-C in the terminal goes to the whole process group; it is for the parent to decide what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_memory()
     warnings.simplefilter("ignore")  # what the compiler warns of is for the source's author, at another time
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else writes to standard output must not end up among the frames

@@ -10,7 +10,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -93,6 +93,14 @@ class NewMember:
         """Deflate a file that takes its date from another member, and the fixed mode of what is added."""
         compressed = deflate(content)
         member = Member(name, DEFLATED, zlib.crc32(content), len(compressed), len(content), like.date_time)
+        return cls(member, compressed, hashlib.sha256(content).digest())
+
+    @classmethod
+    def replacing(cls, old: Member, content: bytes) -> NewMember:
+        """Give a member another content; it keeps its date, its mode and its compression."""
+        stored = old.method == STORED
+        compressed = content if stored else deflate(content)
+        member = replace(old, crc=zlib.crc32(content), compressed_size=len(compressed), size=len(content))
         return cls(member, compressed, hashlib.sha256(content).digest())
 
 

@@ -11,6 +11,7 @@ from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from detpyc.wheel.archive import Member
@@ -21,13 +22,14 @@ _IMPORTABLE = ("purelib", "platlib")
 
 
 class Wheel:
-    """A wheel that has been found sound.
+    """A wheel whose archive is sound.
 
     Attributes:
         path: of the file.
         archive: its members.
         dist_info: the name of its ``.dist-info`` directory.
         record: its RECORD's entries, by path.
+        problems: what RECORD says and is not so, a line each.
 
     """
 
@@ -35,24 +37,41 @@ class Wheel:
         self.path = path
         self.archive = archive
         self.dist_info = _dist_info(path.name, archive.members)
-        self.record = self._checked_record()
+        self.record: dict[str, RecordEntry] = {}
+        self.problems = sorted(self._read_record())
 
     @classmethod
     def read(cls, path: Path, stream: BinaryIO) -> Wheel:
-        """Read a wheel and check it.
+        """Read a wheel as it is.
 
         Args:
             path: its path; the name must be a wheel's.
             stream: its bytes; it stays open for as long as the wheel is used.
 
         Raises:
-            WheelError: if it is no wheel, is damaged, or carries a signature; the message names the file.
+            WheelError: if it is no wheel or is damaged; the message names the file.
 
         """
         try:
             return cls(path, Archive.open(stream))
         except WheelError as error:
             raise WheelError(f"{path}: {error}") from error
+
+    def require_rewritable(self) -> None:
+        """Refuse a wheel that cannot be rewritten, or whose faults a rewritten RECORD would hide.
+
+        Raises:
+            WheelError: if RECORD does not hold, or a signature would break; the message names the file.
+
+        """
+        if self.problems:
+            raise WheelError(f"{self.path}: {'; '.join(self.problems)}")
+        for signature in _SIGNATURES:
+            if f"{self.dist_info}/{signature}" in self.archive.members:
+                raise WheelError(
+                    f"{self.path}: carries the signature {signature}, which any change to RECORD breaks;"
+                    " sign it afterwards"
+                )
 
     @property
     def record_name(self) -> str:
@@ -85,32 +104,28 @@ class Wheel:
         root, _, path = rest.partition("/")
         return path if root in _IMPORTABLE and path else None
 
-    def _checked_record(self) -> dict[str, RecordEntry]:
-        """Read RECORD and hold every member against it."""
+    def _read_record(self) -> Iterator[str]:
+        """Read RECORD and hold every member against it: say what is not so."""
         members = self.archive.members
-        for signature in _SIGNATURES:
-            if f"{self.dist_info}/{signature}" in members:
-                raise WheelError(
-                    f"carries the signature {signature}, which any change to RECORD breaks; sign it afterwards"
-                )
         if self.record_name not in members:
-            raise WheelError(f"has no {self.record_name}")
-        entries: dict[str, RecordEntry] = {}
-        problems = []
-        for entry in record.parse(self.archive.read(self.record_name)):
-            if entry.path in entries:
-                problems.append(f"RECORD lists {entry.path} twice")
-            entries[entry.path] = entry
+            yield f"has no {self.record_name}"
+            return
+        try:
+            entries = record.parse(self.archive.read(self.record_name))
+        except WheelError as error:
+            yield str(error)
+            return
+        for entry in entries:
+            if entry.path in self.record:
+                yield f"RECORD lists {entry.path} twice"
+            self.record[entry.path] = entry
         files = {name for name, member in members.items() if not member.is_directory}
-        problems += [f"RECORD lists {path}, which is not in the wheel" for path in entries if path not in files]
-        problems += [f"RECORD does not list {name}" for name in files if name not in entries]
-        for name in files & entries.keys():
-            problem = self._mismatch(entries[name])
+        yield from (f"RECORD lists {path}, which is not in the wheel" for path in self.record if path not in files)
+        yield from (f"RECORD does not list {name}" for name in files if name not in self.record)
+        for name in files & self.record.keys():
+            problem = self._mismatch(self.record[name])
             if problem is not None:
-                problems.append(f"RECORD's line for {name} {problem}")
-        if problems:
-            raise WheelError("; ".join(sorted(problems)))
-        return entries
+                yield f"RECORD's line for {name} {problem}"
 
     def _mismatch(self, entry: RecordEntry) -> str | None:
         """Say what of an entry is not so."""

@@ -9,7 +9,7 @@ from detpyc.wheel.archive import ArchiveWriter, NewMember
 from detpyc.wheel.record import RecordEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from detpyc.wheel.distribution import Wheel
 
@@ -19,6 +19,7 @@ def rewrite(
     stream: BinaryIO,
     *,
     new: Iterable[NewMember] = (),
+    replaced: Mapping[str, NewMember] | None = None,
     dropped: Collection[str] = (),
     late: Collection[str] = (),
 ) -> None:
@@ -31,23 +32,22 @@ def rewrite(
         wheel: the wheel as it is.
         stream: where to write it.
         new: members to add; one that has the name of an old one takes its place.
+        replaced: by name, what old members are replaced by, in their place.
         dropped: names of members to leave out.
         late: names of old members that stand among the new ones.
 
     """
     added = {each.member.name: each for each in new}
-    kept = [
-        name
-        for name in wheel.archive.members
-        if name not in added and name not in dropped and name != wheel.record_name
-    ]
+    known = [name for name in wheel.archive.members if name not in dropped and name != wheel.record_name]
+    kept = [name for name in known if name not in added]
     metadata = f"{wheel.dist_info}/"
     order = [
         *(name for name in kept if name not in late and not name.startswith(metadata)),
-        *sorted(name for name in {*added, *late} - {*dropped} if not name.startswith(metadata)),
+        *sorted(name for name in {*added, *late} if not name.startswith(metadata)),
         *(name for name in kept if name.startswith(metadata)),
         *sorted(name for name in added if name.startswith(metadata)),
     ]
+    added.update(replaced or {})
     writer = ArchiveWriter(stream)
     rows = []
     for name in order:

@@ -1,0 +1,58 @@
+"""Where the pyc of a source stands, and what its name says: PEP 3147 and PEP 488.
+
+Paths are with ``/`` on every system. Standard library only, Python 3.8 syntax.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+CACHE = "__pycache__"
+_OPTIMIZATION = "opt-"
+
+
+class PycName(NamedTuple):
+    """What the path of a pyc says.
+
+    Attributes:
+        source: the path of its source.
+        cache_tag: e.g. ``cpython-312``; None for a pyc in the place of its source.
+        optimization: the level's text, e.g. ``1``; empty for level 0.
+
+    """
+
+    source: str
+    cache_tag: Optional[str]
+    optimization: str
+
+
+def pyc_name(source: str, cache_tag: str, level: int) -> str:
+    """Return where the pyc of a source stands, as ``importlib.util.cache_from_source`` does."""
+    directory, separator, name = source.rpartition("/")
+    optimization = ".{}{}".format(_OPTIMIZATION, level) if level else ""
+    return "{}{}{}/{}.{}{}.pyc".format(directory, separator, CACHE, name[: -len(".py")], cache_tag, optimization)
+
+
+def is_cached(path: str) -> bool:
+    """Tell whether a path is a pyc's in a ``__pycache__`` directory."""
+    return path.endswith(".pyc") and path.split("/")[-2:-1] == [CACHE]
+
+
+def parse(path: str) -> PycName:
+    """Read the path of a pyc.
+
+    Args:
+        path: of a file that ends in ``.pyc``; in a ``__pycache__`` directory or, as before PEP 3147, beside its source.
+
+    """
+    directory, _, name = path.rpartition("/")
+    stem = name[: -len(".pyc")]
+    if not is_cached(path):
+        return PycName("{}/{}.py".format(directory, stem) if directory else stem + ".py", None, "")
+    parent = directory[: -len(CACHE)]
+    optimization = ""
+    rest, _, last = stem.rpartition(".")
+    if last.startswith(_OPTIMIZATION) and "." in rest:
+        stem, optimization = rest, last[len(_OPTIMIZATION) :]
+    module, _, cache_tag = stem.rpartition(".")
+    return PycName("{}{}.py".format(parent, module), cache_tag, optimization)

@@ -1,0 +1,81 @@
+"""What the commands have in common."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from detpyc.errors import DetpycError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from detpyc.compilation.interpreters import Interpreter
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
+
+DONE = 0
+FOUND = 1
+FAILED = 2
+
+
+def fail(message: str) -> int:
+    """Say on standard error why something could not be done; return the exit status for it."""
+    print(f"detpyc: {message}", file=sys.stderr)
+    return FAILED
+
+
+def print_json(document: object) -> None:
+    """Print one JSON object on standard output."""
+    print(json.dumps(document, indent=2, sort_keys=True))
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
+) -> argparse.ArgumentParser:
+    """Add a command with the options that all have."""
+    parser = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    amount.add_argument("-v", "--verbose", action="store_true", help="print more")
+    return parser
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the number of workers."""
+    parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many workers (default: one a processor)")
+
+
+def _jobs(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def each_path(paths: Iterable[Path], run: Callable[[Path], int]) -> int:
+    """Run a command for each path, whatever becomes of the others; return the gravest status."""
+    status = DONE
+    for path in paths:
+        try:
+            status = max(status, run(path))
+        except DetpycError as error:
+            status = fail(str(error))
+    return status
+
+
+def find_interpreters(requests: Sequence[str] | None) -> tuple[Interpreter, ...]:
+    """Find the interpreters that options name.
+
+    Raises:
+        InterpreterError: if one is missing or not supported.
+
+    """
+    from detpyc.compilation.interpreters import find  # noqa: PLC0415 - it is not needed for --help
+
+    return tuple(find(request) for request in requests or ())

@@ -1,0 +1,62 @@
+"""``detpyc diff``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, add_command, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from detpyc.cli.common import Commands
+    from detpyc.compare import Comparison
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "diff",
+        run,
+        "explain what is different between two pycs, wheels or directories",
+        "Explain what is different between two pycs, two wheels or two directories. Exit with 0 if nothing is, with 1"
+        " if something is.",
+    )
+    parser.add_argument("a", metavar="A", type=Path)
+    parser.add_argument("b", metavar="B", type=Path)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.compare import compare  # noqa: PLC0415 - as in the package's docstring
+
+    comparison = compare(options.a, options.b)
+    if options.json:
+        print_json({"format": 1, "same": comparison.same, **_document(comparison)})
+    elif not options.quiet:
+        _print(comparison)
+    return DONE if comparison.same else FOUND
+
+
+def _print(comparison: Comparison) -> None:
+    for name in comparison.only_a:
+        print(f"only in the first: {name}")
+    for name in comparison.only_b:
+        print(f"only in the second: {name}")
+    for name, differences in comparison.changed.items():
+        print(name)
+        for difference in differences:
+            print(f"    {difference.kind}: {difference}")
+
+
+def _document(comparison: Comparison) -> dict[str, object]:
+    return {
+        "only-a": list(comparison.only_a),
+        "only-b": list(comparison.only_b),
+        "changed": {
+            name: [difference._asdict() for difference in differences]
+            for name, differences in comparison.changed.items()
+        },
+    }

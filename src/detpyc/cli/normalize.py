@@ -1,0 +1,54 @@
+"""``detpyc normalize``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from detpyc.cli.common import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "normalize",
+        run,
+        "bring existing pycs into canonical form",
+        "Rewrite existing pycs in canonical form without compiling anything. Their headers, modes and mtimes stay.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a wheel, a directory, or a pyc")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.normalize import normalize  # noqa: PLC0415 - as in the package's docstring
+
+    documents = []
+
+    def apply(path: Path) -> int:
+        report = normalize(path, check=options.check)
+        documents.append(asdict(report))
+        if not options.json and not options.quiet:
+            verb = "would be normalized" if options.check else "normalized"
+            print(f"{report.path}: {len(report.changed)} of {report.pycs} pycs {verb}")
+            for name in report.changed if options.verbose or options.check else ():
+                print(f"    {name}")
+            for name, reason in report.unsupported.items():
+                print(f"    left alone {name}: {reason}")
+        status = FOUND if options.check and report.changed else DONE
+        for name, reason in report.malformed.items():
+            status = fail(f"{name}: {reason}")
+        return status
+
+    status = each_path(options.paths, apply)
+    if options.json:
+        print_json({"format": 1, "reports": documents})
+    return status

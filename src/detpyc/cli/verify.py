@@ -1,0 +1,99 @@
+"""``detpyc verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, each_path, find_interpreters, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from detpyc.cli.common import Commands
+    from detpyc.verify import Report, Status
+
+# The values of detpyc.verify.Status, which is not imported before it is needed.
+_STATUSES = ("identical", "equivalent", "differs", "stale", "orphan", "unverifiable", "malformed")
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "verify",
+        run,
+        "verify that bytecode is what its source compiles to",
+        "Compile the source of every pyc again and hold the result against it. Exit with 0 if all are identical or"
+        " equivalent, with 1 otherwise.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a wheel, a directory, or a pyc")
+    parser.add_argument(
+        "-i",
+        "--interpreter",
+        action="append",
+        metavar="PYTHON",
+        help="compile with it what is of its version, and take it to be the one that compiled it; may be given several"
+        " times (default: the release that a wheel's provenance names, or whatever is found)",
+    )
+    parser.add_argument("--strict", action="store_true", help="let only identical pycs pass")
+    parser.add_argument(
+        "--allow", action="append", default=[], choices=_STATUSES, metavar="STATUS", help="let a status pass as well"
+    )
+    add_jobs(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.verify import Status, verify_tree, verify_wheel  # noqa: PLC0415 - as in the package's docstring
+
+    allowed = {Status.IDENTICAL, *map(Status, options.allow)}
+    if not options.strict:
+        allowed.add(Status.EQUIVALENT)
+    given = find_interpreters(options.interpreter)
+    documents = []
+
+    def verify(path: Path) -> int:
+        is_wheel = path.suffix == ".whl" and not path.is_dir()
+        report = (verify_wheel if is_wheel else verify_tree)(path, given, jobs=options.jobs)
+        holds = not report.problems and not report.refused(allowed)
+        documents.append(_document(report, holds=holds))
+        if not options.json and not options.quiet:
+            _print(report, frozenset(Status) if options.verbose else frozenset(Status) - allowed)
+        return DONE if holds else FOUND
+
+    status = each_path(options.paths, verify)
+    if options.json:
+        print_json({"format": 1, "reports": documents})
+    return status
+
+
+def _print(report: Report, shown: frozenset[Status]) -> None:
+    counts = ", ".join(f"{number} {status}" for status, number in report.counts().items() if number)
+    print(f"{report.path}: {counts or 'no pycs'}")
+    for problem in report.problems:
+        print(f"    {problem}")
+    for finding in report.findings:
+        if finding.status in shown:
+            print(f"    {finding.status.value}: {finding.pyc}")
+            for reason in finding.reasons:
+                print(f"        {reason}")
+
+
+def _document(report: Report, *, holds: bool) -> dict[str, object]:
+    return {
+        "path": report.path,
+        "holds": holds,
+        "counts": report.counts(),
+        "problems": list(report.problems),
+        "pycs": [
+            {
+                "pyc": finding.pyc,
+                "status": finding.status.value,
+                "reasons": list(finding.reasons),
+                "source": finding.source,
+                "release": finding.release,
+            }
+            for finding in report.findings
+        ],
+    }

@@ -1,0 +1,142 @@
+"""``detpyc wheel``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, fail, print_json
+from detpyc.errors import DetpycError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from detpyc.byte_compile import Report
+    from detpyc.cli.common import Commands
+
+_LEVELS = (0, 1, 2)
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "wheel",
+        run,
+        "put canonical bytecode into wheels",
+        "Put canonical bytecode into wheels and rewrite their RECORD, in place by default.",
+    )
+    parser.add_argument("wheels", nargs="+", metavar="WHEEL", type=Path)
+    parser.add_argument(
+        "-i",
+        "--interpreter",
+        action="append",
+        metavar="PYTHON",
+        help="compile with it: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the running one)",
+    )
+    parser.add_argument(
+        "--optimize",
+        action="append",
+        type=int,
+        choices=_LEVELS,
+        help="optimization level; may be given several times (default: 0)",
+    )
+    parser.add_argument(
+        "--invalidation-mode",
+        choices=("checked-hash", "unchecked-hash"),
+        help="what a pyc's header holds (default: checked-hash)",
+    )
+    parser.add_argument(
+        "--include", action="append", metavar="PATTERN", help="only sources that match (gitignore pattern)"
+    )
+    parser.add_argument(
+        "--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)"
+    )
+    parser.add_argument(
+        "--on-syntax-error", choices=("fail", "skip"), help="what to do with sources that do not compile"
+    )
+    parser.add_argument("--no-provenance", action="store_true", help="do not record what was done in the wheel")
+    parser.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there"
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
+    add_jobs(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.byte_compile import byte_compile_wheel  # noqa: PLC0415 - --version and --help need none of it
+    from detpyc.settings import Settings  # noqa: PLC0415
+
+    table = {
+        "interpreters": options.interpreter,
+        "optimize": options.optimize,
+        "invalidation-mode": options.invalidation_mode,
+        "include": options.include,
+        "exclude": options.exclude,
+        "on-syntax-error": options.on_syntax_error,
+        "provenance": False if options.no_provenance else None,
+    }
+    settings = Settings.from_table({key: value for key, value in table.items() if value is not None}, "options")
+    if options.output_dir is not None and not options.check:
+        _make_directory(options.output_dir)
+    status = DONE
+    results: list[dict[str, object]] = []
+    for path in options.wheels:
+        try:
+            report = byte_compile_wheel(
+                path, settings, output_dir=options.output_dir, jobs=options.jobs, check=options.check
+            )
+        except DetpycError as error:
+            status = fail(str(error))
+            results.append({"wheel": str(path), "error": str(error)})
+            continue
+        if options.check and report.changed:
+            status = max(status, FOUND)
+        results.append(_report_object(path, report))
+        if not options.json and not options.quiet:
+            _print_report(report, options)
+    if options.json:
+        print_json({"wheels": results})
+    return status
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DetpycError(f"{directory}: cannot be made: {error.strerror}") from error
+
+
+def _print_report(report: Report, options: argparse.Namespace) -> None:
+    if not report.changed:
+        print(f"{report.path.name}: nothing to change")
+    elif options.check:
+        print(f"{report.path.name}: would change")
+    else:
+        print(report.summary())
+    for source, reason in report.skipped.items():
+        print(f"    skipped {source}: {reason}")
+    if options.verbose:
+        for name in report.dropped:
+            print(f"    dropped {name}")
+        for interpreter in report.interpreters:
+            print(f"    CPython {interpreter.release} is {interpreter.path}")
+
+
+def _report_object(path: Path, report: Report) -> dict[str, object]:
+    return {
+        "wheel": str(path),
+        "output": str(report.path),
+        "changed": report.changed,
+        "interpreters": [
+            {"release": each.release, "cache-tag": each.cache_tag, "magic-number": each.magic_number, "path": each.path}
+            for each in report.interpreters
+        ],
+        "modules": report.modules,
+        "pycs": report.pycs,
+        "kept": report.kept,
+        "dropped": list(report.dropped),
+        "skipped": report.skipped,
+        "bytes-added": report.bytes_added,
+    }

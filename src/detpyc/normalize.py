@@ -1,0 +1,130 @@
+"""Normalize existing pycs: rewrite them in canonical form, without compiling anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from detpyc.bytecode.canonical import canonicalize_pyc
+from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
+from detpyc.files import Replacement, open_locked, walk
+from detpyc.wheel.archive import NewMember
+from detpyc.wheel.distribution import Wheel
+from detpyc.wheel.rewrite import rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done to a wheel, a tree or a pyc.
+
+    Attributes:
+        path: of it.
+        pycs: how many pycs there are.
+        changed: the paths of those that were not canonical.
+        unsupported: those left alone since their release is not supported, each with what it is of.
+        malformed: those that cannot be read, or written, each with the reason.
+
+    """
+
+    path: str
+    pycs: int
+    changed: tuple[str, ...]
+    unsupported: dict[str, str]
+    malformed: dict[str, str]
+
+
+def normalize(path: Path, *, check: bool = False) -> Report:
+    """Bring every pyc of a wheel, of a directory and below, or a single one, into canonical form.
+
+    The header of each stays as it is, and so do a file's mode and mtime. Of a wheel, RECORD is made to match.
+
+    Args:
+        path: of the wheel, directory or pyc.
+        check: change nothing on disk.
+
+    Returns:
+        What was done, or with ``check`` would be.
+
+    Raises:
+        DetpycError: if the path cannot be read, or the wheel not be rewritten.
+
+    """
+    if path.is_dir():
+        return _normalize_files(path, walk(path, ".pyc"), check=check)
+    if path.suffix == ".whl":
+        return _normalize_wheel(path, check=check)
+    return _normalize_files(path, iter([path]), check=check)
+
+
+class _Tally:
+    """What has been found so far."""
+
+    def __init__(self) -> None:
+        self.pycs = 0
+        self.changed: list[str] = []
+        self.unsupported: dict[str, str] = {}
+        self.malformed: dict[str, str] = {}
+
+    def canonical(self, path: str, data: bytes) -> bytes | None:
+        """Return a pyc in canonical form; None if it is so, or cannot be brought into it."""
+        self.pycs += 1
+        try:
+            canonical = canonicalize_pyc(data)
+        except UnsupportedBytecodeError as error:
+            self.unsupported[path] = error.reason
+        except BytecodeError as error:
+            self.malformed[path] = str(error)
+        else:
+            if canonical != data:
+                self.changed.append(path)
+                return canonical
+        return None
+
+    def report(self, path: Path) -> Report:
+        return Report(str(path), self.pycs, tuple(self.changed), self.unsupported, self.malformed)
+
+
+def _normalize_files(path: Path, pycs: Iterator[Path], *, check: bool) -> Report:
+    tally = _Tally()
+    for pyc in pycs:
+        try:
+            status = pyc.stat()
+            canonical = tally.canonical(str(pyc), pyc.read_bytes())
+        except OSError as error:
+            raise DetpycError(f"{pyc}: cannot be read: {error.strerror}") from error
+        if canonical is None or check:
+            continue
+        with Replacement(pyc, stat.S_IMODE(status.st_mode)) as replacement:
+            with replacement.writing() as stream:
+                stream.write(canonical)
+            replacement.commit(times=(status.st_atime_ns, status.st_mtime_ns))
+    return tally.report(path)
+
+
+def _normalize_wheel(path: Path, *, check: bool) -> Report:
+    tally = _Tally()
+    with open_locked(path) as stream:
+        wheel = Wheel.read(path, stream)
+        wheel.require_rewritable()
+        replaced = {}
+        for name, member in wheel.archive.members.items():
+            if name.endswith(".pyc"):
+                canonical = tally.canonical(name, wheel.read_member(name))
+                if canonical is not None:
+                    replaced[name] = NewMember.replacing(member, canonical)
+        if replaced and not check:
+            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            with Replacement(path, mode) as replacement:
+                with replacement.writing() as output:
+                    rewrite(wheel, output, replaced=replaced)
+                if sys.platform == "win32":
+                    stream.close()  # an open file cannot be replaced there
+                replacement.commit()
+    return tally.report(path)
