@@ -124,11 +124,12 @@ class Replacement:
             self.stream.flush()
         return path.exists() and filecmp.cmp(self.temporary, path, shallow=False)
 
-    def commit(self, times: tuple[int, int] | None = None) -> None:
-        """Put it in its place, when it is safely on disk.
+    def commit(self, times: tuple[int, int] | None = None, *, durable: bool = True) -> None:
+        """Put it in its place.
 
         Args:
             times: the access and modification times it is to have, in nanoseconds; by default now.
+            durable: wait until it is safely on disk, which takes long for many small files.
 
         Raises:
             DetpycError: if that fails; it names the file.
@@ -136,7 +137,8 @@ class Replacement:
         """
         with self._naming_the_file():
             self.stream.flush()
-            os.fsync(self.stream.fileno())
+            if durable:
+                os.fsync(self.stream.fileno())
             self.stream.close()
             self.temporary.chmod(self.mode)
             if times is not None:

@@ -104,7 +104,7 @@ def _normalize_files(path: Path, pycs: Iterator[Path], *, check: bool) -> Report
         with Replacement(pyc, stat.S_IMODE(status.st_mode)) as replacement:
             with replacement.writing() as stream:
                 stream.write(canonical)
-            replacement.commit(times=(status.st_atime_ns, status.st_mtime_ns))
+            replacement.commit((status.st_atime_ns, status.st_mtime_ns), durable=False)
     return tally.report(path)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zlib
+
+from detpyc.errors import DetpycError
 
 # The mode of the files that are added: what git and the backends normalise a plain file to, whatever the umask.
 FILE_MODE = stat.S_IFREG | 0o644
@@ -21,3 +24,19 @@ def deflate(data: bytes) -> bytes:
     """Compress as ZIP archives want it, without zlib's header."""
     compressor = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush()
+
+
+def source_date_epoch() -> int | None:
+    """Return what the environment variable SOURCE_DATE_EPOCH says, in seconds; None if it is not set.
+
+    Raises:
+        DetpycError: if it is no number. A build that asked for a date and got another must not pass for reproducible
+            (https://reproducible-builds.org/specs/source-date-epoch/).
+
+    """
+    value = os.environ.get("SOURCE_DATE_EPOCH")
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdecimal()):
+        raise DetpycError(f"SOURCE_DATE_EPOCH is {value!r}, and must be a number of seconds")
+    return int(value)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 OPTIMIZATION_LEVELS = (0, 1, 2)
+WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,20 @@ class Settings:
     provenance: bool = True
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any], location: str, reserved: Collection[str] = ()) -> Settings:
+    def from_table(
+        cls,
+        table: Mapping[str, Any],
+        location: str,
+        reserved: Collection[str] = (),
+        modes: Collection[str] = WHEEL_MODES,
+    ) -> Settings:
         """Check a table.
 
         Args:
             table: as TOML gives it.
             location: where it stands, e.g. ``tool.pdm.build.hooks.detpyc``; messages name keys in full.
             reserved: keys that are somebody else's and are passed over.
+            modes: the invalidation modes that make sense for what is byte-compiled.
 
         Returns:
             The settings, with the defaults for what the table does not say.
@@ -64,7 +72,7 @@ class Settings:
         for key, value in table.items():
             if key in reserved:
                 continue
-            check = _CHECKS.get(key)
+            check = _invalidation_mode(modes) if key == "invalidation-mode" else _CHECKS.get(key)
             if check is None:
                 problems.append(f"{location}.{key} is no setting{_meant(key, _CHECKS)}")
                 continue
@@ -131,10 +139,13 @@ def _patterns(value: object) -> tuple[str, ...]:
     return patterns
 
 
-def _invalidation_mode(value: object) -> str:
-    if value == "timestamp":
-        raise ValueError('cannot be "timestamp": installers do not keep a source\'s mtime, so it would never be loaded')
-    return _one_of("checked-hash", "unchecked-hash")(value)
+def _invalidation_mode(modes: Collection[str]) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if value == "timestamp" and value not in modes:
+            raise ValueError('cannot be "timestamp": installers do not keep a source\'s mtime, so it would never load')
+        return _one_of(*modes)(value)
+
+    return check
 
 
 def _interpreters(value: object) -> tuple[str, ...]:
@@ -173,7 +184,7 @@ def _shown(value: object) -> str:
 _CHECKS: dict[str, Callable[[object], Any]] = {
     "interpreters": _interpreters,
     "optimize": _levels,
-    "invalidation-mode": _invalidation_mode,
+    "invalidation-mode": _one_of(*WHEEL_MODES),
     "include": _patterns,
     "exclude": _patterns,
     "on-syntax-error": _one_of("fail", "skip"),

@@ -17,13 +17,14 @@ Loaded by the worker under the target interpreter: standard library only, Python
 from __future__ import annotations
 
 from detpyc.bytecode import marshal
+from detpyc.bytecode.describe import field, is_code, text
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError
 
 FORM = 1
 
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-_MAX_SET = 1 << 24  # bytes; with references, a small payload can hold a set that unfolds to any size
+_MAX_SETS = 1 << 24  # bytes; with references, a small payload can hold sets that unfold to any size
 
 
 def canonicalize_pyc(data: bytes) -> bytes:
@@ -60,7 +61,27 @@ def canonicalize(payload: bytes, version: tuple[int, int]) -> bytes:
         BytecodeError: if the payload is not understood; it names the offset.
 
     """
-    nodes = marshal.read(payload, version)
+    return _write(marshal.read(payload, version))
+
+
+def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
+    """Tell whether a payload is a module's in canonical form, compiled under a path.
+
+    Args:
+        payload: as for `canonicalize`.
+        version: as for `canonicalize`.
+        path: what its code object is to record.
+
+    """
+    try:
+        nodes = marshal.read(payload, version)
+        root = nodes.sequence[0]
+        return is_code(nodes, root) and text(nodes, field(nodes, root, "filename")) == path and _write(nodes) == payload
+    except BytecodeError:
+        return False
+
+
+def _write(nodes: marshal.Nodes) -> bytes:
     interned = interned_texts(nodes)
     order_sets(nodes, interned)
     return marshal.write(nodes, interned)
@@ -76,9 +97,9 @@ def interned_texts(nodes: marshal.Nodes) -> set[int]:
     interned: set[int] = set()
     for code in nodes.codes():
         fields = children[code]
-        interned.update([fields[field] for field in layout.names])
-        for field in layout.tuples_of_names:
-            interned.update(children[fields[field]])
+        interned.update([fields[index] for index in layout.names])
+        for index in layout.tuples_of_names:
+            interned.update(children[fields[index]])
     interned.update(
         [
             node
@@ -95,12 +116,14 @@ def order_sets(nodes: marshal.Nodes, interned: set[int]) -> None:
         return
     pieces = marshal.encode(nodes, interned)
     sizes = [len(piece) for piece in pieces]
+    total = 0
     # A set in a set is ordered before the one around it, as the children come first.
     for node, children in nodes.children.items():
-        sizes[node] += sum([sizes[child] for child in children])
+        sizes[node] = min(sizes[node] + sum([sizes[child] for child in children]), _MAX_SETS + 1)
         if nodes.kinds[node] in marshal.SETS:
-            if sizes[node] > _MAX_SET:
-                raise BytecodeError(f"a set that unfolds to more than {_MAX_SET} bytes", nodes.offsets[node])
+            total += sizes[node]
+            if total > _MAX_SETS:
+                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", nodes.offsets[node])
             nodes.children[node] = tuple(sorted(children, key=lambda child: _standalone(nodes, pieces, child)))
     nodes.sequence = marshal.preorder(nodes, nodes.sequence[0])
 

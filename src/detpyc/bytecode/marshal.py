@@ -542,16 +542,25 @@ def _dotted(version: tuple[int, int]) -> str:
 
 
 def preorder(nodes: Nodes, root: int) -> list[int]:
-    """Return the nodes below and including one in writing order; what a repeated node contains is not repeated."""
+    """Return the nodes from one on in writing order; what a repeated node contains is not repeated.
+
+    Raises:
+        BytecodeError: if, written so, they would nest deeper than CPython allows.
+
+    """
     sequence = []
     seen = set()
-    stack = [root]
+    stack = [(root, 0)]
     while stack:
-        node = stack.pop()
+        node, depth = stack.pop()
         sequence.append(node)
         if node in nodes.children and node not in seen:
+            if depth == MAX_DEPTH:
+                raise BytecodeError(
+                    f"nested more than {MAX_DEPTH} levels deep once sets are in order", nodes.offsets[node]
+                )
             seen.add(node)
-            stack += reversed(nodes.children[node])
+            stack += [(child, depth + 1) for child in reversed(nodes.children[node])]
     return sequence
 
 

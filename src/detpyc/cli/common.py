@@ -21,6 +21,8 @@ DONE = 0
 FOUND = 1
 FAILED = 2
 
+_LEVELS = (0, 1, 2)
+
 
 def fail(message: str) -> int:
     """Say on standard error why something could not be done; return the exit status for it."""
@@ -56,6 +58,51 @@ def _jobs(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
+    """Add the options that stand for settings."""
+    parser.add_argument(
+        "-i",
+        "--interpreter",
+        action="append",
+        metavar="PYTHON",
+        help="compile with it: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the running one)",
+    )
+    parser.add_argument(
+        "--optimize",
+        action="append",
+        type=int,
+        choices=_LEVELS,
+        help="optimization level; may be given several times (default: 0)",
+    )
+    parser.add_argument(
+        "--invalidation-mode",
+        choices=modes,
+        help="what a pyc's header holds (default: checked-hash)",
+    )
+    parser.add_argument(
+        "--include", action="append", metavar="PATTERN", help="only sources that match (gitignore pattern)"
+    )
+    parser.add_argument(
+        "--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)"
+    )
+    parser.add_argument(
+        "--on-syntax-error", choices=("fail", "skip"), help="what to do with sources that do not compile"
+    )
+
+
+def settings_table(options: argparse.Namespace) -> dict[str, object]:
+    """Return the settings that options give, as a table."""
+    table = {
+        "interpreters": options.interpreter,
+        "optimize": options.optimize,
+        "invalidation-mode": options.invalidation_mode,
+        "include": options.include,
+        "exclude": options.exclude,
+        "on-syntax-error": options.on_syntax_error,
+    }
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def each_path(paths: Iterable[Path], run: Callable[[Path], int]) -> int:

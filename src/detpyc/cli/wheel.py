@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, fail, print_json
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, add_settings, fail, print_json, settings_table
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from detpyc.byte_compile import Report
     from detpyc.cli.common import Commands
-
-_LEVELS = (0, 1, 2)
 
 
 def add(commands: Commands) -> None:
@@ -27,34 +25,7 @@ def add(commands: Commands) -> None:
         "Put canonical bytecode into wheels and rewrite their RECORD, in place by default.",
     )
     parser.add_argument("wheels", nargs="+", metavar="WHEEL", type=Path)
-    parser.add_argument(
-        "-i",
-        "--interpreter",
-        action="append",
-        metavar="PYTHON",
-        help="compile with it: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the running one)",
-    )
-    parser.add_argument(
-        "--optimize",
-        action="append",
-        type=int,
-        choices=_LEVELS,
-        help="optimization level; may be given several times (default: 0)",
-    )
-    parser.add_argument(
-        "--invalidation-mode",
-        choices=("checked-hash", "unchecked-hash"),
-        help="what a pyc's header holds (default: checked-hash)",
-    )
-    parser.add_argument(
-        "--include", action="append", metavar="PATTERN", help="only sources that match (gitignore pattern)"
-    )
-    parser.add_argument(
-        "--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)"
-    )
-    parser.add_argument(
-        "--on-syntax-error", choices=("fail", "skip"), help="what to do with sources that do not compile"
-    )
+    add_settings(parser, ("checked-hash", "unchecked-hash"))
     parser.add_argument("--no-provenance", action="store_true", help="do not record what was done in the wheel")
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there"
@@ -68,16 +39,10 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.byte_compile import byte_compile_wheel  # noqa: PLC0415 - --version and --help need none of it
     from detpyc.settings import Settings  # noqa: PLC0415
 
-    table = {
-        "interpreters": options.interpreter,
-        "optimize": options.optimize,
-        "invalidation-mode": options.invalidation_mode,
-        "include": options.include,
-        "exclude": options.exclude,
-        "on-syntax-error": options.on_syntax_error,
-        "provenance": False if options.no_provenance else None,
-    }
-    settings = Settings.from_table({key: value for key, value in table.items() if value is not None}, "options")
+    table = settings_table(options)
+    if options.no_provenance:
+        table["provenance"] = False
+    settings = Settings.from_table(table, "options")
     if options.output_dir is not None and not options.check:
         _make_directory(options.output_dir)
     status = DONE

@@ -38,11 +38,14 @@ class Source:
     Attributes:
         path: relative to its root, with ``/`` on every system; it becomes ``co_filename``.
         content: the file's bytes.
+        pycs: what is there already for each level, if that may be right: pycs whose headers were found to be of the
+            interpreter, and of the mode, mtime and size that are wanted. Empty bytes where nothing is.
 
     """
 
     path: str
     content: bytes
+    pycs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class Compiled:
 
     Attributes:
         source_hash: as it goes into a hash-based header.
-        payloads: the canonical payload for each optimization level, in the order in which the levels were asked for.
+        payloads: the canonical payload for each optimization level, in the order in which the levels were asked for;
+            empty where the pyc that is there is right.
 
     """
 
@@ -265,7 +269,7 @@ class _Worker:
     def compile(self, source: Source, levels: bytes) -> Outcome:
         """Have one source compiled. After a `Failed` the worker is of no more use."""
         self.deadline = time.monotonic() + self.pool.time_limit
-        answer = self.answer_to([source.path.encode("utf-8", "surrogatepass"), levels, source.content])
+        answer = self.answer_to([source.path.encode("utf-8", "surrogatepass"), levels, source.content, *source.pycs])
         self.deadline = math.inf
         if answer is None:
             return Failed(self.obituary())

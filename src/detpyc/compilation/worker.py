@@ -6,8 +6,9 @@ Run as ``INTERPRETER -I -S -B worker.py``. It needs nothing installed there: it 
 What it is told and what it answers are frames on standard input and output; a frame is a list of byte strings. The
 first frame it sends says what it is (`describe`). Then each request is answered by one frame:
 
-    request:  path in the distribution (UTF-8), optimization levels (one byte each), source
-    answers:  COMPILED, source hash, one canonical payload for each level
+    request:  path in the distribution (UTF-8), optimization levels (one byte each), source, and possibly for each level
+              the pyc that is there (or nothing), whose magic number, mode and times the parent has found right
+    answers:  COMPILED, source hash, one canonical payload for each level; an empty one if the pyc there is right
               REFUSED, the name of the exception, what compile() says of the source
               UNFAITHFUL, what is wrong: the payload does not load as what was compiled
 
@@ -83,7 +84,7 @@ def describe() -> list[bytes]:
     return [*(text.encode() for text in texts), MAGIC_NUMBER[:2]]
 
 
-def compile_source(path: str, levels: bytes, source: bytes) -> list[bytes]:
+def compile_source(path: str, levels: bytes, source: bytes, *pycs: bytes) -> list[bytes]:
     """Answer one request."""
     from importlib.util import source_hash
 
@@ -91,8 +92,12 @@ def compile_source(path: str, levels: bytes, source: bytes) -> list[bytes]:
     from detpyc.errors import BytecodeError
 
     version = sys.version_info[:2]
+    digest = source_hash(source)
     payloads = []
-    for level in levels:
+    for index, level in enumerate(levels):
+        if pycs and is_current(pycs[index], digest, path):
+            payloads.append(b"")
+            continue
         try:
             code = compile(source, path, "exec", dont_inherit=True, optimize=level)
             written = marshal.dumps(code)
@@ -109,7 +114,19 @@ def compile_source(path: str, levels: bytes, source: bytes) -> list[bytes]:
         if not faithful:
             return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
         payloads.append(payload)
-    return [COMPILED, source_hash(source), *payloads]
+    return [COMPILED, digest, *payloads]
+
+
+def is_current(pyc: bytes, source_hash: bytes, path: str) -> bool:
+    """Tell whether a pyc that is there is what would be written."""
+    from detpyc.bytecode.canonical import is_canonical
+    from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+
+    if not pyc:
+        return False
+    if PycHeader.parse(pyc).source_hash not in (None, source_hash):
+        return False
+    return is_canonical(pyc[HEADER_SIZE:], sys.version_info[:2], path)
 
 
 def loads_as(code: CodeType, payload: bytes, canonicalize: Callable[[bytes, tuple[int, int]], bytes]) -> bool:
@@ -163,8 +180,8 @@ def main() -> None:
         return
     adopt_package()
     while request is not None:
-        path, levels, source = request
-        write_frame(answers, compile_source(path.decode("utf-8", "surrogatepass"), levels, source))
+        path, levels, source, *pycs = request
+        write_frame(answers, compile_source(path.decode("utf-8", "surrogatepass"), levels, source, *pycs))
         request = read_frame(requests)
 
 
