@@ -10,10 +10,14 @@ from detpyc import __version__
 from detpyc.bytecode.canonical import FORM
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode
 from detpyc.errors import DetpycError
-from detpyc.settings import OPTIMIZATION_LEVELS
+from detpyc.files import open_locked
+from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STORED, Settings
+from detpyc.wheel.archive import STORED as METHOD_STORED
+from detpyc.wheel.distribution import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -36,6 +40,7 @@ class Bytecode:
         include: the patterns that chose the sources.
         exclude: likewise.
         skipped: the sources among them that have no bytecode, each with the reason.
+        layout: ``pycache`` or ``sourceless``.
 
     """
 
@@ -47,6 +52,7 @@ class Bytecode:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     skipped: dict[str, str] = field(default_factory=dict)
+    layout: str = PYCACHE
 
     @property
     def slot(self) -> tuple[str, int]:
@@ -100,6 +106,49 @@ class Provenance:
             raise DetpycError(f"{FILE_NAME} is malformed: {type(error).__name__}: {error}") from error
 
 
+def settings_of(path: Path) -> Settings:
+    """Return the settings that made a wheel, from what it records of itself.
+
+    Args:
+        path: of the wheel.
+
+    Returns:
+        The settings, with the interpreters pinned to their releases.
+
+    Raises:
+        DetpycError: if the wheel cannot be read, has no provenance, or was made by runs with different settings.
+
+    """
+    with open_locked(path) as stream:
+        wheel = Wheel.read(path, stream)
+        name = f"{wheel.dist_info}/{FILE_NAME}"
+        if name not in wheel.archive.members:
+            raise DetpycError(f"{path}: has no {FILE_NAME}; it does not say how it was made")
+        try:
+            recorded = Provenance.from_json(wheel.read_member(name))
+        except DetpycError as error:
+            raise DetpycError(f"{path}: {error}") from error
+        stored = all(member.method == METHOD_STORED for member in wheel.archive.members.values())
+    bytecode = recorded.bytecode
+    shapes = {(each.invalidation_mode, each.include, each.exclude, each.layout) for each in bytecode}
+    levels = {
+        each.release: {other.optimize for other in bytecode if other.release == each.release} for each in bytecode
+    }
+    if len(shapes) != 1 or len({frozenset(each) for each in levels.values()}) != 1:
+        raise DetpycError(f"{path}: was made by several runs with different settings, which one run cannot repeat")
+    ((mode, include, exclude, layout),) = shapes
+    return Settings(
+        interpreters=tuple(levels),
+        optimize=tuple(sorted(next(iter(levels.values())))),
+        invalidation_mode=mode,
+        include=include,
+        exclude=exclude,
+        on_syntax_error="skip" if any(each.skipped for each in bytecode) else "fail",
+        layout=layout,
+        compression=STORED if stored else DEFLATED,
+    )
+
+
 def _to_object(bytecode: Bytecode) -> dict[str, object]:
     return {
         "release": bytecode.release,
@@ -110,6 +159,7 @@ def _to_object(bytecode: Bytecode) -> dict[str, object]:
         "include": list(bytecode.include),
         "exclude": list(bytecode.exclude),
         "skipped": bytecode.skipped,
+        "layout": bytecode.layout,
     }
 
 
@@ -124,6 +174,7 @@ def _from_object(value: dict[str, Any]) -> Bytecode:
         include=tuple(_text(each) for each in _list(value["include"])),
         exclude=tuple(_text(each) for each in _list(value["exclude"])),
         skipped={_text(path): _text(reason) for path, reason in _object(value["skipped"]).items()},
+        layout=_known(value["layout"], LAYOUTS),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 import zlib
 
 from detpyc.errors import DetpycError
@@ -18,6 +19,37 @@ DEFLATE_LEVEL = 6
 # every unpacker, and the value does not depend on the system that builds. 20 is version 2.0, the first with deflate.
 CREATE_SYSTEM = 3
 CREATE_VERSION = 20
+
+
+# The date of everything in a normalized archive if SOURCE_DATE_EPOCH does not give one: the first that ZIP can write.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_LAST_ZIP_YEAR = 2107
+
+
+def zip_date() -> tuple[int, int, int, int, int, int]:
+    """Return the date that SOURCE_DATE_EPOCH gives, in UTC and as near to it as ZIP can write.
+
+    Raises:
+        DetpycError: if SOURCE_DATE_EPOCH is no number.
+
+    """
+    seconds = source_date_epoch()
+    if seconds is None:
+        return ZIP_EPOCH
+    try:
+        date = time.gmtime(seconds)
+    except (OverflowError, OSError, ValueError):
+        return (_LAST_ZIP_YEAR, 12, 31, 23, 59, 58)
+    if date.tm_year < ZIP_EPOCH[0]:
+        return ZIP_EPOCH
+    if date.tm_year > _LAST_ZIP_YEAR:
+        return (_LAST_ZIP_YEAR, 12, 31, 23, 59, 58)
+    return (date.tm_year, date.tm_mon, date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec // 2 * 2)
+
+
+def normalized_mode(mode: int) -> int:
+    """Return a file's mode without what the umask and the system added: readable by all, executable or not."""
+    return stat.S_IFREG | (0o755 if mode & 0o111 else 0o644)
 
 
 def deflate(data: bytes) -> bytes:
@@ -40,3 +72,8 @@ def source_date_epoch() -> int | None:
     if not (value.isascii() and value.isdecimal()):
         raise DetpycError(f"SOURCE_DATE_EPOCH is {value!r}, and must be a number of seconds")
     return int(value)
+
+
+def inflate(data: bytes) -> bytes:
+    """Undo `deflate`; for what was made here, as it sets no bound to the size."""
+    return zlib.decompress(data, -zlib.MAX_WBITS)

@@ -13,7 +13,10 @@ from detpyc.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+_LISTS = frozenset({"interpreters", "optimize", "include", "exclude"})
 OPTIMIZATION_LEVELS = (0, 1, 2)
+PYCACHE, SOURCELESS = LAYOUTS = ("pycache", "sourceless")
+DEFLATED, STORED = "deflated", "stored"
 WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
@@ -28,8 +31,8 @@ class Settings:
         include: gitignore patterns over paths in the wheel; only sources that match are byte-compiled.
         exclude: gitignore patterns; sources that match are not byte-compiled.
         on_syntax_error: ``fail``, or ``skip`` to leave out sources that do not compile.
-        layout: ``pycache``.
-        compression: ``deflated``.
+        layout: ``pycache``, or ``sourceless`` to put each pyc in the place of its source, for one interpreter.
+        compression: ``deflated``, or ``stored`` for bytes that do not depend on a deflate implementation.
         provenance: whether ``detpyc.json`` is put into the ``.dist-info`` directory.
 
     """
@@ -40,8 +43,8 @@ class Settings:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     on_syntax_error: str = "fail"
-    layout: str = "pycache"
-    compression: str = "deflated"
+    layout: str = PYCACHE
+    compression: str = DEFLATED
     provenance: bool = True
 
     @classmethod
@@ -51,6 +54,7 @@ class Settings:
         location: str,
         reserved: Collection[str] = (),
         modes: Collection[str] = WHEEL_MODES,
+        environment: Mapping[str, str] | None = None,
     ) -> Settings:
         """Check a table.
 
@@ -59,30 +63,107 @@ class Settings:
             location: where it stands, e.g. ``tool.pdm.build.hooks.detpyc``; messages name keys in full.
             reserved: keys that are somebody else's and are passed over.
             modes: the invalidation modes that make sense for what is byte-compiled.
+            environment: variables that go before the table, e.g. ``DETPYC_ON_SYNTAX_ERROR``; a list's items are
+                separated by commas.
 
         Returns:
-            The settings, with the defaults for what the table does not say.
+            The settings, with the defaults for what neither says.
 
         Raises:
             SettingsError: if anything is wrong with it; the message tells every mistake.
 
         """
+        checks = {**_CHECKS, "invalidation-mode": _invalidation_mode(modes)}
+        given = {key: (f"{location}.{key}", value) for key, value in table.items() if key not in reserved}
+        for key in checks:
+            name = variable(key)
+            if environment is not None and environment.get(name):
+                given[key] = (name, _from_text(key, environment[name]))
         problems = []
         values: dict[str, Any] = {}
-        for key, value in table.items():
-            if key in reserved:
-                continue
-            check = _invalidation_mode(modes) if key == "invalidation-mode" else _CHECKS.get(key)
-            if check is None:
-                problems.append(f"{location}.{key} is no setting{_meant(key, _CHECKS)}")
+        for key, (name, value) in given.items():
+            if key not in checks:
+                problems.append(f"{name} is no setting{_meant(key, checks)}")
                 continue
             try:
-                values[key.replace("-", "_")] = check(value)
+                values[key.replace("-", "_")] = checks[key](value)
             except ValueError as error:
-                problems.append(f"{location}.{key} {error}")
+                problems.append(f"{name} {error}")
+        if not problems and values.get("layout") == SOURCELESS:
+            problems += (
+                f'{given[key][0]} has {len(values[key])} entries, and with layout = "sourceless" there is room for one'
+                for key in ("interpreters", "optimize")
+                if len(values.get(key, ())) > 1
+            )
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
+
+
+def variable(key: str) -> str:
+    """Return the environment variable for a setting."""
+    return f"DETPYC_{key.upper().replace('-', '_')}"
+
+
+def environment_of(frontend: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """Return the settings that a build frontend passes, as the variables that would give the same.
+
+    Args:
+        frontend: settings by key; those given several times are lists.
+        prefix: what stands before the keys, for messages.
+
+    Raises:
+        SettingsError: if a key is none.
+
+    """
+    known = {*_CHECKS, "disable", "jobs"}
+    problems = [f"{prefix}{key} is no setting{_meant(key, known)}" for key in frontend if key not in known]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return {
+        variable(key): ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in frontend.items()
+    }
+
+
+def disabled(environment: Mapping[str, str]) -> bool:
+    """Tell whether the environment says that builds are not to be byte-compiled: ``DETPYC_DISABLE=1``.
+
+    Raises:
+        SettingsError: if it says neither yes nor no.
+
+    """
+    name = variable("disable")
+    try:
+        return _flag(_from_text("provenance", environment.get(name) or "0"))
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from error
+
+
+def jobs(environment: Mapping[str, str]) -> int | None:
+    """Return how many workers the environment asks for, in ``DETPYC_JOBS``; None if it does not.
+
+    Raises:
+        SettingsError: if that is no positive number.
+
+    """
+    name = variable("jobs")
+    value = environment.get(name)
+    if not value:
+        return None
+    if not (value.isascii() and value.isdecimal() and int(value)):
+        raise SettingsError(f"{name} must be a positive number, not {_shown(value)}")
+    return int(value)
+
+
+def _from_text(key: str, value: str) -> object:
+    """Read a setting from text, as environment variables and build frontends' settings give it."""
+    if key == "provenance":
+        return {"1": True, "true": True, "0": False, "false": False}.get(value.lower(), value)
+    if key not in _LISTS:
+        return value
+    items = [item.strip() for item in value.split(",") if item.strip()]
+    return [int(item) if key == "optimize" and item.isdecimal() else item for item in items]
 
 
 def select(names: Iterable[str], include: Collection[str], exclude: Collection[str]) -> Iterator[str]:
@@ -188,7 +269,7 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "include": _patterns,
     "exclude": _patterns,
     "on-syntax-error": _one_of("fail", "skip"),
-    "layout": _one_of("pycache"),
-    "compression": _one_of("deflated"),
+    "layout": _one_of(*LAYOUTS),
+    "compression": _one_of(DEFLATED, STORED),
     "provenance": _flag,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.compilation.interpreters import Interpreter
+    from detpyc.settings import Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
 
@@ -103,6 +105,19 @@ def settings_table(options: argparse.Namespace) -> dict[str, object]:
         "on-syntax-error": options.on_syntax_error,
     }
     return {key: value for key, value in table.items() if value is not None}
+
+
+def read_settings(table: dict[str, object], modes: Sequence[str] = ("checked-hash", "unchecked-hash")) -> Settings:
+    """Return the settings of options, and of the environment where options do not say.
+
+    Raises:
+        SettingsError: if something is wrong with them.
+
+    """
+    from detpyc.settings import Settings, variable  # noqa: PLC0415 - it is not needed for --help
+
+    environment = {name: value for name, value in os.environ.items() if name not in set(map(variable, table))}
+    return Settings.from_table(table, "options", modes=modes, environment=environment)
 
 
 def each_path(paths: Iterable[Path], run: Callable[[Path], int]) -> int:

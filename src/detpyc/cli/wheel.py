@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, add_settings, fail, print_json, settings_table
+from detpyc.cli.common import (
+    DONE,
+    FOUND,
+    add_command,
+    add_jobs,
+    add_settings,
+    fail,
+    print_json,
+    read_settings,
+    settings_table,
+)
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
@@ -13,6 +24,7 @@ if TYPE_CHECKING:
 
     from detpyc.byte_compile import Report
     from detpyc.cli.common import Commands
+    from detpyc.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -26,6 +38,22 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("wheels", nargs="+", metavar="WHEEL", type=Path)
     add_settings(parser, ("checked-hash", "unchecked-hash"))
+    parser.add_argument(
+        "--layout",
+        choices=("pycache", "sourceless"),
+        help="where the pycs go; sourceless ones take their sources' place",
+    )
+    parser.add_argument(
+        "--compression", choices=("deflated", "stored"), help="whether the archive is compressed (default: deflated)"
+    )
+    parser.add_argument(
+        "--normalize-archive",
+        action="store_true",
+        help="give all members a fixed order, date (SOURCE_DATE_EPOCH, or 1980-01-01) and mode",
+    )
+    parser.add_argument(
+        "--like", type=Path, metavar="WHEEL", help="take the settings from what another wheel records of itself"
+    )
     parser.add_argument("--no-provenance", action="store_true", help="do not record what was done in the wheel")
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there"
@@ -36,22 +64,31 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile import byte_compile_wheel  # noqa: PLC0415 - --version and --help need none of it
-    from detpyc.settings import Settings  # noqa: PLC0415
+    from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.settings import jobs  # noqa: PLC0415
 
     table = settings_table(options)
     if options.no_provenance:
         table["provenance"] = False
-    settings = Settings.from_table(table, "options")
+    if options.layout is not None:
+        table["layout"] = options.layout
+    if options.compression is not None:
+        table["compression"] = options.compression
+    settings = _like(options.like, table) if options.like is not None else read_settings(table)
+    how = Options(
+        output_dir=options.output_dir,
+        jobs=options.jobs if options.jobs is not None else jobs(os.environ),
+        check=options.check,
+        normalize_archive=options.normalize_archive,
+        rename=True,
+    )
     if options.output_dir is not None and not options.check:
         _make_directory(options.output_dir)
     status = DONE
     results: list[dict[str, object]] = []
     for path in options.wheels:
         try:
-            report = byte_compile_wheel(
-                path, settings, output_dir=options.output_dir, jobs=options.jobs, check=options.check
-            )
+            report = byte_compile_wheel(path, settings, how)
         except DetpycError as error:
             status = fail(str(error))
             results.append({"wheel": str(path), "error": str(error)})
@@ -64,6 +101,14 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"wheels": results})
     return status
+
+
+def _like(path: Path, table: dict[str, object]) -> Settings:
+    from detpyc.provenance import settings_of  # noqa: PLC0415
+
+    if table:
+        raise DetpycError(f"--like takes the settings from {path}, and so --{min(table)} cannot be given as well")
+    return settings_of(path)
 
 
 def _make_directory(directory: Path) -> None:
@@ -80,6 +125,8 @@ def _print_report(report: Report, options: argparse.Namespace) -> None:
         print(f"{report.path.name}: would change")
     else:
         print(report.summary())
+    if report.renamed_from is not None:
+        print(f"    {'would be renamed' if options.check else 'renamed'} from {report.renamed_from}")
     for source, reason in report.skipped.items():
         print(f"    skipped {source}: {reason}")
     if options.verbose:

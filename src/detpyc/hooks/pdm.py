@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.hooks import byte_compile_artifact
+from detpyc.hooks import byte_compile_artifact, sourceless_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,19 @@ class DetpycBuildHook:
         """Tell whether this build is a wheel's, and the project has the table."""
         return context.target == "wheel" and "detpyc" in context.config.build_config.get("hooks", {})
 
+    def pdm_build_initialize(self, context: Context) -> None:
+        """Set the tag of a wheel that will have no sources, while PDM has not named the file."""
+        try:
+            python = sourceless_version(context.config.for_hook("detpyc"), LOCATION)
+        except DetpycError as error:
+            sys.exit(f"detpyc: {error}")
+        if python is not None:
+            context.builder.config_settings.setdefault("--python-tag", "cp{}{}".format(*python))
+
     def pdm_build_finalize(self, context: Context, artifact: Path) -> None:
         """Byte-compile what was built."""
         try:
-            print(byte_compile_artifact(artifact, context.config.for_hook("detpyc"), LOCATION))  # noqa: T201 - PDM's manner
+            summary, _ = byte_compile_artifact(artifact, context.config.for_hook("detpyc"), LOCATION)
         except DetpycError as error:
             sys.exit(f"detpyc: {error}")
+        print(summary)  # noqa: T201 - PDM's manner

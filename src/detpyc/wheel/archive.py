@@ -89,10 +89,11 @@ class NewMember:
     sha256: bytes
 
     @classmethod
-    def make(cls, name: str, content: bytes, like: Member) -> NewMember:
-        """Deflate a file that takes its date from another member, and the fixed mode of what is added."""
-        compressed = deflate(content)
-        member = Member(name, DEFLATED, zlib.crc32(content), len(compressed), len(content), like.date_time)
+    def make(cls, name: str, content: bytes, like: Member, *, stored: bool = False) -> NewMember:
+        """Make a file that takes its date from another member, and the fixed mode of what is added."""
+        compressed = content if stored else deflate(content)
+        method = STORED if stored else DEFLATED
+        member = Member(name, method, zlib.crc32(content), len(compressed), len(content), like.date_time)
         return cls(member, compressed, hashlib.sha256(content).digest())
 
     @classmethod

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
+from detpyc.reproducible import CREATE_SYSTEM, inflate, normalized_mode
 from detpyc.wheel import record
-from detpyc.wheel.archive import ArchiveWriter, NewMember
+from detpyc.wheel.archive import STORED, ArchiveWriter, NewMember
 from detpyc.wheel.record import RecordEntry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from detpyc.wheel.archive import Member
     from detpyc.wheel.distribution import Wheel
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveForm:
+    """What the whole archive is to be like; by default, as it was.
+
+    Attributes:
+        stored: whether nothing is compressed, so that the bytes do not depend on a deflate implementation.
+        date: the date of every member, if they are all to have their order by name and fixed attributes as well.
+
+    """
+
+    stored: bool = False
+    date: tuple[int, int, int, int, int, int] | None = None
+
+    def of(self, member: Member) -> Member:
+        """Return what the archive is to say of a member."""
+        if self.stored:
+            member = replace(member, method=STORED, compressed_size=member.size)
+        if self.date is None:
+            return member
+        attributes = 0x10 if member.is_directory else normalized_mode(member.external_attributes >> 16) << 16
+        return replace(
+            member,
+            date_time=self.date,
+            external_attributes=attributes,
+            internal_attributes=0,
+            create_system=CREATE_SYSTEM,
+        )
 
 
 def rewrite(
@@ -22,6 +54,7 @@ def rewrite(
     replaced: Mapping[str, NewMember] | None = None,
     dropped: Collection[str] = (),
     late: Collection[str] = (),
+    form: ArchiveForm = ArchiveForm(),
 ) -> None:
     """Write a wheel anew.
 
@@ -35,6 +68,7 @@ def rewrite(
         replaced: by name, what old members are replaced by, in their place.
         dropped: names of members to leave out.
         late: names of old members that stand among the new ones.
+        form: what the whole archive is to be like.
 
     """
     added = {each.member.name: each for each in new}
@@ -48,19 +82,26 @@ def rewrite(
         *sorted(name for name in added if name.startswith(metadata)),
     ]
     added.update(replaced or {})
+    if form.date is not None:
+        order.sort(key=lambda name: (name.startswith(metadata), name))
     writer = ArchiveWriter(stream)
     rows = []
     for name in order:
         if name in added:
-            member, compressed, sha256 = added[name].member, added[name].compressed, added[name].sha256
-            rows.append(RecordEntry.of(name, sha256, member.size))
-            writer.add(member, [compressed])
+            _add_new(writer, added[name], form)
+            rows.append(RecordEntry.of(name, added[name].sha256, added[name].member.size))
         else:
-            writer.add(wheel.archive.members[name], wheel.archive.raw_chunks(name))
+            member = wheel.archive.members[name]
+            chunks = wheel.archive.chunks if form.stored else wheel.archive.raw_chunks
+            writer.add(form.of(member), chunks(name))
             if name in wheel.record:  # a directory is not
                 rows.append(wheel.record[name])
     rows.append(RecordEntry(wheel.record_name))
     old = wheel.archive.members[wheel.record_name]
-    new_record = NewMember.make(wheel.record_name, record.serialize(rows), old)
-    writer.add(new_record.member, [new_record.compressed])
+    _add_new(writer, NewMember.make(wheel.record_name, record.serialize(rows), old, stored=form.stored), form)
     writer.finish()
+
+
+def _add_new(writer: ArchiveWriter, new: NewMember, form: ArchiveForm) -> None:
+    content = inflate(new.compressed) if form.stored and new.member.method != STORED else new.compressed
+    writer.add(form.of(new.member), [content])

@@ -1,0 +1,235 @@
+"""Plan the byte-compilation of a wheel: which members are to be added, kept and dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from detpyc.bytecode.header import PycHeader, source_hash
+from detpyc.bytecode.names import is_cached, pyc_name
+from detpyc.compilation.compiler import Compiled, Refused, Source, byte_compile
+from detpyc.errors import BytecodeError, CompilationError, DetpycError, WheelError
+from detpyc.provenance import FILE_NAME, Bytecode, Provenance
+from detpyc.settings import SOURCELESS, STORED, select
+from detpyc.wheel import tags
+from detpyc.wheel.archive import NewMember
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from detpyc.compilation.compiler import Failed, Outcome
+    from detpyc.compilation.interpreters import Interpreter
+    from detpyc.settings import Settings
+    from detpyc.wheel.distribution import Wheel
+
+_LISTED = 10  # of many failures, how many an error tells
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many of a thing there are."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to become of a wheel.
+
+    Attributes:
+        new: the members to add.
+        kept: the names of pycs of earlier runs that stay.
+        dropped: the names of pycs that go.
+        foreign: those among them that no run of detpyc with these settings would have replaced.
+        skipped: the sources that do not compile, each with the reason.
+        modules: how many sources were byte-compiled.
+
+    """
+
+    new: list[NewMember]
+    kept: set[str]
+    dropped: set[str]
+    foreign: set[str]
+    skipped: dict[str, str]
+    modules: int
+
+
+def make_plan(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter], jobs: int | None) -> Plan:
+    """Byte-compile the sources of a wheel, and say what is to become of it.
+
+    Args:
+        wheel: the wheel as it is.
+        settings: what to byte-compile, and how.
+        chosen: the interpreters that compile; one, if the layout is sourceless.
+        jobs: how many workers; by default as many as there are usable processors.
+
+    Raises:
+        DetpycError: if something does not compile, or what an earlier run left in the wheel does not allow it.
+
+    """
+    importable = {}
+    for name in wheel.archive.members:
+        path = wheel.importable_path(name)
+        if path is not None and path.endswith(".py"):
+            importable[name] = path
+    selected = select(importable, settings.include, settings.exclude)
+    sources = {name: Source(importable[name], wheel.read_member(name)) for name in selected}
+    earlier = _earlier_bytecode(wheel)
+    sourceless = settings.layout == SOURCELESS
+    _check_sourceless(wheel, earlier, settings, chosen)
+
+    new: list[NewMember] = []
+    bytecode: list[Bytecode] = []
+    skipped: dict[str, str] = {}
+    for interpreter in chosen:
+        members, refused = _compile(wheel, sources, interpreter, settings, jobs)
+        new += members
+        skipped |= refused
+        bytecode += (_recorded(interpreter, level, settings, refused) for level in settings.optimize)
+
+    redone = {each.slot for each in bytecode}
+    kept: set[str] = set()
+    for each in earlier if settings.provenance and not sourceless else ():
+        if each.slot not in redone:
+            names, record = _still_valid(wheel, importable, each)
+            if names:
+                kept |= names
+                bytecode.append(record)
+    pycs = {name for name in wheel.archive.members if _is_cached_pyc(wheel, name)}
+    dropped = pycs - kept - {each.member.name for each in new}
+    foreign = dropped - {pyc_name(name, *each.slot) for each in earlier if each.slot in redone for name in importable}
+    if sourceless:
+        dropped |= sources.keys() - skipped.keys()
+        new += tags.retagged(wheel, tags.sourceless_tag(wheel.path.name, chosen[0].version))
+
+    provenance = f"{wheel.dist_info}/{FILE_NAME}"
+    if settings.provenance:
+        content = Provenance(tuple(bytecode)).to_json()
+        like = wheel.archive.members[wheel.record_name]
+        new.append(NewMember.make(provenance, content, like, stored=settings.compression == STORED))
+    elif provenance in wheel.archive.members:
+        dropped.add(provenance)
+    return Plan(new, kept, dropped, foreign, skipped, len(sources) - len(skipped))
+
+
+def _check_sourceless(
+    wheel: Wheel, earlier: Sequence[Bytecode], settings: Settings, chosen: Sequence[Interpreter]
+) -> None:
+    """Refuse to make something else of a wheel whose sources are gone."""
+    for each in earlier:
+        if each.layout == SOURCELESS:
+            same = [(one.release, level) for one in chosen for level in settings.optimize] == [
+                (each.release, each.optimize)
+            ]
+            if settings.layout != SOURCELESS or not same:
+                raise WheelError(
+                    f"{wheel.path}: has no sources any more: it was made sourceless for CPython {each.release}, level"
+                    f" {each.optimize}; start from the wheel that has them"
+                )
+
+
+def _compile(
+    wheel: Wheel, sources: dict[str, Source], interpreter: Interpreter, settings: Settings, jobs: int | None
+) -> tuple[list[NewMember], dict[str, str]]:
+    """Byte-compile the sources by one interpreter: the pycs, and the sources skipped with their reasons."""
+    names = list(sources)
+
+    def finish(index: int, outcome: Outcome) -> list[NewMember] | Refused | Failed:
+        if not isinstance(outcome, Compiled):
+            return outcome
+        name = names[index]
+        header = PycHeader(
+            interpreter.magic_number, settings.invalidation_mode, source_hash=outcome.source_hash
+        ).to_bytes()
+        return [
+            NewMember.make(
+                f"{name}c" if settings.layout == SOURCELESS else pyc_name(name, interpreter.cache_tag, level),
+                header + payload,
+                wheel.archive.members[name],
+                stored=settings.compression == STORED,
+            )
+            for level, payload in zip(settings.optimize, outcome.payloads, strict=True)
+        ]
+
+    results = byte_compile(interpreter, list(sources.values()), settings.optimize, finish, jobs=jobs)
+    members: list[NewMember] = []
+    skipped: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    advice = ""
+    for name, result in zip(names, results, strict=True):
+        if isinstance(result, list):
+            members += result
+        elif isinstance(result, Refused) and settings.on_syntax_error == "skip" and not _needed(name, settings):
+            skipped[name] = result.reason
+        else:
+            failed[name] = result.reason
+            if isinstance(result, Refused):
+                advice = '\nMend them, leave them out with "exclude", or set on-syntax-error to "skip".'
+    if failed:
+        lines = [f"\n    {name}: {reason}" for name, reason in list(failed.items())[:_LISTED]]
+        more = f"\n    and {len(failed) - _LISTED} more" if len(failed) > _LISTED else ""
+        raise CompilationError(
+            f"{wheel.path}: CPython {interpreter.release} does not byte-compile {counted(len(failed), 'source')}:"
+            f"{''.join(lines)}{more}{advice}"
+        )
+    return members, skipped
+
+
+def _needed(name: str, settings: Settings) -> bool:
+    """Tell whether a source cannot be left as it is: a package all of whose other modules are without sources."""
+    return settings.layout == SOURCELESS and name.rpartition("/")[2] == "__init__.py"
+
+
+def _recorded(interpreter: Interpreter, level: int, settings: Settings, skipped: dict[str, str]) -> Bytecode:
+    return Bytecode(
+        interpreter.release,
+        interpreter.cache_tag,
+        interpreter.magic_number,
+        level,
+        settings.invalidation_mode,
+        settings.include,
+        settings.exclude,
+        skipped,
+        settings.layout,
+    )
+
+
+def _earlier_bytecode(wheel: Wheel) -> tuple[Bytecode, ...]:
+    """Read what an earlier run of detpyc recorded in the wheel."""
+    name = f"{wheel.dist_info}/{FILE_NAME}"
+    if name not in wheel.archive.members:
+        return ()
+    try:
+        return Provenance.from_json(wheel.read_member(name)).bytecode
+    except DetpycError as error:
+        raise WheelError(f"{wheel.path}: {error}") from error
+
+
+def _still_valid(wheel: Wheel, sources: Iterable[str], bytecode: Bytecode) -> tuple[set[str], Bytecode]:
+    """Tell which pycs of an earlier run still match their source, and what is to be recorded of them."""
+    valid = set()
+    skipped = dict(bytecode.skipped)
+    for source in sources:
+        pyc = pyc_name(source, *bytecode.slot)
+        if pyc not in wheel.archive.members:
+            continue
+        try:
+            header = PycHeader.parse(wheel.read_member(pyc))
+        except BytecodeError:
+            matches = False
+        else:
+            expected = source_hash(wheel.read_member(source), bytecode.magic_number)
+            matches = (header.magic_number, header.mode, header.source_hash) == (
+                bytecode.magic_number,
+                bytecode.invalidation_mode,
+                expected,
+            )
+        if matches:
+            valid.add(pyc)
+        else:
+            skipped[source] = "its bytecode did not match it any more and was dropped"
+    return valid, replace(bytecode, skipped=skipped)
+
+
+def _is_cached_pyc(wheel: Wheel, name: str) -> bool:
+    """Tell whether a member is a pyc where the import system looks for it beside a source."""
+    path = wheel.importable_path(name)
+    return path is not None and is_cached(path)
