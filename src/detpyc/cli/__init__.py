@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from detpyc import __version__
-from detpyc.cli import compile, diff, inspect, interpreters, normalize, verify, wheel  # noqa: A004 - the command's name
+from detpyc.cli import compile, diff, inspect, interpreters, normalize, reproduce, verify, wheel  # noqa: A004 - the command's name
 from detpyc.cli.common import FAILED, fail
 from detpyc.errors import DetpycError
 
@@ -61,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="detpyc", description="Deterministic, canonical bytecode for wheels.")
     parser.add_argument("--version", action="version", version=f"detpyc {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (wheel, verify, compile, normalize, diff, inspect, interpreters):
+    for command in (wheel, verify, compile, normalize, diff, inspect, reproduce, interpreters):
         command.add(commands)
     return parser

@@ -34,13 +34,14 @@ def run(options: argparse.Namespace) -> int:
 
     comparison = compare(options.a, options.b)
     if options.json:
-        print_json({"format": 1, "same": comparison.same, **_document(comparison)})
+        print_json({"format": 1, "same": comparison.same, **comparison_document(comparison)})
     elif not options.quiet:
-        _print(comparison)
+        print_comparison(comparison)
     return DONE if comparison.same else FOUND
 
 
-def _print(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison) -> None:
+    """Print what is different, for people."""
     for name in comparison.only_a:
         print(f"only in the first: {name}")
     for name in comparison.only_b:
@@ -51,7 +52,8 @@ def _print(comparison: Comparison) -> None:
             print(f"    {difference.kind}: {difference}")
 
 
-def _document(comparison: Comparison) -> dict[str, object]:
+def comparison_document(comparison: Comparison) -> dict[str, object]:
+    """Return what is different, for JSON."""
     return {
         "only-a": list(comparison.only_a),
         "only-b": list(comparison.only_b),

@@ -1,0 +1,60 @@
+"""``detpyc reproduce``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, print_json
+from detpyc.cli.diff import comparison_document, print_comparison
+
+if TYPE_CHECKING:
+    import argparse
+
+    from detpyc.cli.common import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "reproduce",
+        run,
+        "build a wheel again from its sources and compare",
+        "Build a wheel again in a clean environment, as it records that it was made, and compare the two bit for bit.",
+    )
+    parser.add_argument("original", metavar="ORIGINAL.whl", type=Path)
+    parser.add_argument(
+        "--from", dest="sources", metavar="SDIST_OR_DIR", type=Path, required=True, help="what to build it from"
+    )
+    add_jobs(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.reproduce import reproduce  # noqa: PLC0415 - as in the package's docstring
+
+    reproduction = reproduce(options.original, options.sources, jobs=options.jobs)
+    if options.json:
+        document = {
+            "format": 1,
+            "original": str(reproduction.original),
+            "built-by": reproduction.built_by,
+            "constraints": list(reproduction.constraints),
+            "name": reproduction.name,
+            **comparison_document(reproduction.comparison),
+            "same": reproduction.same,
+        }
+        print_json(document)
+    elif not options.quiet:
+        outcome = "reproduced bit for bit" if reproduction.same else "not reproduced"
+        print(f"{reproduction.original.name}: {outcome}, by CPython {reproduction.built_by}")
+        if options.verbose:
+            for constraint in reproduction.constraints:
+                print(f"    with {constraint}")
+        if reproduction.name != reproduction.original.name:
+            print(f"the wheel that was built is {reproduction.name}")
+        print_comparison(reproduction.comparison)
+        if not reproduction.same and reproduction.comparison.same:
+            print("only the archive's own structure differs, no member")
+    return DONE if reproduction.same else FOUND
