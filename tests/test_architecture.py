@@ -1,0 +1,159 @@
+"""What the pieces may know of each other, and what each must do without."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import subprocess
+import sys
+import zipfile
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from detpyc import __version__
+from detpyc.bytecode.header import MAGIC_NUMBERS
+from detpyc.compilation import worker
+from detpyc.compilation.compiler import Compiled, Source, byte_compile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from detpyc.compilation.interpreters import Interpreter
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "detpyc"
+FILES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
+
+# What each piece of the foundation may import, and each entrance of the other entrances. The rest are use cases.
+FOUNDATION: dict[str, set[str]] = {
+    "errors": set(),
+    "bytecode": {"errors"},
+    "compilation": {"errors", "bytecode"},
+    "reproducible": {"errors"},
+    "wheel": {"errors", "reproducible"},
+    "files": {"errors"},
+    "settings": {"errors"},
+    "__init__": set(),
+}
+ENTRANCES: dict[str, set[str]] = {"hooks": set(), "backend": {"hooks"}, "cli": set(), "__main__": {"cli"}}
+OLDEST = min(MAGIC_NUMBERS.values())
+
+# Loaded by the interpreters that compile, which need have nothing installed.
+IN_TARGET = [
+    name
+    for name in FILES
+    if name.startswith("bytecode/") or name in {"errors.py", "compilation/worker.py", "compilation/opcodes.py"}
+]
+
+
+def piece(module: str) -> str:
+    """Name the top-level module or package that a module belongs to."""
+    return (module.split(".")[1:] or ["__init__"])[0]
+
+
+def module_name(file: str) -> str:
+    return ".".join(["detpyc", *file.removesuffix(".py").split("/")]).removesuffix(".__init__")
+
+
+MODULES = {module_name(file) for file in FILES}
+
+
+def imports(file: str) -> Iterator[str]:
+    """Give the modules that a file imports, wherever in it, and if for the type checker only."""
+    for node in ast.walk(ast.parse(FILES[file].read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}, line {node.lineno}: imports are absolute here"
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if submodule in MODULES else str(node.module)
+
+
+def own_imports(file: str) -> set[str]:
+    return {module for module in imports(file) if piece(module) and module.split(".")[0] == "detpyc"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_go_one_way(file: str) -> None:
+    own = piece(module_name(file))
+    imported = {piece(module) for module in own_imports(file)} - {own}
+    if own in FOUNDATION:
+        assert imported <= FOUNDATION[own]
+    assert imported & ENTRANCES.keys() <= ENTRANCES.get(own, set())
+
+
+def test_no_module_imports_itself_in_the_end() -> None:
+    graph = {module_name(file): own_imports(file) for file in FILES}
+    assert set(TopologicalSorter(graph).static_order()) == MODULES
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_only_entrances_print(file: str) -> None:
+    calls = (node for node in ast.walk(ast.parse(FILES[file].read_bytes())) if isinstance(node, ast.Call))
+    printing = any(isinstance(call.func, ast.Name) and call.func.id == "print" for call in calls)
+    assert not printing or file.startswith("cli/") or file in {"backend.py", "hooks/pdm.py"}
+
+
+@pytest.mark.parametrize("file", IN_TARGET)
+def test_what_runs_in_the_target_is_in_the_oldest_syntax(file: str) -> None:
+    ast.parse(FILES[file].read_bytes(), feature_version=OLDEST)
+
+
+@pytest.mark.parametrize("file", IN_TARGET)
+def test_what_runs_in_the_target_needs_nothing_installed(file: str) -> None:
+    allowed = {module_name(each) for each in IN_TARGET} | sys.stdlib_module_names
+    assert {module if module.startswith("detpyc") else module.split(".")[0] for module in imports(file)} <= allowed
+
+
+def test_modules_load_in_the_target(interpreter: Interpreter) -> None:
+    script = Path(__file__).with_name("adopted_modules.py")
+    modules = [module_name(file) for file in IN_TARGET if not file.startswith("compilation/")]
+    command = [interpreter.path, "-I", "-S", "-B", "-W", "error", script, worker.__file__, *modules]
+    subprocess.run(command, check=True)
+
+
+def test_worker_compiles_in_the_target(interpreter: Interpreter) -> None:
+    def finish(_: int, outcome: object) -> object:
+        return outcome
+
+    (outcome,) = byte_compile(interpreter, [Source("module.py", b"x = 1\n")], [0], finish)
+    assert isinstance(outcome, Compiled)
+
+
+@pytest.mark.parametrize(
+    ("module", "others"),
+    [
+        ("detpyc.hooks.hatch", {"byte_compile", "plan", "wheel", "compilation", "bytecode", "settings"}),
+        ("detpyc.hooks.pdm", {"byte_compile", "plan", "wheel", "compilation", "bytecode", "settings"}),
+        ("detpyc.cli", {"byte_compile", "plan", "wheel", "compilation", "verify", "tree"}),
+    ],
+)
+def test_heavy_imports_wait_until_they_are_needed(module: str, others: set[str]) -> None:
+    script = Path(__file__).with_name("imported_modules.py")
+    completed = subprocess.run([sys.executable, script, module], capture_output=True, text=True, check=True)
+    loaded = completed.stdout.split()
+    assert module in loaded
+    assert {piece(each) for each in loaded if each.startswith("detpyc.")}.isdisjoint(others)
+
+
+def test_own_wheel_has_what_it_should(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    dist_info = f"detpyc-{__version__}.dist-info"
+    metadata = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
+    (wheel,) = tmp_path.iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        entry_points = configparser.ConfigParser()
+        entry_points.read_string(archive.read(f"{dist_info}/entry_points.txt").decode())
+    modules = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.rglob("*.py")}
+    assert names == {*modules, "detpyc/py.typed"} | {f"{dist_info}/{name}" for name in metadata}
+    assert {group: dict(entry_points[group]) for group in entry_points.sections()} == {
+        "console_scripts": {"detpyc": "detpyc.cli:main"},
+        "hatch": {"detpyc": "detpyc.hooks.hatch"},
+        "pdm.build.hook": {"detpyc": "detpyc.hooks.pdm:DetpycBuildHook"},
+    }
