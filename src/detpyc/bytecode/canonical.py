@@ -93,21 +93,14 @@ def interned_texts(nodes: marshal.Nodes) -> set[int]:
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
     ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
     """
-    layout, children = nodes.layout, nodes.children
-    interned: set[int] = set()
-    for code in nodes.codes():
-        fields = children[code]
-        interned.update([fields[index] for index in layout.names])
-        for index in layout.tuples_of_names:
-            interned.update(children[fields[index]])
-    interned.update(
+    identifiers = nodes.identifiers
+    return identifiers.union(
         [
             node
             for content, node in nodes.texts.items()
-            if node not in interned and not content.translate(None, _NAME_CHARACTERS)
+            if node not in identifiers and not content.translate(None, _NAME_CHARACTERS)
         ]
     )
-    return interned
 
 
 def order_sets(nodes: marshal.Nodes, interned: set[int]) -> None:
@@ -125,7 +118,7 @@ def order_sets(nodes: marshal.Nodes, interned: set[int]) -> None:
             if total > _MAX_SETS:
                 raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", nodes.offsets[node])
             nodes.children[node] = tuple(sorted(children, key=lambda child: _standalone(nodes, pieces, child)))
-    nodes.sequence = marshal.preorder(nodes, nodes.sequence[0])
+    marshal.arrange(nodes)
 
 
 def _standalone(nodes: marshal.Nodes, pieces: list[bytes], node: int) -> bytes:

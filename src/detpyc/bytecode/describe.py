@@ -14,10 +14,29 @@ if TYPE_CHECKING:
     from detpyc.bytecode.marshal import Nodes
 
 _MAX_TEXT = 60  # characters of one value; a message is to be read
+_MAX_SHOWN = 240  # of a container with all that is in it
+_MAX_NAME = 200  # of an identifier or a qualified name
 _MAX_DEPTH = 4
 _MAX_ITEMS = 8
+_MAX_SORTED = 64  # elements of a set that are put in order for the reader
+_MAX_DIGITS = 64  # 15-bit digits of an integer
 
 _CO_OPTIMIZED = 0x1  # of functions, not of classes and modules
+# Include/cpython/code.h; what depends on the version (the __future__ flags) is shown as a number.
+_FLAGS = {
+    0x1: "OPTIMIZED",
+    0x2: "NEWLOCALS",
+    0x4: "VARARGS",
+    0x8: "VARKEYWORDS",
+    0x10: "NESTED",
+    0x20: "GENERATOR",
+    0x40: "NOFREE",
+    0x80: "COROUTINE",
+    0x100: "ITERABLE_COROUTINE",
+    0x200: "ASYNC_GENERATOR",
+    0x4000000: "HAS_DOCSTRING",
+    0x8000000: "METHOD",
+}
 
 _F64 = Struct("<d")
 _I32 = Struct("<i")
@@ -30,6 +49,7 @@ _SINGLETONS = {
     marshal.TYPE_ELLIPSIS: "...",
     marshal.TYPE_STOPITER: "StopIteration",
 }
+_DICTS = (marshal.TYPE_DICT, marshal.TYPE_FROZENDICT)
 _BRACKETS = {
     marshal.TYPE_TUPLE: ("(", ")"),
     marshal.TYPE_LIST: ("[", "]"),
@@ -69,54 +89,101 @@ def byte_string(nodes: Nodes, node: int) -> bytes:
     return nodes.pieces[node][5:]
 
 
-def value(nodes: Nodes, node: int, depth: int = 0) -> str:
-    """Show a value as Python would, cut short where it is long."""
+def flags(number: int) -> str:
+    """Show the flags of a code object by their names, those without one as a number."""
+    known = [name for bit, name in _FLAGS.items() if number & bit]
+    rest = number & ~sum(_FLAGS) & 0xFFFFFFFF
+    return ", ".join(known + [hex(rest)] * bool(rest)) or "none"
+
+
+def name(nodes: Nodes, node: int) -> str:
+    """Show an identifier: cut short if it is very long, escaped if it is not printable."""
+    content = nodes.pieces[node]
+    if len(content) > _MAX_NAME:
+        return _printable(_beginning(content, _MAX_NAME)) + "..."
+    return _printable(text(nodes, node))
+
+
+def _printable(shown: str) -> str:
+    return shown if shown.isprintable() else repr(shown)[1:-1]
+
+
+def _beginning(content: bytes, size: int) -> str:
+    """Decode the beginning of a long text, which may be cut in the middle of a character."""
+    return content[:size].decode("utf-8", "ignore")
+
+
+def value(nodes: Nodes, node: int) -> str:
+    """Show a value as Python would, cut short where it is long.
+
+    It takes time and gives text within limits, whatever a payload's references make of its size.
+    """
+    return _value(nodes, node, _MAX_SHOWN, 0)
+
+
+def _value(nodes: Nodes, node: int, room: int, depth: int) -> str:
     kind = nodes.kinds[node]
     if kind in _SINGLETONS:
         return _SINGLETONS[kind]
     if kind in _BRACKETS:
-        return _container(nodes, node, depth)
+        return _container(nodes, node, room, depth)
     return _shorten(_leaf(nodes, node, kind))
 
 
 def _leaf(nodes: Nodes, node: int, kind: int) -> str:
     content = nodes.pieces[node]
     if kind == marshal.TYPE_UNICODE:
-        return ascii(text(nodes, node)) if len(content) > 4 * _MAX_TEXT else repr(text(nodes, node))
+        long = len(content) > 4 * _MAX_TEXT
+        return ascii(_beginning(content, 4 * _MAX_TEXT)) if long else repr(text(nodes, node))
     if kind == marshal.TYPE_STRING:
-        return repr(content[5 : 5 + _MAX_TEXT]) + (" and more" if len(content) > 5 + _MAX_TEXT else "")
+        return repr(content[5 : 5 + _MAX_TEXT])
     if kind == marshal.TYPE_CODE:
-        return "<code {}>".format(text(nodes, field(nodes, node, "name")))
+        return "<code {}>".format(name(nodes, field(nodes, node, "name")))
     if kind == marshal.TYPE_INT:
         return str(_I32.unpack(content[1:])[0])
     if kind == marshal.TYPE_LONG:
         return _long(content)
-    numbers = [number for (number,) in _F64.iter_unpack(content[1:])] if len(content) % 8 == 1 else []
-    return repr(numbers[0] if len(numbers) == 1 else complex(*numbers)) if numbers else content.hex()
+    numbers = [number for (number,) in _F64.iter_unpack(content[1:])]
+    return repr(numbers[0] if len(numbers) == 1 else complex(*numbers))
 
 
 def _long(encoding: bytes) -> str:
     (count,) = _I32.unpack(encoding[1:5])
-    magnitude = sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(encoding[5:])))
+    digits = [digit for (digit,) in _U16.iter_unpack(encoding[5:])]
+    sign = "-" if count < 0 else ""
     # In hexadecimal, as converting to decimal takes quadratic time.
-    return hex(-magnitude if count < 0 else magnitude)
+    if len(digits) <= _MAX_DIGITS:
+        return sign + hex(_magnitude(digits))
+    first, last = _magnitude(digits[-4:]), _magnitude(digits[:4])
+    return "{}{:#x}...{:x}, {} bits".format(sign, first, last, 15 * (len(digits) - 4) + first.bit_length())
 
 
-def _container(nodes: Nodes, node: int, depth: int) -> str:
+def _magnitude(digits: list[int]) -> int:
+    return sum(digit << 15 * place for place, digit in enumerate(digits))
+
+
+def _container(nodes: Nodes, node: int, room: int, depth: int) -> str:
     kind = nodes.kinds[node]
     opening, closing = _BRACKETS[kind]
-    children = [child for child in nodes.children[node] if nodes.kinds[child] != marshal.RAW]
-    if depth == _MAX_DEPTH:
+    children = nodes.children[node]
+    step = 1
+    if kind in _DICTS:
+        children, step = children[:-1], 2
+    elif kind in marshal.SETS and len(children) <= _MAX_SORTED:
+        # One set is to be shown alike in two files.
+        children = tuple(sorted(children, key=lambda child: (nodes.kinds[child], nodes.pieces[child])))
+    if children and (depth == _MAX_DEPTH or room <= 0):
         return opening + "..." + closing
-    items = [value(nodes, child, depth + 1) for child in children[: 2 * _MAX_ITEMS]]
-    if kind in (marshal.TYPE_DICT, marshal.TYPE_FROZENDICT):
-        items = ["{}: {}".format(*pair) for pair in zip(items[::2], items[1::2])]  # noqa: B905 - Python 3.8
-        children = children[::2]
-    if kind in marshal.SETS:
-        items.sort()  # so that one set is shown alike in two files
-    shown = ", ".join(items[:_MAX_ITEMS])
-    if len(children) > _MAX_ITEMS:
-        shown += ", and {} more".format(len(children) - _MAX_ITEMS)
+    items: list[str] = []
+    for at in range(0, min(len(children), step * _MAX_ITEMS), step):
+        if room <= 0:
+            break
+        items.append(": ".join([_value(nodes, child, room, depth + 1) for child in children[at : at + step]]))
+        room -= len(items[-1]) + 2
+    shown = ", ".join(items)
+    hidden = len(children) // step - len(items)
+    if hidden:
+        shown += ", and {} more".format(hidden)
     elif kind == marshal.TYPE_TUPLE and len(children) == 1:
         shown += ","
     return opening + shown + closing
@@ -127,26 +194,32 @@ def _shorten(shown: str) -> str:
 
 
 def names(nodes: Nodes) -> dict[int, str]:
-    """Return the qualified name of every code object, e.g. ``C.method.<locals>.<lambda>``.
+    """Return the qualified name of every code object, e.g. ``C.method.<locals>.<lambda>``, as `name` shows it.
 
     From 3.11 on it is a field; before, it is made of the names of the code objects around it.
     """
     found: dict[int, str] = {}
+    qualified = "qualname" in nodes.layout.fields
+    expanded: set[int] = set()  # tuples of constants, which many code objects may share
     root = nodes.sequence[0]
-    pending = [(root, "")] if nodes.kinds[root] == marshal.TYPE_CODE else []
+    pending = [(root, "")] if is_code(nodes, root) else []
     while pending:
         code, prefix = pending.pop()
         if code in found:
             continue
-        name = text(nodes, field(nodes, code, "name"))
-        if "qualname" in nodes.layout.fields:
-            found[code] = text(nodes, field(nodes, code, "qualname"))
-            inner = ""
+        if qualified:
+            found[code] = name(nodes, field(nodes, code, "qualname"))
         else:
-            found[code] = prefix + name
-            inner = "" if code == root else prefix + name + (".<locals>." if _is_function(nodes, code) else ".")
-        pending += ((child, inner) for child in reversed(constants(nodes, code)) if is_code(nodes, child))
+            found[code] = _end(prefix + name(nodes, field(nodes, code, "name")))
+        inner = "" if code == root else found[code] + (".<locals>." if _is_function(nodes, code) else ".")
+        if field(nodes, code, "consts") not in expanded:
+            expanded.add(field(nodes, code, "consts"))
+            pending += ((child, inner) for child in reversed(constants(nodes, code)) if is_code(nodes, child))
     return found
+
+
+def _end(qualified: str) -> str:
+    return qualified if len(qualified) <= 2 * _MAX_NAME else "..." + qualified[-_MAX_NAME:]
 
 
 def _is_function(nodes: Nodes, code: int) -> bool:

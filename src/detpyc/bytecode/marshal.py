@@ -12,10 +12,14 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections import Counter
+from itertools import count
 from struct import Struct
 
 from detpyc.errors import BytecodeError
+
+TYPE_CHECKING = False  # the typing module would slow the worker's start
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FLAG_REF = 0x80
 MAX_DEPTH = 2000  # MAX_MARSHAL_STACK_DEPTH: what CPython itself can write
@@ -65,7 +69,6 @@ _BINARY_FLOATS = {TYPE_BINARY_FLOAT: 8, TYPE_BINARY_COMPLEX: 16}
 _LONG_ASCII = frozenset({TYPE_ASCII, TYPE_ASCII_INTERNED})
 _LONG_UNICODE = frozenset({TYPE_UNICODE, TYPE_INTERNED})
 _SINCE = {TYPE_SLICE: (3, 14), TYPE_FROZENDICT: (3, 15)}
-_SHORT_ASCII = frozenset({TYPE_SHORT_ASCII, TYPE_SHORT_ASCII_INTERNED})
 # The type codes of interned texts, and of the same not interned.
 INTERNED = {
     TYPE_INTERNED: TYPE_UNICODE,
@@ -99,7 +102,7 @@ class CodeLayout:
         self.fields = fields
         self.head_size = 1 + 4 * len(integers)
         self.lineno = fields.index("firstlineno")
-        self.kinds = [_KIND_OF_FIELD[name] for name in fields]
+        self.kinds = bytes([_KIND_OF_FIELD[name] for name in fields])
         self.names = tuple(fields.index(name) for name in identifiers if _KIND_OF_FIELD[name] == TYPE_UNICODE)
         self.tuples_of_names = tuple(fields.index(name) for name in identifiers if _KIND_OF_FIELD[name] == TYPE_TUPLE)
 
@@ -140,6 +143,9 @@ _F64 = Struct("<d")
 _TEXT_FLOAT = re.compile(rb"-?(?:inf|nan|[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)\Z")
 
 
+_NOT_ASCII = "a byte that is not ASCII in a text marked as ASCII"
+
+
 class Nodes:
     """The objects of one payload, each value once: a graph in parallel lists.
 
@@ -154,21 +160,25 @@ class Nodes:
         pieces: how each node is written, unflagged: whole, or up to its children; of a text, the content alone.
         texts: the node of each text, by its content (UTF-8, lone surrogates passed).
         children: of every container, in writing order. Containers come after those they contain.
-        offsets: where each node first starts.
+        offsets: where each node first starts in the payload; 0 for the singletons.
+        identifiers: the texts that are names: of code objects, and in their tuples of names.
         sequence: the payload's nodes in writing order, from the root on; what a repeated node contains is not repeated.
+        places: where in the sequence each node first stands; 0 for the singletons.
 
     """
 
-    __slots__ = ("children", "kinds", "layout", "offsets", "pieces", "sequence", "texts")
+    __slots__ = ("children", "identifiers", "kinds", "layout", "offsets", "pieces", "places", "sequence", "texts")
 
     def __init__(self, layout: CodeLayout) -> None:
         self.layout = layout
-        self.kinds: list[int] = list(SINGLETONS)
+        self.kinds = bytearray(SINGLETONS)
         self.pieces: list[bytes] = [bytes([kind]) for kind in SINGLETONS]
         self.texts: dict[bytes, int] = {}
         self.children: dict[int, tuple[int, ...]] = {}
         self.offsets: list[int] = [0] * len(SINGLETONS)
+        self.identifiers: set[int] = set()
         self.sequence: list[int] = []
+        self.places: list[int] = [0] * len(SINGLETONS)
 
     def codes(self) -> list[int]:
         """Return the code objects."""
@@ -240,24 +250,25 @@ class _Reader:
     def read(self) -> Nodes:  # noqa: C901, PLR0912, PLR0915 - one loop; the comment says why
         # One loop over everything, with the open containers on a stack of our own: the payload is untrusted and may
         # nest as deep as MAX_DEPTH. A call for each object would double the time, so what is frequent is written out
-        # here, in the order of how often real payloads have it.
+        # here, in the order of how often real payloads have it. Slices are not checked for being too short: whatever
+        # reads past the end leaves `pos` there, which the next read or the last check finds.
         data = self.data
         size = len(data)
         nodes, layout = self.nodes, self.nodes.layout
         kinds, pieces, texts, sequence = nodes.kinds, nodes.pieces, nodes.texts, nodes.sequence
+        offsets, places = nodes.offsets, nodes.places
         leaves, tuples = self.leaves, self.tuples
         u32 = _U32.unpack_from
         slots: list[int] = []  # the flagged objects; -1 until they are complete
-        stack: list[tuple[int, int, int, int, list[int], int]] = []
+        stack: list[tuple[int, int, int, int, list[int], Iterator[int]]] = []
         # The container that is being read: its kind, offset, slot (-1 for none), place in the sequence, children so
-        # far, and how many are to come. The outermost one stands for the whole.
-        container, opened, slot, place, remaining = TYPE_NULL, 0, -1, 0, 1
+        # far, and an iterator that ends when they are all there. The outermost one stands for the whole.
+        container, opened, slot, place, coming = TYPE_NULL, 0, -1, 0, iter(range(1))
         children: list[int] = []
         pos = start = 0
         try:
             while True:
-                while remaining:
-                    remaining -= 1
+                for _ in coming:
                     start = pos
                     code = data[pos]
                     if code == TYPE_REF:
@@ -269,40 +280,60 @@ class _Reader:
                         sequence.append(node)
                         continue
                     kind = code & ~FLAG_REF
-                    if kind in _SHORT_ASCII:
+                    if kind == TYPE_SHORT_ASCII_INTERNED or kind == TYPE_SHORT_ASCII:  # noqa: PLR1714, SIM109 - a set is slower
                         pos += 2 + data[start + 1]
                         content = data[start + 2 : pos]
                         found = texts.get(content)
-                        node = self.ascii(content, start) if found is None else found
+                        if found is None:
+                            if not content.isascii():
+                                raise BytecodeError(_NOT_ASCII, start)
+                            node = texts[content] = len(pieces)
+                            kinds.append(TYPE_UNICODE)
+                            pieces.append(content)
+                            offsets.append(start)
+                            places.append(len(sequence))
+                        else:
+                            node = found
                     elif kind == TYPE_STRING:
                         pos += 5 + u32(data, start + 1)[0]
                         content = b"s" + data[start + 1 : pos]
                         found = leaves.get(content)
-                        node = self.add(TYPE_STRING, content, start) if found is None else found
-                    elif kind in _NODE_OF_SINGLETON:
-                        pos += 1
-                        node = _NODE_OF_SINGLETON[kind]
-                        children.append(node)
-                        sequence.append(node)
-                        continue
-                    elif kind in _CONTAINERS:
+                        if found is None:
+                            node = leaves[content] = len(pieces)
+                            kinds.append(TYPE_STRING)
+                            pieces.append(content)
+                            offsets.append(start)
+                            places.append(len(sequence))
+                        else:
+                            node = found
+                    elif kind == TYPE_SMALL_TUPLE or kind in _CONTAINERS:
                         if len(stack) == MAX_DEPTH:
                             raise BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start)
-                        stack.append((container, opened, slot, place, children, remaining))
-                        container, opened, slot, place, children = kind, start, -1, len(sequence), []
-                        if code != kind:
+                        stack.append((container, opened, slot, place, children, coming))
+                        opened, place, children = start, len(sequence), []
+                        if code == kind:
+                            slot = -1
+                        else:
                             slot = len(slots)
                             slots.append(-1)
                         sequence.append(-1)
                         if kind == TYPE_SMALL_TUPLE:
                             container = TYPE_TUPLE
-                            remaining = data[start + 1]
+                            coming = iter(range(data[start + 1]))
                             pos += 2
                         elif kind == TYPE_CODE:
-                            remaining = layout.lineno
+                            container = TYPE_CODE
+                            coming = iter(range(layout.lineno))
                             pos += layout.head_size
                         else:
-                            remaining, pos = self.open(kind, start)
+                            container = kind
+                            coming, pos = self.open(kind, start)
+                        break
+                    elif kind in _NODE_OF_SINGLETON:
+                        pos += 1
+                        node = _NODE_OF_SINGLETON[kind]
+                        children.append(node)
+                        sequence.append(node)
                         continue
                     elif kind == TYPE_INT:
                         pos += 5
@@ -311,49 +342,51 @@ class _Reader:
                         node = self.add(TYPE_INT, content, start) if found is None else found
                     elif kind == TYPE_NULL and container in _DICTS:
                         pos += 1
-                        remaining = 0
-                        continue
+                        coming = iter(())
+                        break
                     else:
                         node, pos = self.rare(kind, start)
                     if code != kind:
                         slots.append(node)
                     children.append(node)
                     sequence.append(node)
-
-                if not stack:
-                    break
-                known = len(kinds)
-                value = tuple(children)
-                if container == TYPE_TUPLE:
-                    found = tuples.get(value)
-                    if found is None:
-                        tuples[value] = node = known
-                        kinds.append(TYPE_TUPLE)
-                        pieces.append(_tuple_head(len(value)))
-                        nodes.offsets.append(opened)
-                        nodes.children[node] = value
-                    else:
-                        node = found
-                elif container == TYPE_CODE:
-                    if len(value) == layout.lineno:
+                else:
+                    if not stack:
+                        break
+                    known = len(pieces)
+                    value = tuple(children)
+                    if container == TYPE_TUPLE:
+                        found = tuples.get(value)
+                        if found is None:
+                            node = tuples[value] = known
+                            kinds.append(TYPE_TUPLE)
+                            pieces.append(_tuple_head(len(value)))
+                            offsets.append(opened)
+                            places.append(place)
+                            nodes.children[node] = value
+                        else:
+                            node = found
+                    elif container != TYPE_CODE:
+                        node = self.close_rare(container, value, opened, place)
+                    elif len(value) == layout.lineno:
                         start, pos = pos, pos + 4
                         node = self.leaf(RAW, data[start:pos], start)
                         children.append(node)
                         sequence.append(node)
-                        remaining = len(layout.kinds) - layout.lineno - 1
+                        coming = iter(range(len(layout.kinds) - layout.lineno - 1))
                         continue
-                    node = self.close(TYPE_CODE, b"c" + data[opened + 1 : opened + layout.head_size], value, opened)
-                else:
-                    node = self.close_rare(container, value, opened)
-                if node < known:
-                    del sequence[place:]
-                    sequence.append(node)
-                else:
-                    sequence[place] = node
-                if slot >= 0:
-                    slots[slot] = node
-                container, opened, slot, place, children, remaining = stack.pop()
-                children.append(node)
+                    else:
+                        head = b"c" + data[opened + 1 : opened + layout.head_size]
+                        node = self.close(TYPE_CODE, head, value, opened, place)
+                    if node < known:
+                        del sequence[place:]
+                        sequence.append(node)
+                    else:
+                        sequence[place] = node
+                    if slot >= 0:
+                        slots[slot] = node
+                    container, opened, slot, place, children, coming = stack.pop()
+                    children.append(node)
         except (IndexError, struct.error):
             if data[start : start + 1] == b"r" and start + 5 <= size:
                 raise BytecodeError("reference to an object that does not exist", start) from None
@@ -374,6 +407,7 @@ class _Reader:
         self.nodes.kinds.append(kind)
         self.nodes.pieces.append(encoding)
         self.nodes.offsets.append(start)
+        self.nodes.places.append(len(self.nodes.sequence))
         return node
 
     def leaf(self, kind: int, encoding: bytes, start: int) -> int:
@@ -388,12 +422,13 @@ class _Reader:
         self.nodes.kinds.append(TYPE_UNICODE)
         self.nodes.pieces.append(content)
         self.nodes.offsets.append(start)
+        self.nodes.places.append(len(self.nodes.sequence))
         return node
 
     def ascii(self, content: bytes, start: int) -> int:
         """Return the node of a text that is written as ASCII."""
         if not content.isascii():
-            raise BytecodeError("a byte that is not ASCII in a text marked as ASCII", start)
+            raise BytecodeError(_NOT_ASCII, start)
         return self.text(content, start)
 
     def unicode(self, content: bytes, start: int) -> int:
@@ -444,8 +479,8 @@ class _Reader:
 
     def long(self, start: int) -> tuple[int, int]:
         """Read an integer written in 15-bit digits, its sign being that of their number."""
-        (count,) = _I32.unpack_from(self.data, start + 1)
-        end = start + 5 + 2 * abs(count)
+        (digit_count,) = _I32.unpack_from(self.data, start + 1)
+        end = start + 5 + 2 * abs(digit_count)
         if end > len(self.data):
             raise self.truncated()
         digits = self.data[start + 5 : end]
@@ -453,9 +488,9 @@ class _Reader:
             raise BytecodeError("an integer with a digit out of range", start)
         if digits[-2:] == b"\0\0":
             raise BytecodeError("an integer with a leading zero", start)
-        if abs(count) <= _DIGITS_OF_INT:
+        if abs(digit_count) <= _DIGITS_OF_INT:
             magnitude = sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
-            value = -magnitude if count < 0 else magnitude
+            value = -magnitude if digit_count < 0 else magnitude
             if -(1 << 31) <= value < 1 << 31:
                 return self.leaf(TYPE_INT, b"i" + _I32.pack(value), start), end
         return self.leaf(TYPE_LONG, b"l" + self.data[start + 1 : end], start), end
@@ -477,33 +512,36 @@ class _Reader:
             return self.add(kind, whole, start)
         return self.leaf(kind, whole, start)
 
-    def open(self, kind: int, start: int) -> tuple[int, int]:
-        """Read how many children a container of the less frequent kinds has: their number, and the offset behind it."""
+    def open(self, kind: int, start: int) -> tuple[Iterator[int], int]:
+        """Read how many children a container of the less frequent kinds has: an iterator, and the offset behind it."""
         if self.version < _SINCE.get(kind, self.version):
             raise self.unknown(kind, start)
         if kind in _DICTS:
-            return -1, start + 1  # up to a TYPE_NULL
+            return count(), start + 1  # up to a TYPE_NULL
         if kind == TYPE_SLICE:
-            return 3, start + 1
-        count = self.u32(start + 1)
-        if count > len(self.data) - start - 5:
-            raise BytecodeError(f"{count} items claimed, more than there are bytes", start)
-        return count, start + 5
+            return iter(range(3)), start + 1
+        number = self.u32(start + 1)
+        if number > len(self.data) - start - 5:
+            raise BytecodeError(f"{number} items claimed, more than there are bytes", start)
+        return iter(range(number)), start + 5
 
-    def close(self, kind: int, head: bytes, children: tuple[int, ...], start: int, key: object = None) -> int:
+    def close(
+        self, kind: int, head: bytes, children: tuple[int, ...], start: int, place: int, key: object = None
+    ) -> int:
         """Return the node of a container whose children are all read; it goes by them, unless a key is given."""
         identity = (head, children if key is None else key)
         found = self.containers.get(identity)
         if found is not None:
             return found
-        node = self.containers[identity] = len(self.nodes.kinds)
+        node = self.containers[identity] = len(self.nodes.pieces)
         self.nodes.kinds.append(kind)
         self.nodes.pieces.append(head)
         self.nodes.offsets.append(start)
+        self.nodes.places.append(place)
         self.nodes.children[node] = children
         return node
 
-    def close_rare(self, kind: int, children: tuple[int, ...], start: int) -> int:
+    def close_rare(self, kind: int, children: tuple[int, ...], start: int, place: int) -> int:
         """Return the node of a container of the less frequent kinds whose children are all read."""
         if kind in _DICTS:
             if len(children) % 2:
@@ -516,52 +554,61 @@ class _Reader:
             elements = frozenset(children)
             if len(elements) != len(children):
                 raise BytecodeError("a frozenset that holds an element twice", start)
-            return self.close(kind, head, children, start, elements)
+            return self.close(kind, head, children, start, place, elements)
         if kind in _MUTABLE:
-            return self.close(kind, head, children, start, object())  # which equals nothing else
-        return self.close(kind, head, children, start)
+            return self.close(kind, head, children, start, place, object())  # which equals nothing else
+        return self.close(kind, head, children, start, place)
 
     def check_codes(self) -> None:
-        """Refuse code objects whose fields are not of the types that their constructor takes."""
-        nodes, layout, kinds = self.nodes, self.nodes.layout, self.nodes.kinds
+        """Refuse code objects whose fields are not of the types that their constructor takes; note identifiers."""
+        nodes, layout = self.nodes, self.nodes.layout
+        kinds, children, identifiers = nodes.kinds, nodes.children, nodes.identifiers
+        kind_of = kinds.__getitem__
+        names_at = layout.tuples_of_names
         for code in nodes.codes():
-            children = nodes.children[code]
-            if [kinds[child] for child in children] != layout.kinds:
-                wrong = next(i for i, child in enumerate(children) if kinds[child] != layout.kinds[i])
-                raise BytecodeError(
-                    f"a code object whose {layout.fields[wrong]} is of a wrong type", nodes.offsets[code]
-                )
-            for field in layout.tuples_of_names:
-                if any(kinds[name] != TYPE_UNICODE for name in nodes.children[children[field]]):
-                    wrong_names = layout.fields[field]
-                    raise BytecodeError(f"a code object whose {wrong_names} are not all texts", nodes.offsets[code])
+            fields = children[code]
+            if bytes(map(kind_of, fields)) != layout.kinds:
+                wrong = next(at for at, child in enumerate(fields) if kinds[child] != layout.kinds[at])
+                raise self.wrong_field(code, layout.fields[wrong])
+            identifiers.update([fields[at] for at in layout.names], *[children[fields[at]] for at in names_at])
+        if any(kinds[node] != TYPE_UNICODE for node in identifiers):
+            raise next(
+                self.wrong_field(code, layout.fields[at])
+                for code in nodes.codes()
+                for at in names_at
+                if any(kinds[name] != TYPE_UNICODE for name in children[children[code][at]])
+            )
+
+    def wrong_field(self, code: int, field: str) -> BytecodeError:
+        return BytecodeError(f"a code object whose {field} is of a wrong type", self.nodes.offsets[code])
 
 
 def _dotted(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
 
 
-def preorder(nodes: Nodes, root: int) -> list[int]:
-    """Return the nodes from one on in writing order; what a repeated node contains is not repeated.
+def arrange(nodes: Nodes) -> None:
+    """Make the sequence anew, after children have been given another order.
 
     Raises:
         BytecodeError: if, written so, they would nest deeper than CPython allows.
 
     """
-    sequence = []
-    seen = set()
-    stack = [(root, 0)]
+    sequence: list[int] = []
+    seen = set(range(len(SINGLETONS)))
+    stack = [(nodes.sequence[0], 0)]
     while stack:
         node, depth = stack.pop()
-        sequence.append(node)
-        if node in nodes.children and node not in seen:
-            if depth == MAX_DEPTH:
-                raise BytecodeError(
-                    f"nested more than {MAX_DEPTH} levels deep once sets are in order", nodes.offsets[node]
-                )
+        if node not in seen:
             seen.add(node)
-            stack += [(child, depth + 1) for child in reversed(nodes.children[node])]
-    return sequence
+            nodes.places[node] = len(sequence)
+            if node in nodes.children:
+                if depth == MAX_DEPTH:
+                    message = f"nested more than {MAX_DEPTH} levels deep once sets are in order"
+                    raise BytecodeError(message, nodes.offsets[node])
+                stack += [(child, depth + 1) for child in reversed(nodes.children[node])]
+        sequence.append(node)
+    nodes.sequence = sequence
 
 
 def write(nodes: Nodes, interned: set[int]) -> bytes:
@@ -579,16 +626,17 @@ def write(nodes: Nodes, interned: set[int]) -> bytes:
     """
     pieces = encode(nodes, interned)
     sequence = nodes.sequence.copy()
-    kinds = nodes.kinds
-    shared = [node for node, count in Counter(sequence).items() if count > 1 and kinds[node] not in _NEVER_SHARED]
-    if shared:
-        # Of the places where a node stands, the last to be entered here is the first in the sequence.
-        first = dict(zip(reversed(sequence), range(len(sequence) - 1, -1, -1)))  # noqa: B905 - Python 3.8
-        for index, place in enumerate(sorted([first[node] for node in shared])):
-            node = sequence[place]
-            sequence[place] = len(pieces)
-            pieces.append(_FLAGGED[pieces[node][0]] + pieces[node][1:])
-            pieces[node] = _SIZED_HEAD(TYPE_REF, index)
+    kinds, places = nodes.kinds, nodes.places
+    # What is left when each node is taken out where it first stands occurs again.
+    repeated = sequence.copy()
+    for place in places:
+        repeated[place] = 0
+    shared = [node for node in set(repeated) if kinds[node] not in _NEVER_SHARED]
+    for index, place in enumerate(sorted([places[node] for node in shared])):
+        node = sequence[place]
+        sequence[place] = len(pieces)
+        pieces.append(_FLAGGED[pieces[node][0]] + pieces[node][1:])
+        pieces[node] = _SIZED_HEAD(TYPE_REF, index)
     return b"".join([pieces[node] for node in sequence])
 
 

@@ -208,7 +208,7 @@ def test_unfolding_outside_a_set_does_no_harm(levels: int) -> None:
 @bounded()
 @pytest.mark.parametrize("levels", [30, 60, 1500])
 def test_set_element_that_unfolds(levels: int) -> None:
-    assert "unfolds" in refused(frozenset_of(integer(1), unfolding(levels, text("a b")))).reason
+    assert "unfold" in refused(frozenset_of(integer(1), unfolding(levels, text("a b")))).reason
 
 
 @bounded()
