@@ -1,0 +1,13 @@
+from hatch_constants import lambdas, nested, numbers, sets, texts
+
+ANSWER = 42
+
+
+def answer():
+    """Check every kind of constant, and return what a test expects."""
+    assert sets.check()
+    assert nested.check()
+    assert numbers.check()
+    assert texts.check()
+    assert lambdas.check()
+    return ANSWER

@@ -1,0 +1,1 @@
+TEXT = """naïve"""if True:    LINE = 3

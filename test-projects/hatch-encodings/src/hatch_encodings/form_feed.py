@@ -1,0 +1,7 @@
+if True:
+	TEXT = "naïve\n"
+
+
+def f():
+	return "\
+	"

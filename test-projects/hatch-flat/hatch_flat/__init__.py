@@ -1,0 +1,7 @@
+from ._vendored import doubled
+
+ANSWER = 42
+
+
+def answer():
+    return doubled(ANSWER) // 2

@@ -1,0 +1,7 @@
+from acme.solo import ONE
+
+ANSWER = 42
+
+
+def answer():
+    return ANSWER * ONE

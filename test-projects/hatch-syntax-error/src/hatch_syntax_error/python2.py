@@ -1,0 +1,4 @@
+"""What Python 2 understood."""
+
+if __name__ == "__main__":
+    print "no parentheses"

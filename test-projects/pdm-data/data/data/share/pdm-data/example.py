@@ -1,0 +1,1 @@
+raise SystemExit("an example, not to be imported")

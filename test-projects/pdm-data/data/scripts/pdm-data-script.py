@@ -1,0 +1,4 @@
+#!python
+from pdm_data import answer
+
+print(answer())

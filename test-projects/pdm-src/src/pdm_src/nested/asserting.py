@@ -1,0 +1,7 @@
+def has_asserts() -> bool:
+    """Tell whether assert statements are compiled here."""
+    try:
+        assert False, "yes"
+    except AssertionError:
+        return True
+    return False

@@ -1,0 +1,4 @@
+"""To be filled in."""
+
+class {{ name }}:
+    pass
