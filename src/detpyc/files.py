@@ -42,6 +42,8 @@ else:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError:  # some network file systems have no locks; the replacement is atomic all the same
+            return True
         return True
 
 
@@ -60,10 +62,17 @@ def open_locked(path: Path) -> Iterator[BinaryIO]:
     with stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise DetpycError(f"{path}: is no regular file")
-        # Between opening and locking, another may have put a new file in its place.
-        if not _try_lock(stream) or not os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+        if not _try_lock(stream) or not _is_at(stream, path):
             raise DetpycError(f"{path}: another detpyc is at work on it; try again when it is done")
         yield stream
+
+
+def _is_at(stream: BinaryIO, path: Path) -> bool:
+    """Tell whether an open file still stands at its path: before it was locked, another may have replaced it."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def walk(directory: Path, suffix: str) -> Iterator[Path]:

@@ -296,7 +296,7 @@ class _Worker:
     def obituary(self) -> str:
         """Say how the process ended."""
         if self.timed_out:
-            return f"{self.interpreter.path} did not answer within {self.pool.time_limit:g} seconds"
+            return f"{self.interpreter.path} did not answer in time, and was ended"
         self.process.kill()  # it may have closed its pipe and live on
         status = self.process.wait()
         self.stderr.seek(0)
