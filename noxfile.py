@@ -58,6 +58,8 @@ def unit(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Build one project twice, as differently as it goes, and show that the wheels are the same."""
     project = ROOT / "test-projects" / (session.posargs[0] if session.posargs else "hatch-src")
+    if not project.is_dir():
+        session.error(f"there is no {project}; give the name of a folder in test-projects")
     session.install(".", "build", "hatchling", "pdm-backend")
     digests = [
         build(session, project, "first", {"PYTHONHASHSEED": "1", "TZ": "UTC"}),
