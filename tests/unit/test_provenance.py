@@ -1,0 +1,127 @@
+"""What detpyc records of its work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from detpyc import __version__
+from detpyc.errors import DetpycError
+from detpyc.provenance import Bytecode, Provenance
+
+NEWER = Bytecode("3.13.0", "cpython-313", 3571, 1, "unchecked-hash")
+OLDER = Bytecode(
+    "3.9.18", "cpython-39", 3425, 2, "checked-hash", ("pkg/", "\xe9.py"), ("tests/",), {"b.py": "no", "a.py": "é\n"}
+)
+
+
+def document(**changes: object) -> dict[str, Any]:
+    return {**json.loads(Provenance((OLDER, NEWER)).to_json()), **changes}
+
+
+def changed(**changes: object) -> dict[str, Any]:
+    """Give a document with other values in its first entry."""
+    entry = {**document()["bytecode"][0], **{key.replace("_", "-"): value for key, value in changes.items()}}
+    return document(bytecode=[entry])
+
+
+def without(key: str) -> dict[str, Any]:
+    entry = {name: value for name, value in document()["bytecode"][0].items() if name != key}
+    return document(bytecode=[entry])
+
+
+def test_round_trip() -> None:
+    assert Provenance.from_json(Provenance((OLDER, NEWER)).to_json()) == Provenance((OLDER, NEWER))
+
+
+def test_order_does_not_show() -> None:
+    levels = [Bytecode("3.13.0", "cpython-313", 3571, level, "checked-hash") for level in (0, 1, 2)]
+    assert Provenance((OLDER, *levels)).to_json() == Provenance((*levels[::-1], OLDER)).to_json()
+    reordered = replace(OLDER, skipped=dict(reversed(OLDER.skipped.items())))
+    assert list(reordered.skipped) != list(OLDER.skipped)
+    assert Provenance((reordered,)).to_json() == Provenance((OLDER,)).to_json()
+
+
+def test_what_it_says() -> None:
+    found = document()
+    assert {key: found[key] for key in ("format", "detpyc", "canonical-form")} == {
+        "format": 1,
+        "detpyc": __version__,
+        "canonical-form": 1,
+    }
+    assert found["bytecode"][0] == {
+        "release": "3.9.18",
+        "cache-tag": "cpython-39",
+        "magic-number": 3425,
+        "optimize": 2,
+        "invalidation-mode": "checked-hash",
+        "include": ["pkg/", "\xe9.py"],
+        "exclude": ["tests/"],
+        "skipped": {"a.py": "é\n", "b.py": "no"},
+        "layout": "pycache",
+    }
+
+
+def test_slots() -> None:
+    assert OLDER.slot == ("cpython-39", 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        *(
+            json.dumps(each).encode()
+            for each in [
+                {"format": 1},
+                document(bytecode={}),
+                document(bytecode=["text"]),
+                changed(release=3.12),
+                changed(cache_tag=None),
+                changed(magic_number="3425"),
+                changed(magic_number=3394),
+                changed(magic_number=3425.0),
+                changed(optimize=3),
+                changed(optimize=True),
+                changed(invalidation_mode="timestamp"),
+                changed(include="*.py"),
+                changed(include=[1]),
+                changed(exclude=None),
+                changed(skipped=["a.py"]),
+                changed(skipped={"a.py": 1}),
+                changed(layout="flat"),
+                *(without(key) for key in document()["bytecode"][0]),
+            ]
+        ),
+    ],
+)
+def test_malformed(data: bytes) -> None:
+    with pytest.raises(DetpycError, match=r"detpyc\.json is malformed: \w+: ."):
+        Provenance.from_json(data)
+
+
+@pytest.mark.parametrize("number", [2, "1", 1.5, None, [1]])
+def test_later_format(number: object) -> None:
+    with pytest.raises(DetpycError) as caught:
+        Provenance.from_json(json.dumps(document(format=number, detpyc="9.9")).encode())
+    assert f"of format {number!r} and this detpyc knows 1" in str(caught.value)
+    assert "use the detpyc that wrote it, '9.9', or a later one" in str(caught.value)
+
+
+@pytest.mark.xfail(reason="it is not looked at")
+def test_another_canonical_form() -> None:
+    with pytest.raises(DetpycError, match="canonical form"):
+        Provenance.from_json(json.dumps(document(**{"canonical-form": 2})).encode())
+
+
+def test_what_a_later_detpyc_added_is_passed_over() -> None:
+    data = json.dumps(document(another="key")).encode()
+    assert Provenance.from_json(data) == Provenance((OLDER, NEWER))

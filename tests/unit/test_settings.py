@@ -1,0 +1,226 @@
+"""Tables, made into settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from detpyc.errors import SettingsError
+from detpyc.settings import Settings, disabled, environment_of, jobs, select, variable
+
+TABLE = "tool.pdm.build.hooks.detpyc"
+KEYS = "compression, exclude, include, interpreters, invalidation-mode, layout, on-syntax-error, optimize, provenance"
+
+
+def problems_of(table: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_table(table, TABLE, **options)
+    return str(caught.value).splitlines()
+
+
+def test_defaults() -> None:
+    assert Settings.from_table({}, TABLE) == Settings(
+        interpreters=(),
+        optimize=(0,),
+        invalidation_mode="checked-hash",
+        include=(),
+        exclude=(),
+        on_syntax_error="fail",
+        layout="pycache",
+        compression="deflated",
+        provenance=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("interpreters", ["3.12", "cpython3.13", "/usr/bin/python3"], ("3.12", "cpython3.13", "/usr/bin/python3")),
+        ("optimize", [2, 0, 2], (0, 2)),
+        ("invalidation-mode", "unchecked-hash", "unchecked-hash"),
+        ("include", ["/pkg/", "!x.py"], ("/pkg/", "!x.py")),
+        ("exclude", [], ()),
+        ("exclude", ["tests/**"], ("tests/**",)),
+        ("on-syntax-error", "skip", "skip"),
+        ("layout", "sourceless", "sourceless"),
+        ("compression", "stored", "stored"),
+        ("provenance", False, False),
+    ],
+)
+def test_values(key: str, value: object, expected: object) -> None:
+    settings = Settings.from_table({key: value}, TABLE)
+    assert getattr(settings, key.replace("-", "_")) == expected
+    assert settings != Settings() or expected == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("interpreters", "3.12", 'must be a list, not "3.12"'),
+        ("interpreters", [], "is empty; leave it out for the interpreter that runs the build"),
+        ("interpreters", [3.12], "must be a list of non-empty strings, and has 3.12"),
+        ("interpreters", [""], 'must be a list of non-empty strings, and has ""'),
+        ("optimize", 1, "must be a list, not 1"),
+        ("optimize", [], "is empty; leave it out for level 0"),
+        ("optimize", [3], "must be a list of 0, 1 and 2, and has 3"),
+        ("optimize", [-1], "and has -1"),
+        ("optimize", ["1"], 'and has "1"'),
+        ("optimize", [True], "and has true"),
+        ("optimize", [None], "and has None"),
+        pytest.param("optimize", [1.0], "and has 1.0", marks=pytest.mark.xfail(reason="what int() says is told")),
+        ("invalidation-mode", "checked", 'must be "checked-hash" or "unchecked-hash", not "checked"'),
+        ("invalidation-mode", True, 'must be "checked-hash" or "unchecked-hash", not true'),
+        ("invalidation-mode", ["checked-hash"], "not ['checked-hash']"),
+        ("invalidation-mode", "timestamp", "installers do not keep a source's mtime, so it would never load"),
+        ("include", "*.py", 'must be a list, not "*.py"'),
+        ("include", [1], "must be a list of non-empty strings, and has 1"),
+        ("exclude", ["!"], "must be a list of gitignore patterns: "),
+        ("exclude", {"a": 1}, "must be a list, not {'a': 1}"),
+        ("on-syntax-error", "ignore", 'must be "fail" or "skip", not "ignore"'),
+        ("layout", "flat", 'must be "pycache" or "sourceless", not "flat"'),
+        ("compression", "zstd", 'must be "deflated" or "stored", not "zstd"'),
+        ("provenance", "yes", 'must be true or false, not "yes"'),
+        ("provenance", 1, "must be true or false, not 1"),
+    ],
+)
+def test_wrong_values(key: str, value: object, words: str) -> None:
+    (problem,) = problems_of({key: value})
+    assert problem.startswith(f"{TABLE}.{key} ")
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("interpreter", "interpreters"),
+        ("optimise", "optimize"),
+        ("invalidation_mode", "invalidation-mode"),
+        ("Include", "include"),
+        ("on-syntax-errors", "on-syntax-error"),
+    ],
+)
+def test_near_misses(key: str, meant: str) -> None:
+    assert problems_of({key: []}) == [f"{TABLE}.{key} is no setting; did you mean {meant}?"]
+
+
+def test_unknown_key() -> None:
+    assert problems_of({"colour": "red"}) == [f"{TABLE}.colour is no setting; the settings are {KEYS}"]
+
+
+def test_every_mistake_is_told() -> None:
+    problems = problems_of({"optimise": [0], "layout": 1, "optimize": [0], "include": "x", "provenance": None})
+    assert [problem.split()[0] for problem in problems] == [
+        f"{TABLE}.{key}" for key in ("optimise", "layout", "include", "provenance")
+    ]
+
+
+def test_keys_of_somebody_else_are_passed_over() -> None:
+    assert Settings.from_table({"dependencies": ["detpyc"]}, TABLE, {"dependencies"}) == Settings()
+    assert problems_of({"dependencies": ["detpyc"]})
+
+
+def test_timestamp_where_it_makes_sense() -> None:
+    settings = Settings.from_table({"invalidation-mode": "timestamp"}, "options", modes=("checked-hash", "timestamp"))
+    assert settings.invalidation_mode == "timestamp"
+
+
+@pytest.mark.parametrize("key", ["interpreters", "optimize"])
+def test_sourceless_layout_has_room_for_one(key: str) -> None:
+    value = {"interpreters": ["3.12", "3.13"], "optimize": [0, 1]}[key]
+    assert problems_of({"layout": "sourceless", key: value}) == [
+        f'{TABLE}.{key} has 2 entries, and with layout = "sourceless" there is room for one'
+    ]
+    assert Settings.from_table({"layout": "sourceless", key: value[:1]}, TABLE).layout == "sourceless"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected"),
+    [
+        ("interpreters", "3.12, 3.13", ("3.12", "3.13")),
+        ("optimize", "2,0", (0, 2)),
+        ("invalidation-mode", "unchecked-hash", "unchecked-hash"),
+        ("include", "a/*.py,b.py", ("a/*.py", "b.py")),
+        ("provenance", "0", False),
+        ("provenance", "False", False),
+        ("provenance", "true", True),
+    ],
+)
+def test_environment_goes_before_the_table(key: str, text: str, expected: object) -> None:
+    table = {"provenance": True, "optimize": [1]}
+    settings = Settings.from_table(table, TABLE, environment={variable(key): text, "DETPYC_COLOUR": "red"})
+    assert getattr(settings, key.replace("-", "_")) == expected
+
+
+def test_empty_variable_is_none() -> None:
+    assert Settings.from_table({"optimize": [1]}, TABLE, environment={"DETPYC_OPTIMIZE": ""}).optimize == (1,)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("DETPYC_OPTIMIZE", "3"), ("DETPYC_OPTIMIZE", "x"), ("DETPYC_PROVENANCE", "maybe")]
+)
+def test_mistakes_in_the_environment_name_the_variable(name: str, text: str) -> None:
+    (problem,) = problems_of({}, environment={name: text})
+    assert problem.startswith(f"{name} must be ")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(None, False), ("", False), ("0", False), ("false", False), ("1", True), ("TRUE", True)]
+)
+def test_disabled(value: str | None, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert disabled({} if value is None else {"DETPYC_DISABLE": value}) is expected
+
+
+def test_disabled_neither_yes_nor_no() -> None:
+    with pytest.raises(SettingsError, match="DETPYC_DISABLE must be true or false, not"):
+        disabled({"DETPYC_DISABLE": "maybe"})
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, None), ("", None), ("4", 4)])
+def test_jobs(value: str | None, expected: int | None) -> None:
+    assert jobs({} if value is None else {"DETPYC_JOBS": value}) == expected
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣"])
+def test_jobs_that_are_no_number(value: str) -> None:
+    with pytest.raises(SettingsError, match="DETPYC_JOBS must be a positive number, not"):
+        jobs({"DETPYC_JOBS": value})
+
+
+def test_frontend_settings_become_variables() -> None:
+    frontend = {"interpreters": ["3.12", "3.13"], "on-syntax-error": "skip", "jobs": 4, "disable": "1"}
+    assert environment_of(frontend, "detpyc.") == {
+        "DETPYC_INTERPRETERS": "3.12,3.13",
+        "DETPYC_ON_SYNTAX_ERROR": "skip",
+        "DETPYC_JOBS": "4",
+        "DETPYC_DISABLE": "1",
+    }
+
+
+def test_frontend_settings_that_are_none() -> None:
+    with pytest.raises(SettingsError) as caught:
+        environment_of({"optimise": "1", "colour": "red"}, "detpyc.")
+    first, second = str(caught.value).splitlines()
+    assert first == "detpyc.optimise is no setting; did you mean optimize?"
+    assert second.startswith("detpyc.colour is no setting; the settings are ")
+
+
+NAMES = ["a.py", "pkg/a.py", "pkg/b.py", "pkg/tests/a.py", "tests/a.py"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        ([], [], NAMES),
+        (["pkg/"], [], NAMES[1:4]),
+        (["/a.py"], [], NAMES[:1]),
+        (["a.py"], [], ["a.py", "pkg/a.py", "pkg/tests/a.py", "tests/a.py"]),
+        ([], ["tests/"], NAMES[:3]),
+        (["pkg/**/*.py"], ["**/tests/**"], NAMES[1:3]),
+        (["pkg/*", "!pkg/b.py"], [], ["pkg/a.py", "pkg/tests/a.py"]),
+        (["none"], [], []),
+        ([], ["*"], []),
+    ],
+)
+def test_selection(include: list[str], exclude: list[str], expected: list[str]) -> None:
+    assert list(select(NAMES, include, exclude)) == expected
