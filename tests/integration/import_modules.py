@@ -1,0 +1,21 @@
+"""Import modules from where packages are installed, and print what a function of the first one returns.
+
+Run as ``PYTHON -I -S import_modules.py DIRECTORY FUNCTION MODULE...``, under the Python that is to do it: standard
+library only, Python 3.8 syntax.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from site import addsitedir
+
+
+def main(directory: str, function: str, *names: str) -> None:
+    addsitedir(directory)
+    modules = [import_module(name) for name in names]
+    print(getattr(modules[0], function)())  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
