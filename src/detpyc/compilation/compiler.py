@@ -6,12 +6,13 @@ import math
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -196,7 +197,7 @@ class _Pool:
         with self.lock:
             self.over.set()
             for each in self.workers:
-                each.process.kill()
+                each.kill()
 
     def watch_time(self) -> None:
         while not self.over.wait(min(0.2, self.time_limit / 4)):
@@ -205,7 +206,7 @@ class _Pool:
                 for each in self.workers:
                     if each.deadline < now:
                         each.timed_out = True
-                        each.process.kill()
+                        each.kill()
 
 
 class _Worker:
@@ -229,6 +230,7 @@ class _Worker:
                     stdout=subprocess.PIPE,
                     stderr=self.stderr,
                     env=environment(),
+                    start_new_session=True,
                 )
             except OSError as error:
                 self.stderr.close()
@@ -245,10 +247,20 @@ class _Worker:
     def __exit__(self, *_: object) -> None:
         with self.pool.lock:
             self.pool.workers.discard(self)
-        self.process.kill()
+        self.kill()
         with self.process:  # closes its pipes and waits for it
             pass
         self.stderr.close()
+
+    def kill(self) -> None:
+        """End the process and those it has started: behind a shell script, it is the script's child that works."""
+        if self.process.returncode is not None:  # its number may be another's by now
+            return
+        if sys.platform == "win32":
+            self.process.kill()
+        else:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def greet(self) -> None:
         """Hold what the process says it is against what it was started as.
@@ -297,7 +309,7 @@ class _Worker:
         """Say how the process ended."""
         if self.timed_out:
             return f"{self.interpreter.path} did not answer in time, and was ended"
-        self.process.kill()  # it may have closed its pipe and live on
+        self.kill()  # it may have closed its pipe and live on
         status = self.process.wait()
         self.stderr.seek(0)
         cause = f"with signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
