@@ -1,0 +1,80 @@
+"""Interpreters that misbehave, each an executable of its own that does what its name says (`fake_interpreter.py`)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+SCRIPT = Path(__file__).with_name("fake_interpreter.py")
+PATIENCE = 60  # seconds for what takes much less
+
+
+class Fakes:
+    """Fake interpreters in a directory of their own, and how to tell whether any of them lives."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.mark = directory / "mark"
+        self.lock = directory / "lock"
+        self.lock.touch()
+        # They run under the Python that runs the tests.
+        monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+        for name in ("mark", "lock", "go"):
+            monkeypatch.setenv(f"FAKE_{name.upper()}", str(directory / name))
+
+    def make(self, behaviour: str) -> str:
+        """Return the path of one."""
+        path = self.directory / "bin" / behaviour
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(SCRIPT)
+        return str(path)
+
+    def wait_for_one(self) -> None:
+        """Wait until one is at work, or rather is not."""
+        wait_until(self.mark.exists)
+
+    def let_go(self) -> None:
+        """Let those work that wait for it."""
+        (self.directory / "go").touch()
+
+    def all_gone(self) -> bool:
+        """Tell whether none lives any more, or does so within some time."""
+        try:
+            wait_until(self.is_free)
+        except TimeoutError:
+            return False
+        return True
+
+    def is_free(self) -> bool:
+        with self.lock.open("r+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+
+def wait_until(condition: object) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that detpyc takes on a file."""
+    with path.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

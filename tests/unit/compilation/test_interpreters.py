@@ -1,0 +1,243 @@
+"""Interpreters, asked for by name or path, and what they say of themselves."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from detpyc.bytecode.header import MAGIC_NUMBERS
+from detpyc.compilation import interpreters
+from detpyc.compilation.interpreters import Interpreter
+from detpyc.errors import InterpreterError
+
+if sys.platform == "win32":
+    pytest.skip("the interpreters that misbehave need POSIX", allow_module_level=True)
+
+from fakes import Fakes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RUNNING = "{}.{}".format(*sys.version_info[:2])
+
+
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    return Fakes(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def there_are(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Replace the search by a list: each path, and how the interpreter there describes itself."""
+
+    def arrange(found: Iterable[Interpreter | str]) -> None:
+        by_path = {each if isinstance(each, str) else each.path: each for each in found}
+
+        def describe(path: str) -> Interpreter:
+            described = by_path[path]
+            if isinstance(described, str):
+                raise InterpreterError(f"{described}: ended with status 127")
+            return described
+
+        monkeypatch.setattr(interpreters, "_executables", lambda: {path: path for path in by_path})
+        monkeypatch.setattr(interpreters, "describe", describe)
+
+    return arrange
+
+
+def cpython(release: str, path: str | None = None) -> Interpreter:
+    version = tuple(map(int, release.split(".")[:2]))
+    number = {of: number for number, of in MAGIC_NUMBERS.items()}.get(version, 3394)
+    tag = "cpython-{}{}".format(*version)
+    return Interpreter(path or f"/usr/bin/python{release}", "cpython", release, tag, number)
+
+
+# ---- what they say
+
+
+def test_description_of_the_running_one() -> None:
+    found = interpreters.describe(sys.executable)
+    assert found == interpreters.current()
+    assert found == Interpreter(
+        sys.executable,
+        "cpython",
+        platform.python_version(),
+        sys.implementation.cache_tag,
+        int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little"),
+    )
+    assert found.version == sys.version_info[:2]
+    assert found.problem is None
+
+
+def test_description_of_each(interpreter: Interpreter) -> None:
+    assert interpreter.problem is None
+    assert MAGIC_NUMBERS[interpreter.magic_number] == interpreter.version
+    assert interpreter.cache_tag == "cpython-{}{}".format(*interpreter.version)
+
+
+def test_python_that_does_not_know_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(InterpreterError, match="does not know its own executable"):
+        interpreters.current()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ("pypy", "it is pypy, not CPython, and its bytecode has another format"),
+        ("3.7", "it is CPython 3.7.17 with magic number 3394; CPython 3.8 to 3.15 are supported"),
+        ("alpha", "it is CPython 3.14.0a1 with magic number 3600; CPython 3.8 to 3.15 are supported, final releases"),
+        ("future", "it is CPython 3.99.0 with magic number 3999"),
+        (
+            "fails",
+            "is no Python that can be used; CPython 3.8 to 3.15 are supported. It ended with status 7\n    cannot",
+        ),
+        ("silent", "is no Python: it did not answer as one"),
+        ("talkative", "is no Python: it did not answer as one"),
+        ("short", "is no Python: it did not answer as one"),
+        ("not-utf-8", "is no Python: it did not answer as one"),
+        ("mute", "did not start within 1 seconds"),
+    ],
+)
+def test_paths_of_what_cannot_compile(
+    fakes: Fakes, behaviour: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if behaviour == "mute":
+        monkeypatch.setattr(interpreters, "START_LIMIT", 1.0)
+    python = fakes.make(behaviour)
+    with pytest.raises(InterpreterError) as caught:
+        interpreters.find(python)
+    assert str(caught.value).startswith(f"{python}: ")
+    assert words in str(caught.value)
+    assert fakes.all_gone()
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (None, 0, "cannot be run: No such file or directory"),
+        (b"#!/bin/sh\nexec true\n", 0o644, "cannot be run: Permission denied"),
+        (b"no program", 0o755, "cannot be run: Exec format error"),
+        (b"#!/no/such/program\n", 0o755, "cannot be run: No such file or directory"),
+        (b"#!/bin/sh\nexit 127\n", 0o755, "It ended with status 127"),
+    ],
+)
+def test_paths_of_what_does_not_run(tmp_path: Path, content: bytes | None, mode: int, words: str) -> None:
+    path = tmp_path / "python"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(mode)
+    with pytest.raises(InterpreterError) as caught:
+        interpreters.find(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert words in str(caught.value)
+
+
+def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert interpreters.find(sys.executable) == interpreters.current()
+    python = Path(sys.executable)
+    monkeypatch.chdir(python.parent)
+    assert interpreters.find(os.path.join(os.curdir, python.name)).release == platform.python_version()
+
+
+# ---- which is meant
+
+
+@pytest.mark.parametrize("prefix", ["", "cpython", "cpython-", "python", "Python", "python-"])
+@pytest.mark.parametrize("release", [RUNNING, platform.python_version()])
+def test_running_one_is_preferred(there_are: object, prefix: str, release: str) -> None:
+    there_are([cpython(f"{RUNNING}.99")])
+    assert interpreters.find(prefix + release) == interpreters.current()
+
+
+@pytest.mark.parametrize(
+    "request_", ["3", "4.0", "3.x", "pypy3.10", "3.12t", "cp312", "", "3.12.", "~=3.12", "3.12.1.2"]
+)
+def test_requests_that_name_none(request_: str) -> None:
+    with pytest.raises(InterpreterError) as caught:
+        interpreters.find(request_)
+    assert str(caught.value).startswith(f'"{request_}" names no interpreter; write "3.12", "3.12.1"')
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [("3.8", "3.8.10"), ("3.8.9", "3.8.9"), ("3.9", "3.9.1"), ("3.8.10", "3.8.10")],
+)
+def test_newest_release_that_fits(there_are: object, request_: str, expected: str) -> None:
+    there_are(
+        [
+            cpython("3.8.9", "/a/python3.8"),
+            cpython("3.8.10", "/b/python3.8"),
+            cpython("3.8.2", "/c/python3.8"),
+            "/broken/python3.8",
+            cpython("3.9.1", "/d/python3"),  # what it is does not show
+        ]
+    )
+    assert interpreters.find(request_).release == expected
+
+
+def test_one_digit_more_is_another_release(there_are: object) -> None:
+    there_are([cpython("3.8.10", "/a/python3.8")])
+    for request in ("3.8.1", "3.80"):
+        with pytest.raises(InterpreterError, match=f'no interpreter for "{request}"'):
+            interpreters.find(request)
+
+
+@pytest.mark.parametrize(
+    ("request_", "advice"),
+    [
+        ("3.9", "Install CPython 3.9, put it on PATH, or give the path of its executable."),
+        (
+            "3.8.3",
+            "Install CPython 3.8.3 exactly (its bytecode differs from other patch releases'), or change the pin.",
+        ),
+    ],
+)
+def test_missing_interpreter_is_told_with_what_is_there(there_are: object, request_: str, advice: str) -> None:
+    there_are([cpython("3.8.10"), "/shims/python3.9", cpython("3.10.1")])
+    with pytest.raises(InterpreterError) as caught:
+        interpreters.find(request_)
+    first, *listed, last = str(caught.value).splitlines()
+    assert first == f'no interpreter for "{request_}"; found are:'
+    assert "3.8.10   /usr/bin/python3.8.10" in [line.strip() for line in listed]
+    assert any(sys.executable in line for line in listed)
+    assert not any("shims" in line for line in listed)
+    assert last == advice
+
+
+@pytest.mark.xfail(reason="the advice is to install what is there already")
+def test_release_that_is_there_but_not_supported(there_are: object) -> None:
+    there_are([cpython("3.7.17", "/usr/bin/python3.7")])
+    with pytest.raises(InterpreterError, match="3.8 to 3.15 are supported"):
+        interpreters.find("3.7")
+
+
+def test_other_implementations_are_not_taken_for_cpython(there_are: object) -> None:
+    pypy = Interpreter("/usr/bin/python3.8", "pypy", "3.8.10", "pypy38", 336)
+    there_are([pypy])
+    with pytest.raises(InterpreterError, match='no interpreter for "3.8"'):
+        interpreters.find("3.8")
+    assert pypy in interpreters.find_all()
+
+
+def test_all_that_are_found(there_are: object) -> None:
+    there_are([cpython("3.8.9"), cpython("3.8.10"), "/shims/python3.9", cpython("3.7.1")])
+    found = [each.release for each in interpreters.find_all()]
+    assert found == [platform.python_version(), "3.8.10", "3.8.9", "3.7.1"]
+
+
+def test_running_one_is_listed_once() -> None:
+    real = [os.path.realpath(each.path) for each in interpreters.find_all()]
+    assert real.count(os.path.realpath(sys.executable)) == 1
+
+
+def test_one_for_each_release_of_a_version(there_are: object) -> None:
+    there_are([cpython("3.8.9", "/a/python3.8"), cpython("3.8.10", "/b/python3.8"), cpython("3.8.9", "/c/python3.8")])
+    assert [each.release for each in interpreters.find_releases((3, 8))] == ["3.8.10", "3.8.9"]
+    assert interpreters.find_releases(sys.version_info[:2]) == [interpreters.current()]
