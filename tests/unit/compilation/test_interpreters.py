@@ -143,7 +143,7 @@ def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert interpreters.find(sys.executable) == interpreters.current()
     python = Path(sys.executable)
     monkeypatch.chdir(python.parent)
-    assert interpreters.find(os.path.join(os.curdir, python.name)).release == platform.python_version()
+    assert interpreters.find(f"./{python.name}").release == platform.python_version()
 
 
 # ---- which is meant
@@ -205,23 +205,25 @@ def test_missing_interpreter_is_told_with_what_is_there(there_are: object, reque
         interpreters.find(request_)
     first, *listed, last = str(caught.value).splitlines()
     assert first == f'no interpreter for "{request_}"; found are:'
-    assert "3.8.10   /usr/bin/python3.8.10" in [line.strip() for line in listed]
-    assert any(sys.executable in line for line in listed)
-    assert not any("shims" in line for line in listed)
+    assert {tuple(line.split()) for line in listed} == {
+        ("3.8.10", "/usr/bin/python3.8.10"),
+        ("3.10.1", "/usr/bin/python3.10.1"),
+        (platform.python_version(), sys.executable),
+    }
     assert last == advice
 
 
 @pytest.mark.xfail(reason="the advice is to install what is there already")
 def test_release_that_is_there_but_not_supported(there_are: object) -> None:
     there_are([cpython("3.7.17", "/usr/bin/python3.7")])
-    with pytest.raises(InterpreterError, match="3.8 to 3.15 are supported"):
+    with pytest.raises(InterpreterError, match=r"3\.8 to 3\.15 are supported"):
         interpreters.find("3.7")
 
 
 def test_other_implementations_are_not_taken_for_cpython(there_are: object) -> None:
     pypy = Interpreter("/usr/bin/python3.8", "pypy", "3.8.10", "pypy38", 336)
     there_are([pypy])
-    with pytest.raises(InterpreterError, match='no interpreter for "3.8"'):
+    with pytest.raises(InterpreterError, match=r'no interpreter for "3\.8"'):
         interpreters.find("3.8")
     assert pypy in interpreters.find_all()
 
