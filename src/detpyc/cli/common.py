@@ -28,8 +28,13 @@ _LEVELS = (0, 1, 2)
 
 def fail(message: str) -> int:
     """Say on standard error why something could not be done; return the exit status for it."""
-    print(f"detpyc: {message}", file=sys.stderr)
+    print("detpyc:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return FAILED
+
+
+def printable(text: object) -> str:
+    """Return a text with its control characters escaped: names in a file nobody vouches for may hold a terminal's."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text))
 
 
 def print_json(document: object) -> None:
