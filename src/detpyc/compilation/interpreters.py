@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from detpyc.bytecode.header import MAGIC_NUMBERS, SUPPORTED
+from detpyc.bytecode.instructions import Opcode
 from detpyc.compilation import worker
 from detpyc.errors import InterpreterError
 
@@ -202,8 +203,8 @@ def find_releases(version: tuple[int, int]) -> list[Interpreter]:
 
 
 @functools.cache
-def opcodes(interpreter: Interpreter) -> dict[int, str]:
-    """Return the names of an interpreter's opcodes by number.
+def opcodes(interpreter: Interpreter) -> dict[int, Opcode]:
+    """Return an interpreter's opcodes by number.
 
     Raises:
         InterpreterError: if it does not run.
@@ -220,8 +221,11 @@ def opcodes(interpreter: Interpreter) -> dict[int, str]:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise InterpreterError(f"{interpreter.path}: cannot be run: {error}") from error
-    pairs = (line.split() for line in completed.stdout.decode().splitlines())
-    return {int(number): name for number, name in pairs}
+    found = {}
+    for line in completed.stdout.decode().splitlines():
+        number, name, has_argument, caches, refers, shift = line.split()
+        found[int(number)] = Opcode(name, has_argument == "1", int(caches), refers.strip("-"), int(shift))
+    return found
 
 
 def _way_out(release: str) -> str:

@@ -1,4 +1,4 @@
-"""Print the opcodes of the interpreter that runs this file: one line each, number and name.
+"""Print the opcodes of the interpreter that runs this file: one line each, the fields of `Opcode` separated by spaces.
 
 Run as ``INTERPRETER -I -S -B opcodes.py``. Standard library only, Python 3.8 syntax.
 """
@@ -8,9 +8,44 @@ from __future__ import annotations
 import opcode
 import sys
 
-LARGEST = 255
+LARGEST = 255  # above are those that only the compiler sees
+
+# Not in any table: dis has it in its code, as _get_name_info's and get_instructions' callers do.
+NAME_SHIFTS = {"LOAD_GLOBAL": ((3, 11), 1), "LOAD_ATTR": ((3, 12), 1), "LOAD_SUPER_ATTR": ((3, 12), 2)}
+REFERS = (("constant", opcode.hasconst), ("name", opcode.hasname), ("local", opcode.haslocal), ("free", opcode.hasfree))
+
+
+def has_argument(number: int) -> bool:
+    """Tell whether an opcode takes an argument."""
+    if sys.version_info >= (3, 12):
+        return number in opcode.hasarg
+    return number >= opcode.HAVE_ARGUMENT
+
+
+def caches(name: str, number: int) -> int:
+    """Return how many inline cache entries follow an opcode."""
+    entries = getattr(opcode, "_inline_cache_entries", None)  # a list before 3.13, and not there before 3.11
+    if entries is None:
+        return 0
+    found: int = entries[number] if isinstance(entries, list) else entries.get(name, 0)
+    return found
+
+
+def refers(name: str, number: int) -> str:
+    """Say what an opcode's argument is an index of."""
+    if name.count("_FAST") > 1:
+        return "locals"
+    return next((kind for kind, numbers in REFERS if number in numbers), "-")
+
+
+def shift(name: str) -> int:
+    """Return how many of the lowest bits of the argument are not part of the index."""
+    since, bits = NAME_SHIFTS.get(name, ((), 0))
+    return bits if sys.version_info >= since else 0
+
 
 if __name__ == "__main__":
     for name, number in opcode.opmap.items():
-        if number <= LARGEST:  # above are those that only the compiler sees
-            sys.stdout.write(f"{number} {name}\n")
+        if number <= LARGEST:
+            fields = (number, name, int(has_argument(number)), caches(name, number), refers(name, number), shift(name))
+            sys.stdout.write(" ".join(map(str, fields)) + "\n")
