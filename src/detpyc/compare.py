@@ -5,24 +5,34 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from detpyc.bytecode.canonical import canonicalize_pyc
-from detpyc.bytecode.explain import HEADER, Difference, explain
+from detpyc.bytecode import marshal
+from detpyc.bytecode.difference import HEADER, Difference
+from detpyc.bytecode.explain import explain
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError, InterpreterError
-from detpyc.files import open_locked, walk
-from detpyc.wheel.distribution import Wheel
+from detpyc.files import walk
+from detpyc.reading import MAX_SIZE, open_regular, open_wheel, read_file, read_member
+from detpyc.wheel.archive import STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from detpyc.bytecode.instructions import Opcodes
     from detpyc.wheel.archive import Archive, Member
+    from detpyc.wheel.distribution import Wheel
 
+# Further kinds of differences, of wheels and trees.
 MEMBER = "member"
 CONTENT = "content"
+ARCHIVE = "archive"
+
+_CHUNK = 1 << 20
+_SHOWN = 16  # bytes of a content
+_FILE = "a file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Comparison:
     Attributes:
         only_a: the files that only the first has.
         only_b: the files that only the second has.
-        changed: the files that both have, each with its differences; of two pycs, the first one's path alone.
+        changed: the files that both have, each with its differences; of two pycs, the first one's path alone, and that
+            of the first wheel for what concerns the archives as a whole.
 
     """
 
@@ -54,10 +65,11 @@ def compare(a: Path, b: Path) -> Comparison:
         b: the second, of the same kind.
 
     Returns:
-        What is different.
+        What is different. Two wheels are the same only if they are so bit for bit; of directories, what counts is the
+        content of the files in them.
 
     Raises:
-        DetpycError: if one cannot be read, or they are not of one kind.
+        DetpycError: if one cannot be read, they are not of one kind, or they are pycs and one is not understood.
 
     """
     for path in (a, b):
@@ -70,8 +82,14 @@ def compare(a: Path, b: Path) -> Comparison:
         raise DetpycError(f"{a} and {b}: are not two pycs, two wheels or two directories")
     if suffixes == {".whl"}:
         return _compare_wheels(a, b)
-    found = _compare_content(str(a), _content(a), _content(b))
-    return Comparison((), (), {str(a): found} if found else {})
+    data_a, data_b = read_file(a), read_file(b)
+    if data_a == data_b:
+        return Comparison((), (), {})
+    for path, data in ((a, data_a), (b, data_b)):
+        fault = _fault(data)
+        if fault is not None:
+            raise DetpycError(f"{path}: {fault}")
+    return Comparison((), (), {str(a): tuple(compare_pycs(data_a, data_b))})
 
 
 def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
@@ -93,30 +111,29 @@ def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
     first, second = PycHeader.parse(a), PycHeader.parse(b)
     found = [
         Difference(HEADER, aspect, "", "", shown_a, shown_b)
-        for aspect, shown_a, shown_b in (
-            ("magic number", _magic(first), _magic(second)),
-            ("invalidation mode", first.mode, second.mode),
-            ("source hash", _hex(first.source_hash), _hex(second.source_hash)),
-            ("mtime", str(first.mtime), str(second.mtime)),
-            ("source size", str(first.source_size), str(second.source_size)),
-        )
+        for (aspect, shown_a), (_, shown_b) in zip(_header(first), _header(second), strict=True)
         if shown_a != shown_b
     ]
     if first.version == second.version:
-        found += explain(a[HEADER_SIZE:], b[HEADER_SIZE:], first.version, _opcodes(first.version))
+        try:
+            found += explain(a[HEADER_SIZE:], b[HEADER_SIZE:], first.version, _opcodes(first.version))
+        except BytecodeError as error:
+            raise error.behind(HEADER_SIZE) from error
     return found
 
 
-def _magic(header: PycHeader) -> str:
-    return "{} (CPython {}.{})".format(header.magic_number, *header.version)
-
-
-def _hex(source_hash: bytes | None) -> str:
-    return "none" if source_hash is None else source_hash.hex()
+def _header(header: PycHeader) -> tuple[tuple[str, str], ...]:
+    return (
+        ("magic number", "{} (CPython {}.{})".format(header.magic_number, *header.version)),
+        ("invalidation mode", header.mode),
+        ("source hash", "none" if header.source_hash is None else header.source_hash.hex()),
+        ("mtime", "none" if header.mtime is None else str(header.mtime)),
+        ("source size", "none" if header.source_size is None else str(header.source_size)),
+    )
 
 
 @cache
-def _opcodes(version: tuple[int, int]) -> dict[int, str]:
+def _opcodes(version: tuple[int, int]) -> Opcodes:
     """Return the opcodes of a version by number; none where no interpreter of it is at hand."""
     try:
         return interpreters.opcodes(interpreters.find("{}.{}".format(*version)))
@@ -124,78 +141,108 @@ def _opcodes(version: tuple[int, int]) -> dict[int, str]:
         return {}
 
 
-def _content(path: Path) -> bytes:
+def _fault(data: bytes) -> str | None:
+    """Say why a pyc cannot be read; None if it can."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _compare_content(name: str, a: bytes, b: bytes) -> tuple[Difference, ...]:
-    if a == b:
-        return ()
-    if name.endswith(".pyc"):
-        faults = _fault(a), _fault(b)
-        if faults == ("readable", "readable"):
-            return tuple(compare_pycs(a, b))
-        return (Difference(CONTENT, "bytecode", "", "", *faults),)
-    offset = next((at for at, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
-    shown = f"{a[offset : offset + 16]!r}", f"{b[offset : offset + 16]!r}"
-    return (Difference(CONTENT, "content", "", f"from byte {offset} on", *shown),)
-
-
-def _fault(data: bytes) -> str:
-    """Say why a pyc cannot be read."""
-    try:
-        canonicalize_pyc(data)
+        marshal.read(data[HEADER_SIZE:], PycHeader.parse(data).version)
     except BytecodeError as error:
-        return f"not readable: {error}"
-    return "readable"
+        return str(error)
+    return None
+
+
+def _compare_bytecode(a: bytes, b: bytes) -> Iterator[Difference]:
+    if a == b:
+        return
+    fault_a, fault_b = _fault(a), _fault(b)
+    if fault_a is None and fault_b is None:
+        yield from compare_pycs(a, b)
+    else:
+        shown_a, shown_b = ("readable" if fault is None else f"not readable: {fault}" for fault in (fault_a, fault_b))
+        yield Difference(CONTENT, "bytecode", "", "", shown_a, shown_b)
+
+
+def _compare_chunks(a: Iterable[bytes], b: Iterable[bytes]) -> Iterator[Difference]:
+    """Find the first difference between two contents that come in pieces of any size."""
+    pieces_a, pieces_b = filter(None, a), filter(None, b)
+    offset, left_a, left_b = 0, b"", b""
+    while True:
+        left_a, left_b = left_a or next(pieces_a, b""), left_b or next(pieces_b, b"")
+        size = min(len(left_a), len(left_b))
+        if left_a[:size] != left_b[:size]:
+            size = next(at for at in range(size) if left_a[at] != left_b[at])
+        offset, left_a, left_b = offset + size, left_a[size:], left_b[size:]
+        if (left_a and left_b) or not size:
+            break
+    if left_a or left_b:
+        shown_a, shown_b = (repr(left[:_SHOWN]) if left else "the end" for left in (left_a, left_b))
+        yield Difference(CONTENT, "content", "", f"from byte {offset} on", shown_a, shown_b)
 
 
 def _compare_named(
-    a: Iterable[str], b: Iterable[str], differences: Callable[[str], tuple[Difference, ...]]
+    a: Iterable[str], b: Iterable[str], differences: Callable[[str], Iterable[Difference]]
 ) -> Comparison:
-    in_a, in_b = list(a), list(b)
-    both = set(in_b)
-    changed = {name: differences(name) for name in in_a if name in both}
+    in_a, in_b = dict.fromkeys(a), dict.fromkeys(b)
+    changed = {name: tuple(differences(name)) for name in in_a if name in in_b}
     return Comparison(
-        tuple(name for name in in_a if name not in both),
-        tuple(name for name in in_b if name not in set(in_a)),
+        tuple(name for name in in_a if name not in in_b),
+        tuple(name for name in in_b if name not in in_a),
         {name: found for name, found in changed.items() if found},
     )
 
 
 def _compare_trees(a: Path, b: Path) -> Comparison:
-    def differences(name: str) -> tuple[Difference, ...]:
-        return _compare_content(name, _content(a / name), _content(b / name))
-
     in_a, in_b = ([file.relative_to(top).as_posix() for file in walk(top, "")] for top in (a, b))
-    return _compare_named(in_a, in_b, differences)
+    return _compare_named(in_a, in_b, lambda name: _compare_files(a / name, b / name))
+
+
+def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
+    """Compare two files in trees; symbolic links by what they say, not by where they lead."""
+    (kind_a, size_a), (kind_b, size_b) = _kind(a), _kind(b)
+    if kind_a != kind_b:
+        yield Difference(CONTENT, "kind", "", "", kind_a, kind_b)
+    elif kind_a == _FILE:
+        if a.suffix == ".pyc" and max(size_a, size_b) <= MAX_SIZE:
+            yield from _compare_bytecode(read_file(a), read_file(b))
+        else:
+            with open_regular(a) as stream_a, open_regular(b) as stream_b:
+                yield from _compare_chunks(_chunks(stream_a), _chunks(stream_b))
+
+
+def _kind(path: Path) -> tuple[str, int]:
+    """Tell what a path is, and its size."""
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return f"a symbolic link to {path.readlink()}", 0
+    except OSError as error:
+        raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
+    return (_FILE if stat.S_ISREG(status.st_mode) else "neither a file nor a link"), status.st_size
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK):
+        yield chunk
 
 
 def _compare_wheels(a: Path, b: Path) -> Comparison:
-    with open_locked(a) as stream_a, open_locked(b) as stream_b:
-        first, second = Wheel.read(a, stream_a).archive, Wheel.read(b, stream_b).archive
-        order_a, order_b = _order(first, second), _order(second, first)
+    with open_regular(a) as stream_a, open_regular(b) as stream_b:
+        (*as_files,) = _compare_chunks(_chunks(stream_a), _chunks(stream_b))
+    if not as_files:
+        return Comparison((), (), {})
+    with open_wheel(a) as first, open_wheel(b) as second:
+        order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
 
-        def differences(name: str) -> tuple[Difference, ...]:
-            member_a, member_b = first.members[name], second.members[name]
-            found = [
-                Difference(MEMBER, aspect, "", "", shown_a, shown_b)
-                for (aspect, shown_a), (_, shown_b) in zip(_metadata(member_a), _metadata(member_b), strict=True)
-                if shown_a != shown_b
-            ]
+        def differences(name: str) -> Iterator[Difference]:
+            yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
             if order_a[name] != order_b[name]:
-                found.append(Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}"))
-            if (member_a.crc, member_a.size) != (member_b.crc, member_b.size):
-                found += _compare_content(name, first.read(name), second.read(name))
-            elif member_a.compressed_size != member_b.compressed_size and member_a.method == member_b.method:
-                sizes = str(member_a.compressed_size), str(member_b.compressed_size)
-                found.append(Difference(MEMBER, "compressed size", "", "", *sizes))
-            return tuple(found)
+                yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
+            yield from _compare_members(name, first, second)
 
-        return _compare_named(first.members, second.members, differences)
+        found = _compare_named(first.archive.members, second.archive.members, differences)
+    if found.same:  # the members are the same, with all that is read of them
+        (as_file,) = as_files
+        return Comparison((), (), {str(a): (as_file._replace(kind=ARCHIVE, aspect="headers"),)})
+    return found
 
 
 def _order(archive: Archive, other: Archive) -> dict[str, str]:
@@ -204,10 +251,33 @@ def _order(archive: Archive, other: Archive) -> dict[str, str]:
     return dict(zip(names[1:], names, strict=False))
 
 
+def _compare_metadata(a: Member, b: Member) -> Iterator[Difference]:
+    for (aspect, shown_a), (_, shown_b) in zip(_metadata(a), _metadata(b), strict=True):
+        if shown_a != shown_b:
+            yield Difference(MEMBER, aspect, "", "", shown_a, shown_b)
+
+
 def _metadata(member: Member) -> tuple[tuple[str, str], ...]:
     return (
         ("date", "{}-{:02}-{:02} {:02}:{:02}:{:02}".format(*member.date_time)),
         ("mode", stat.filemode(member.external_attributes >> 16)),
-        ("compression", {0: "stored", 8: "deflated"}[member.method]),
+        ("attributes", f"{member.external_attributes & 0xFFFF:#x}, {member.internal_attributes:#x}"),
         ("system", str(member.create_system)),
+        ("compression", "stored" if member.method == STORED else "deflated"),
     )
+
+
+def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Difference]:
+    """Compare the contents of two members, or else the bytes that they are compressed to."""
+    a, b = first.archive.members[name], second.archive.members[name]
+    raw = list(_compare_chunks(first.archive.raw_chunks(name), second.archive.raw_chunks(name)))
+    if a.method == b.method and not raw:
+        return
+    if name.endswith(".pyc") and max(a.size, b.size) <= MAX_SIZE:
+        found = list(_compare_bytecode(read_member(first, name), read_member(second, name)))
+    else:
+        found = list(_compare_chunks(first.archive.chunks(name), second.archive.chunks(name)))
+    yield from found
+    if not found and a.method == b.method:
+        sizes = f"{a.compressed_size} bytes", f"{b.compressed_size} bytes"
+        yield Difference(MEMBER, "compressed data", "", raw[0].what, *sizes)

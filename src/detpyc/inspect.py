@@ -12,7 +12,11 @@ from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError
 
 if TYPE_CHECKING:
-    from detpyc.bytecode.explain import Difference
+    from detpyc.bytecode.difference import Difference
+    from detpyc.bytecode.marshal import Nodes
+
+_SIZED_HEAD = 5  # bytes before a byte string's content
+_MAX_REPEATED = 100  # items of a tuple that another code object has as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +25,24 @@ class Code:
 
     Attributes:
         name: its qualified name.
+        depth: in how many others it stands; 0 for the module's.
         path: the path that it records.
         integers: its numbers, ``firstlineno`` among them.
+        flags: those of them, by name.
         size: of its instructions, in bytes.
         names: of its identifiers, by the field that holds them.
         constants: as Python shows them.
-        codes: the code objects among the constants.
 
     """
 
     name: str
+    depth: int
     path: str
     integers: dict[str, int]
+    flags: str
     size: int
     names: dict[str, tuple[str, ...]]
     constants: tuple[str, ...]
-    codes: tuple[Code, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,8 @@ class Inspection:
         size: of the file, in bytes.
         canonical_size: of the file in canonical form.
         differences: from canonical form; empty if it is canonical.
-        code: the module's code object.
+        codes: the code objects, the module's first, each before those in it. One that stands in several others is
+            told once, since an untrusted file can refer to one from very many places.
 
     """
 
@@ -56,7 +63,7 @@ class Inspection:
     size: int
     canonical_size: int
     differences: tuple[Difference, ...]
-    code: Code
+    codes: tuple[Code, ...]
 
 
 def inspect(data: bytes) -> Inspection:
@@ -66,7 +73,7 @@ def inspect(data: bytes) -> Inspection:
         data: the file's bytes; they are not unmarshalled by the interpreter.
 
     Returns:
-        What is in it.
+        What is in it. Values and names are cut short where they are very long.
 
     Raises:
         BytecodeError: if it is not understood.
@@ -78,31 +85,63 @@ def inspect(data: bytes) -> Inspection:
         canonical = canonicalize(payload, header.version)
         differences = explain(payload, canonical, header.version)
         nodes = marshal.read(canonical, header.version)
-        root = nodes.sequence[0]
-        if not describe.is_code(nodes, root):
+        if not describe.is_code(nodes, nodes.sequence[0]):
             raise BytecodeError("the payload is no code object", 0)
     except BytecodeError as error:
         raise error.behind(HEADER_SIZE) from error
-    # Children come before their parents, so that what a code object contains is described before it.
-    names = describe.names(nodes)
-    codes: dict[int, Code] = {}
-    for node in nodes.codes():
-        codes[node] = _code(nodes, node, names, codes)
-    return Inspection(header, len(data), HEADER_SIZE + len(canonical), tuple(differences), codes[root])
+    return Inspection(header, len(data), HEADER_SIZE + len(canonical), tuple(differences), tuple(_codes(nodes)))
 
 
-def _code(nodes: marshal.Nodes, node: int, names: dict[int, str], codes: dict[int, Code]) -> Code:
-    constants = describe.constants(nodes, node)
-    identifiers = {
-        nodes.layout.fields[at]: tuple(describe.text(nodes, name) for name in nodes.children[nodes.children[node][at]])
-        for at in nodes.layout.tuples_of_names
-    }
-    return Code(
-        name=names.get(node, describe.text(nodes, describe.field(nodes, node, "name"))),
-        path=describe.text(nodes, describe.field(nodes, node, "filename")),
-        integers=describe.integers(nodes, node),
-        size=len(describe.byte_string(nodes, describe.field(nodes, node, "code"))),
-        names=identifiers,
-        constants=tuple(describe.value(nodes, constant) for constant in constants),
-        codes=tuple(codes[constant] for constant in constants if describe.is_code(nodes, constant)),
-    )
+def _codes(nodes: Nodes) -> list[Code]:
+    """Describe the code objects, each before those in it."""
+    shown = _Shown(nodes)
+    found: dict[int, Code] = {}
+    expanded: set[int] = set()  # tuples of constants, which many code objects may share
+    pending = [(nodes.sequence[0], 0)]
+    while pending:
+        node, depth = pending.pop()
+        if node in found:
+            continue
+        found[node] = shown.code(node, depth)
+        if describe.field(nodes, node, "consts") not in expanded:
+            expanded.add(describe.field(nodes, node, "consts"))
+            inner = [each for each in describe.constants(nodes, node) if describe.is_code(nodes, each)]
+            pending += ((each, depth + 1) for each in reversed(inner))
+    return list(found.values())
+
+
+class _Shown:
+    """What is shown of a payload.
+
+    Each tuple of names or constants is shown in full once, and cut short where other code objects have the same.
+    """
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self.qualified = describe.names(nodes)
+        self.repeated: dict[tuple[bool, int], tuple[str, ...]] = {}
+
+    def code(self, node: int, depth: int) -> Code:
+        nodes = self.nodes
+        integers = describe.integers(nodes, node)
+        fields = [nodes.layout.fields[at] for at in nodes.layout.tuples_of_names]
+        return Code(
+            name=self.qualified[node],
+            depth=depth,
+            path=describe.name(nodes, describe.field(nodes, node, "filename")),
+            integers=integers,
+            flags=describe.flags(integers["flags"]),
+            size=len(nodes.pieces[describe.field(nodes, node, "code")]) - _SIZED_HEAD,
+            names={field: self.items(field, describe.field(nodes, node, field)) for field in fields},
+            constants=self.items("consts", describe.field(nodes, node, "consts")),
+        )
+
+    def items(self, field: str, node: int) -> tuple[str, ...]:
+        key = (field == "consts", node)
+        if key in self.repeated:
+            return self.repeated[key]
+        show = describe.value if field == "consts" else describe.name
+        items = tuple(show(self.nodes, item) for item in self.nodes.children[node])
+        rest = len(items) - _MAX_REPEATED
+        self.repeated[key] = (*items[:_MAX_REPEATED], f"and {rest} more") if rest > 0 else items
+        return items

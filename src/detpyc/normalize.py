@@ -6,17 +6,19 @@ import os
 import stat
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.canonical import canonicalize_pyc
-from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
+from detpyc.errors import DetpycError, UnsupportedBytecodeError
 from detpyc.files import Replacement, open_locked, walk
+from detpyc.reading import read_file, read_member
 from detpyc.wheel.archive import NewMember
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -27,7 +29,7 @@ class Report:
     Attributes:
         path: of it.
         pycs: how many pycs there are.
-        changed: the paths of those that were not canonical.
+        changed: the paths of those that were not canonical, and now are.
         unsupported: those left alone since their release is not supported, each with what it is of.
         malformed: those that cannot be read, or written, each with the reason.
 
@@ -57,10 +59,14 @@ def normalize(path: Path, *, check: bool = False) -> Report:
 
     """
     if path.is_dir():
-        return _normalize_files(path, walk(path, ".pyc"), check=check)
+        # What a link leads to is in the tree as well, or is none of ours.
+        pycs = (pyc for pyc in walk(path, ".pyc") if not pyc.is_symlink())
+        return _normalize_files(path, pycs, check=check)
     if path.suffix == ".whl":
         return _normalize_wheel(path, check=check)
-    return _normalize_files(path, iter([path]), check=check)
+    if path.suffix != ".pyc" or not path.is_file():
+        raise DetpycError(f"{path}: is no wheel, directory or pyc")
+    return _normalize_files(path, iter([path.resolve()]), check=check)
 
 
 class _Tally:
@@ -72,14 +78,15 @@ class _Tally:
         self.unsupported: dict[str, str] = {}
         self.malformed: dict[str, str] = {}
 
-    def canonical(self, path: str, data: bytes) -> bytes | None:
-        """Return a pyc in canonical form; None if it is so, or cannot be brought into it."""
+    def canonical(self, path: str, read: Callable[[], bytes]) -> bytes | None:
+        """Read a pyc and return it in canonical form; None if it is so, or cannot be brought into it."""
         self.pycs += 1
         try:
+            data = read()
             canonical = canonicalize_pyc(data)
         except UnsupportedBytecodeError as error:
             self.unsupported[path] = error.reason
-        except BytecodeError as error:
+        except DetpycError as error:
             self.malformed[path] = str(error)
         else:
             if canonical != data:
@@ -94,18 +101,24 @@ class _Tally:
 def _normalize_files(path: Path, pycs: Iterator[Path], *, check: bool) -> Report:
     tally = _Tally()
     for pyc in pycs:
-        try:
-            status = pyc.stat()
-            canonical = tally.canonical(str(pyc), pyc.read_bytes())
-        except OSError as error:
-            raise DetpycError(f"{pyc}: cannot be read: {error.strerror}") from error
+        canonical = tally.canonical(str(pyc), partial(read_file, pyc))
         if canonical is None or check:
             continue
-        with Replacement(pyc, stat.S_IMODE(status.st_mode)) as replacement:
-            with replacement.writing() as stream:
-                stream.write(canonical)
-            replacement.commit((status.st_atime_ns, status.st_mtime_ns), durable=False)
+        try:
+            _replace(pyc, canonical)
+        except (OSError, DetpycError) as error:
+            tally.changed.remove(str(pyc))
+            tally.malformed[str(pyc)] = str(error)
     return tally.report(path)
+
+
+def _replace(pyc: Path, content: bytes) -> None:
+    """Give a file another content, and leave it its mode and times."""
+    status = pyc.stat()
+    with Replacement(pyc, stat.S_IMODE(status.st_mode)) as replacement:
+        with replacement.writing() as stream:
+            stream.write(content)
+        replacement.commit((status.st_atime_ns, status.st_mtime_ns), durable=False)
 
 
 def _normalize_wheel(path: Path, *, check: bool) -> Report:
@@ -116,7 +129,7 @@ def _normalize_wheel(path: Path, *, check: bool) -> Report:
         replaced = {}
         for name, member in wheel.archive.members.items():
             if name.endswith(".pyc"):
-                canonical = tally.canonical(name, wheel.read_member(name))
+                canonical = tally.canonical(name, partial(read_member, wheel, name))
                 if canonical is not None:
                     replaced[name] = NewMember.replacing(member, canonical)
         if replaced and not check:

@@ -5,66 +5,31 @@ Standard library only, Python 3.8 syntax.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from detpyc.bytecode import describe, marshal
-from detpyc.bytecode.lines import lines
+from detpyc.bytecode.difference import CODE, ENCODING, PATH, Difference
+from detpyc.bytecode.encoding import REFERENCES, encoding_differences
+from detpyc.bytecode.instructions import handlers, instructions, show
+from detpyc.bytecode.lines import lines, places
+from detpyc.bytecode.values import digests
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from detpyc.bytecode.instructions import Instruction, Opcodes
     from detpyc.bytecode.marshal import Nodes
 
-HEADER = "header"
-PATH = "path"
-CODE = "code"
-ENCODING = "encoding"
+T = TypeVar("T")
 
-UNUSED_FLAGS = "unused reference flags"
-SHARING = "sharing"
-SET_ORDER = "set order"
-INTERNING = "interning"
-TYPE_CODES = "type codes"
-REFERENCES = "reference numbers"
-
-_UNIT = 2  # bytes of an instruction
+_NOTHING = "nothing"
+_MAX_BYTES = 24  # that are shown
 
 
-class Difference(NamedTuple):
-    """One difference between two pycs, or all of one kind in how they are written.
-
-    Attributes:
-        kind: HEADER, PATH, CODE or ENCODING; the last does not change what the code does.
-        aspect: which part of the header, which field of the code object, or what about the encoding.
-        where: the qualified name of the code object; empty for the file as a whole.
-        what: the first thing that differs.
-        a: how it is in the first.
-        b: how it is in the second.
-        total: how many there are of the kind, the first of which is told.
-
-    """
-
-    kind: str
-    aspect: str
-    where: str
-    what: str
-    a: str
-    b: str
-    total: int = 1
-
-    def __str__(self) -> str:
-        """Say it in one line."""
-        place = "in {}: ".format(self.where) if self.where else ""
-        subject = "{} {}".format(self.aspect, self.what).strip() if self.what else self.aspect
-        if self.kind == ENCODING:
-            subject = "{} ({}, first {})".format(self.aspect, self.total, self.what) if self.what else self.aspect
-        elif self.total > 1:
-            subject = "{} (the first of {})".format(subject, self.total)
-        return "{}{}: {} against {}".format(place, subject, self.a, self.b)
-
-
-def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: dict[int, str] | None = None) -> list[Difference]:
+def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes | None = None) -> list[Difference]:
     """Explain the differences between two payloads.
 
     Args:
@@ -75,7 +40,7 @@ def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: dict[int, str
 
     Returns:
         The differences: first those of path and code, in the order of the code objects, then those of encoding. Empty
-        only if the payloads are equal.
+        only if the payloads are equal. The code is the same if none is of kind CODE.
 
     Raises:
         BytecodeError: if one of them is not understood.
@@ -83,288 +48,238 @@ def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: dict[int, str
     """
     if a == b:
         return []
-    found = _CodeComparison(marshal.read(a, version), marshal.read(b, version), version, opcodes or {}).differences()
+    found = _Comparison(marshal.read(a, version), marshal.read(b, version), version, opcodes or {}).differences()
     found += encoding_differences(a, b, version)
     if not found:
         found.append(Difference(ENCODING, REFERENCES, "", "", "as in the first", "to other occurrences of the same"))
     return found
 
 
-def same_code(a: bytes, b: bytes, version: tuple[int, int]) -> bool:
-    """Tell whether two payloads hold the same code, the path they record aside.
+class _Found(NamedTuple):
+    """What differs in a field of a code object; as in `Difference`."""
 
-    Raises:
-        BytecodeError: if one of them is not understood.
+    aspect: str
+    what: str
+    a: str
+    b: str
+    total: int = 1
 
+
+class _Comparison:
+    """The comparison of the code in two payloads.
+
+    Fields that many code objects share are compared once: an untrusted payload can refer to a large one from each of
+    its code objects.
     """
-    first, second = marshal.read(a, version), marshal.read(b, version)
-    return _digests(first, paths=False)[first.sequence[0]] == _digests(second, paths=False)[second.sequence[0]]
 
-
-def _digests(nodes: Nodes, *, paths: bool = True) -> list[bytes]:
-    """Return a digest of the value of each node, comparable between payloads.
-
-    Args:
-        nodes: of one payload.
-        paths: whether the path counts that the code objects record. A code object that records another than the
-            outermost does counts in any case.
-
-    """
-    root = nodes.sequence[0]
-    own_path = -1
-    if not paths and describe.is_code(nodes, root):
-        own_path = describe.field(nodes, root, "filename")
-    at = nodes.layout.fields.index("filename")
-    digests: list[bytes] = []
-    for node, piece in enumerate(nodes.pieces):  # a node comes after those it contains
-        kind = nodes.kinds[node]
-        parts = [digests[child] for child in nodes.children.get(node, ())]
-        if kind in marshal.SETS:
-            parts.sort()
-        elif kind == marshal.TYPE_CODE and nodes.children[node][at] == own_path:
-            parts[at] = b""
-        digests.append(hashlib.blake2b(bytes([kind]) + piece + b"".join(parts), digest_size=16).digest())
-    return digests
-
-
-class _CodeComparison:
-    """The comparison of the code in two payloads."""
-
-    def __init__(self, a: Nodes, b: Nodes, version: tuple[int, int], opcodes: dict[int, str]) -> None:
+    def __init__(self, a: Nodes, b: Nodes, version: tuple[int, int], opcodes: Opcodes) -> None:
         self.a, self.b = a, b
         self.version = version
         self.opcodes = opcodes
-        self.digests_a, self.digests_b = _digests(a, paths=False), _digests(b, paths=False)
+        self.digests_a, self.digests_b = digests(a, paths=False), digests(b, paths=False)
         self.names = describe.names(a)
-        self.found: list[Difference] = []
+        self.known: dict[tuple[str, int, int], Any] = {}
 
     def differences(self) -> list[Difference]:
         a, b = self.a.sequence[0], self.b.sequence[0]
         if not (describe.is_code(self.a, a) and describe.is_code(self.b, b)):
-            if self.digests_a[a] != self.digests_b[b]:
-                shown = describe.value(self.a, a), describe.value(self.b, b)
-                self.found.append(Difference(CODE, "payload", "", "", *shown))
-            return self.found
-        paths = [
-            describe.text(nodes, describe.field(nodes, node, "filename")) for nodes, node in ((self.a, a), (self.b, b))
-        ]
-        if paths[0] != paths[1]:
-            self.found.append(Difference(PATH, "recorded path", "", "", repr(paths[0]), repr(paths[1])))
+            return [] if self.same(a, b) else [self.as_a_whole(a, b)]
+        path_a, path_b = (describe.field(nodes, node, "filename") for nodes, node in ((self.a, a), (self.b, b)))
+        found = []
+        if self.digests_a[path_a] != self.digests_b[path_b]:
+            shown = describe.value(self.a, path_a), describe.value(self.b, path_b)
+            found.append(Difference(PATH, "recorded path", "", "", *shown))
+        if not self.same(a, b):
+            found += list(self.in_code(a, b)) or [self.as_a_whole(a, b)]
+        return found
+
+    def same(self, a: int, b: int) -> bool:
+        return self.digests_a[a] == self.digests_b[b]
+
+    def as_a_whole(self, a: int, b: int) -> Difference:
+        return Difference(CODE, "payload", "", "", describe.value(self.a, a), describe.value(self.b, b))
+
+    def in_code(self, a: int, b: int) -> Iterator[Difference]:
+        """Compare two code objects and those they contain."""
         pending = [(a, b)]
-        seen = set()
+        seen: set[int] = set()
         while pending:
-            pair = pending.pop()
-            if pair not in seen and self.digests_a[pair[0]] != self.digests_b[pair[1]]:
-                seen.add(pair)
-                pending += reversed(self.compare(*pair))
-        return self.found
+            a, b = pending.pop()
+            if a in seen or self.same(a, b):
+                continue
+            seen.add(a)
+            for found in (*self.compare_integers(a, b), *self.compare_fields(a, b)):
+                yield Difference(CODE, found.aspect, self.names[a], found.what, found.a, found.b, found.total)
+            _, inner = self.compare_constants(describe.field(self.a, a, "consts"), describe.field(self.b, b, "consts"))
+            pending += reversed(inner)
 
-    def add(self, code: int, aspect: str, what: str, a: str, b: str, total: int = 1) -> None:
-        self.found.append(Difference(CODE, aspect, self.names[code], what, a, b, total))
-
-    def compare(self, a: int, b: int) -> list[tuple[int, int]]:
-        """Compare two code objects: their own fields, and which of those they contain are to be compared with which."""
-        integers_a, integers_b = describe.integers(self.a, a), describe.integers(self.b, b)
-        for name, number in integers_a.items():
+    def compare_integers(self, a: int, b: int) -> Iterator[_Found]:
+        integers_b = describe.integers(self.b, b)
+        for name, number in describe.integers(self.a, a).items():
             if number != integers_b[name]:
-                show = hex if name == "flags" else str
-                self.add(a, name, "", show(number), show(integers_b[name]))
-        inner: list[tuple[int, int]] = []
+                show_number = describe.flags if name == "flags" else str
+                yield _Found(name, "", show_number(number), show_number(integers_b[name]))
+
+    def compare_fields(self, a: int, b: int) -> Iterator[_Found]:
         for name, kind in zip(self.a.layout.fields, self.a.layout.kinds):  # noqa: B905 - Python 3.8
             field_a, field_b = describe.field(self.a, a, name), describe.field(self.b, b, name)
             if name == "filename":
-                self.compare_inner_paths(a, b)
-            elif kind == marshal.RAW or self.digests_a[field_a] == self.digests_b[field_b]:
+                yield from self.compare_inner_paths(field_a, field_b)
+            elif kind == marshal.RAW or self.same(field_a, field_b):
                 continue
             elif name == "consts":
-                inner = self.compare_constants(a, b)
+                yield from self.compare_constants(field_a, field_b)[0]
             elif name == "code":
-                self.compare_instructions(a, field_a, field_b)
+                yield self.compare_instructions(a, b)
             elif name in ("lnotab", "linetable"):
-                self.compare_lines(a, b, name)
+                yield self.compare_lines(a, b)
+            elif name == "exceptiontable":
+                yield self.once(name, field_a, field_b, self.compare_handlers)
             elif kind == marshal.TYPE_TUPLE:
-                self.compare_names(a, name, self.a.children[field_a], self.b.children[field_b])
+                found = self.once(name, field_a, field_b, self.compare_names)
+                yield found._replace(aspect=name)
             else:
-                self.add(a, name, "", describe.value(self.a, field_a), describe.value(self.b, field_b))
-        return inner
+                yield _Found(name, "", describe.value(self.a, field_a), describe.value(self.b, field_b))
 
-    def compare_inner_paths(self, a: int, b: int) -> None:
-        root_a, root_b = self.a.sequence[0], self.b.sequence[0]
-        path_a, path_b = describe.field(self.a, a, "filename"), describe.field(self.b, b, "filename")
-        own_a = path_a == describe.field(self.a, root_a, "filename")
-        own_b = path_b == describe.field(self.b, root_b, "filename")
-        if own_a != own_b or (not own_a and self.digests_a[path_a] != self.digests_b[path_b]):
-            self.add(a, "filename", "", describe.value(self.a, path_a), describe.value(self.b, path_b))
+    def once(self, name: str, a: int, b: int, compare: Callable[[int, int], T]) -> T:
+        """Compare two nodes, but each pair only once."""
+        if (name, a, b) not in self.known:
+            self.known[name, a, b] = compare(a, b)
+        found: T = self.known[name, a, b]
+        return found
 
-    def compare_constants(self, a: int, b: int) -> list[tuple[int, int]]:
-        constants_a, constants_b = describe.constants(self.a, a), describe.constants(self.b, b)
-        keys_a = [self.constant_key(self.a, self.digests_a, node) for node in constants_a]
-        keys_b = [self.constant_key(self.b, self.digests_b, node) for node in constants_b]
-        inner: list[tuple[int, int]] = []
-        own: list[tuple[str, str, str]] = []
-        for _, start_a, end_a, start_b, end_b in SequenceMatcher(None, keys_a, keys_b, autojunk=False).get_opcodes():
-            for step in range(max(end_a - start_a, end_b - start_b)):
-                index_a, index_b = start_a + step, start_b + step
-                node_a = constants_a[index_a] if index_a < end_a else None
-                node_b = constants_b[index_b] if index_b < end_b else None
-                if node_a is not None and node_b is not None and keys_a[index_a] == keys_b[index_b]:
-                    if describe.is_code(self.a, node_a):
-                        inner.append((node_a, node_b))
-                    continue
-                shown_a = "nothing" if node_a is None else describe.value(self.a, node_a)
-                shown_b = "nothing" if node_b is None else describe.value(self.b, node_b)
-                own.append((str(index_a if node_a is not None else index_b), shown_a, shown_b))
-        if own:
-            self.add(a, "constant", *own[0], total=len(own))
-        return inner
+    def compare_inner_paths(self, a: int, b: int) -> Iterator[_Found]:
+        """Compare the paths of code objects; those that the outermost ones record count as the same."""
+        own_a = a == describe.field(self.a, self.a.sequence[0], "filename")
+        own_b = b == describe.field(self.b, self.b.sequence[0], "filename")
+        if own_a != own_b or not (own_a or self.same(a, b)):
+            yield _Found("filename", "", describe.value(self.a, a), describe.value(self.b, b))
 
-    @staticmethod
-    def constant_key(nodes: Nodes, digests: list[bytes], node: int) -> object:
-        """Return what makes a constant the counterpart of another: its value; of code, the name."""
-        return (
-            describe.text(nodes, describe.field(nodes, node, "name"))
-            if describe.is_code(nodes, node)
-            else digests[node]
-        )
+    def compare_constants(self, a: int, b: int) -> tuple[list[_Found], list[tuple[int, int]]]:
+        """Compare two tuples of constants: what differs, and which code objects in them are to be compared."""
+        return self.once("consts", a, b, self.match_constants)
 
-    def compare_names(self, code: int, field: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
-        shown_a = [describe.value(self.a, node) for node in a]
-        shown_b = [describe.value(self.b, node) for node in b]
-        size = max(len(a), len(b))
-        shown_a += ["nothing"] * (size - len(a))
-        shown_b += ["nothing"] * (size - len(b))
-        wrong = [index for index in range(size) if shown_a[index] != shown_b[index]]
-        first = wrong[0] if wrong else 0
-        self.add(code, field, str(first), shown_a[first], shown_b[first], total=max(len(wrong), 1))
-
-    def compare_instructions(self, code: int, a: int, b: int) -> None:
-        code_a, code_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
-        offset = next(
-            (
-                start
-                for start in range(0, max(len(code_a), len(code_b)), _UNIT)
-                if _unit(code_a, start) != _unit(code_b, start)
-            ),
-            0,
-        )
-        self.add(
-            code,
-            "instruction",
-            "at {}".format(offset),
-            self.instruction(code_a, offset),
-            self.instruction(code_b, offset),
-        )
-
-    def instruction(self, code: bytes, offset: int) -> str:
-        unit = _unit(code, offset)
-        if len(unit) < _UNIT:
-            return "nothing"
-        return "{} {}".format(self.opcodes.get(unit[0], "opcode {}".format(unit[0])), unit[1])
-
-    def compare_lines(self, a: int, b: int, field: str) -> None:
-        tables = []
-        for nodes, node in ((self.a, a), (self.b, b)):
-            table = describe.byte_string(nodes, describe.field(nodes, node, field))
-            first_line = describe.integers(nodes, node)["firstlineno"]
-            tables.append((table, lines(table, first_line, self.version)))
-        (table_a, lines_a), (table_b, lines_b) = tables
-        for entry_a, entry_b in zip(lines_a, lines_b):  # noqa: B905 - Python 3.8
-            if entry_a != entry_b:
-                what = "from instruction {} on".format(min(entry_a[0], entry_b[0]))
-                self.add(a, "line", what, str(entry_a[1]), str(entry_b[1]))
-                return
-        if len(lines_a) != len(lines_b):
-            self.add(a, field, "", "{} entries".format(len(lines_a)), "{} entries".format(len(lines_b)))
-        else:
-            offset = next((i for i, pair in enumerate(zip(table_a, table_b)) if pair[0] != pair[1]), 0)  # noqa: B905
-            shown_a, shown_b = table_a[offset : offset + 8].hex(), table_b[offset : offset + 8].hex()
-            self.add(a, field, "(columns) from byte {} on".format(offset), shown_a, shown_b)
-
-
-def _unit(code: bytes, offset: int) -> bytes:
-    return code[offset : offset + _UNIT]
-
-
-def encoding_differences(a: bytes, b: bytes, version: tuple[int, int]) -> list[Difference]:
-    """Explain the differences in how two payloads write the values that stand in both.
-
-    Raises:
-        BytecodeError: if one of them is not understood.
-
-    """
-    first, second = _Writing(a, version), _Writing(b, version)
-    both: dict[bytes, int] = {}
-    for node, digest in enumerate(first.digests):
-        if digest in second.full and digest in first.full:
-            both.setdefault(digest, node)
-    found = []
-    for aspect, shown in (
-        (UNUSED_FLAGS, _Writing.flagged),
-        (SHARING, _Writing.times_written),
-        (SET_ORDER, _Writing.element_order),
-        (INTERNING, _Writing.interned),
-        (TYPE_CODES, _Writing.type_codes),
-    ):
-        differing = [digest for digest in both if shown(first, digest) != shown(second, digest)]
-        if aspect == SHARING:
-            differing.reverse()  # what contains others comes after them, and says more
+    def match_constants(self, a: int, b: int) -> tuple[list[_Found], list[tuple[int, int]]]:
+        constants_a, constants_b = self.a.children[a], self.b.children[b]
+        left_a = {index: self.digests_a[node] for index, node in enumerate(constants_a)}
+        left_b = {index: self.digests_b[node] for index, node in enumerate(constants_b)}
+        matched = _match(left_a, left_b)
+        # Of the code objects that are left, those of one name are taken to be the same in another state.
+        names_a = {index: _code_name(self.a, constants_a[index]) for index in left_a}
+        names_b = {index: _code_name(self.b, constants_b[index]) for index in left_b}
+        inner = _match(names_a, names_b)
+        differing: list[tuple[int | None, int | None]] = [*zip_longest(names_a, names_b)]
+        if not differing:
+            differing = [(place, place) for place, other in sorted([*matched, *inner]) if place != other]
+        found = []
         if differing:
-            example = both[differing[0]]
-            what = describe.value(first.nodes, example)
-            shown_a, shown_b = shown(first, differing[0]), shown(second, differing[0])
-            found.append(Difference(ENCODING, aspect, first.where(example), what, shown_a, shown_b, len(differing)))
-    return found
+            place_a, place_b = differing[0]
+            shown = _shown_item(self.a, constants_a, place_a), _shown_item(self.b, constants_b, place_b)
+            what = str(place_b if place_a is None else place_a)
+            found.append(_Found("constant", what, *shown, total=len(differing)))
+        return found, [(constants_a[place], constants_b[other]) for place, other in inner]
+
+    def compare_names(self, a: int, b: int) -> _Found:
+        names_a, names_b = self.a.children[a], self.b.children[b]
+        pairs = zip_longest((self.digests_a[node] for node in names_a), (self.digests_b[node] for node in names_b))
+        wrong = [index for index, (name_a, name_b) in enumerate(pairs) if name_a != name_b]
+        shown = _shown_item(self.a, names_a, wrong[0]), _shown_item(self.b, names_b, wrong[0])
+        return _Found("", str(wrong[0]), *shown, total=len(wrong))
+
+    def compare_instructions(self, a: int, b: int) -> _Found:
+        fields = describe.field(self.a, a, "code"), describe.field(self.b, b, "code")
+        first, second = self.once("code", *fields, self.first_instructions)
+        shown_a = show(first, self.opcodes, self.a, a) if first else _NOTHING
+        shown_b = show(second, self.opcodes, self.b, b) if second else _NOTHING
+        if shown_a == shown_b and first and second:  # in an inline cache, or by an EXTENDED_ARG that adds nothing
+            shown_a, shown_b = (
+                "{}, in bytes {}".format(shown, each.encoding[:_MAX_BYTES].hex())
+                for shown, each in ((shown_a, first), (shown_b, second))
+            )
+        at = min(each.offset for each in (first, second) if each)
+        return _Found("instruction", "at {}".format(at), shown_a, shown_b)
+
+    def first_instructions(self, a: int, b: int) -> tuple[Instruction | None, Instruction | None]:
+        """Return the first instructions that differ."""
+        code_a, code_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
+        for first, second in zip_longest(instructions(code_a, self.opcodes), instructions(code_b, self.opcodes)):
+            if first != second:
+                return first, second
+        raise AssertionError("equal code with different digests")
+
+    def compare_handlers(self, a: int, b: int) -> _Found:
+        table_a, table_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
+        for index, (first, second) in enumerate(zip_longest(handlers(table_a), handlers(table_b))):
+            if first != second:
+                return _Found(
+                    "exception table", "entry {}".format(index), str(first or _NOTHING), str(second or _NOTHING)
+                )
+        return _Found("exception table", "with the same entries", _sized(table_a), _sized(table_b))
+
+    def compare_lines(self, a: int, b: int) -> _Found:
+        name = "linetable" if "linetable" in self.a.layout.fields else "lnotab"
+        fields = describe.field(self.a, a, name), describe.field(self.b, b, name)
+        found = self.once("lines", *fields, self.first_lines)
+        if found is not None:
+            offset, line_a, line_b = found
+            shown_a, shown_b = _shown_line(self.a, a, line_a), _shown_line(self.b, b, line_b)
+            return _Found("line", "from instruction {} on".format(offset), shown_a, shown_b)
+        return self.once("places", *fields, self.compare_places)
+
+    def first_lines(self, a: int, b: int) -> tuple[int, int | None, int | None] | None:
+        """Return where the first lines differ, and both, counted from the first one; None if all are the same."""
+        tables = (
+            lines(describe.byte_string(nodes, node), 0, self.version) for nodes, node in ((self.a, a), (self.b, b))
+        )
+        before: int | None = None
+        for first, second in zip_longest(*tables):
+            if first != second:
+                offset = min(each[0] for each in (first, second) if each)
+                line_a, line_b = (each[1] if each and each[0] == offset else before for each in (first, second))
+                return offset, line_a, line_b
+            before = first[1]
+        return None
+
+    def compare_places(self, a: int, b: int) -> _Found:
+        """Compare two tables that give the same lines."""
+        table_a, table_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
+        places_a, places_b = places(table_a, 0, self.version), places(table_b, 0, self.version)
+        for first, second in zip_longest(places_a, places_b):
+            if first != second:
+                offset = min(each[0] for each in (first, second) if each)
+                shown_a, shown_b = (each[1].columns() if each else _NOTHING for each in (first, second))
+                return _Found("columns", "of instruction {}".format(offset), shown_a, shown_b)
+        return _Found("line table", "with the same lines", _sized(table_a), _sized(table_b))
 
 
-class _Writing:
-    """How a payload writes its values: one node for each object that is written in full."""
+def _match(a: dict[int, bytes], b: dict[int, bytes]) -> list[tuple[int, int]]:
+    """Match what is equal and not empty, the first with the first, and take it out of both."""
+    counterparts: dict[bytes, deque[int]] = {}
+    for place, item in b.items():
+        if item:
+            counterparts.setdefault(item, deque()).append(place)
+    matched = []
+    for place, item in list(a.items()):
+        if counterparts.get(item):
+            other = counterparts[item].popleft()
+            matched.append((place, other))
+            del a[place], b[other]
+    return matched
 
-    def __init__(self, payload: bytes, version: tuple[int, int]) -> None:
-        self.payload = payload
-        self.nodes = nodes = marshal.read_as_written(payload, version)
-        self.digests = _digests(nodes)
-        self.occurrences = Counter(nodes.sequence)
-        self.parents: dict[int, int] = {}
-        for parent, children in nodes.children.items():
-            for child in children:
-                self.parents.setdefault(child, parent)
-        self.full: dict[bytes, list[int]] = {}
-        for node, kind in enumerate(nodes.kinds):
-            if kind != marshal.RAW and kind not in marshal.SINGLETONS:
-                self.full.setdefault(self.digests[node], []).append(node)
 
-    def type_code(self, node: int) -> int:
-        return self.payload[self.nodes.offsets[node]]
+def _code_name(nodes: Nodes, node: int) -> bytes:
+    """Return a code object's name, which is never empty; empty for what is none."""
+    return nodes.pieces[describe.field(nodes, node, "name")] if describe.is_code(nodes, node) else b""
 
-    def flagged(self, value: bytes) -> str:
-        unused = [
-            node for node in self.full[value] if self.type_code(node) & marshal.FLAG_REF and self.occurrences[node] == 1
-        ]
-        return "flagged and never referenced" if unused else "not flagged, or referenced"
 
-    def times_written(self, value: bytes) -> str:
-        times = len(self.full[value])
-        return "written once and shared" if times == 1 else "written {} times".format(times)
+def _shown_item(nodes: Nodes, items: tuple[int, ...], index: int | None) -> str:
+    return describe.value(nodes, items[index]) if index is not None and index < len(items) else _NOTHING
 
-    def element_order(self, value: bytes) -> str:
-        node = self.full[value][0]
-        if self.nodes.kinds[node] not in marshal.SETS:
-            return ""
-        return ", ".join(describe.value(self.nodes, child) for child in self.nodes.children[node])
 
-    def interned(self, value: bytes) -> str:
-        kinds = {self.type_code(node) & ~marshal.FLAG_REF for node in self.full[value]}
-        return "not interned" if kinds.isdisjoint(marshal.INTERNED) else "interned"
+def _shown_line(nodes: Nodes, code: int, number: int | None) -> str:
+    """Show a line that is counted from the code object's first one."""
+    return "no line" if number is None else str(describe.integers(nodes, code)["firstlineno"] + number)
 
-    def type_codes(self, value: bytes) -> str:
-        codes = {self.type_code(node) & ~marshal.FLAG_REF for node in self.full[value]}
-        return ", ".join(sorted(repr(chr(marshal.INTERNED.get(code, code))) for code in codes))
 
-    def where(self, node: int) -> str:
-        """Name the code object that an object stands in."""
-        names = describe.names(self.nodes)
-        while node in self.parents:
-            node = self.parents[node]
-            if node in names:
-                return names[node]
-        return ""
+def _sized(table: bytes) -> str:
+    return "{} bytes, {}".format(len(table), table[:_MAX_BYTES].hex())

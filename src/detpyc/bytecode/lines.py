@@ -29,16 +29,14 @@ class Place(NamedTuple):
     column: int | None = None
     end_column: int | None = None
 
-    def __str__(self) -> str:
-        """Say it in a few words."""
-        if self.line is None:
-            return "no line"
-        if self.column is None:
-            return "line {}".format(self.line)
-        if self.line == self.end_line:
-            return "line {}, columns {} to {}".format(self.line, self.column, self.end_column)
-        return "line {}, column {}, to line {}, column {}".format(
-            self.line, self.column, self.end_line, self.end_column
+    def columns(self) -> str:
+        """Say which columns of its line it is, in a few words."""
+        if self.line is None or self.column is None or self.end_column is None:
+            return "no columns"
+        if self.end_line == self.line:
+            return "columns {} to {}".format(self.column, self.end_column)
+        return "column {} to column {} of {} lines below".format(
+            self.column, self.end_column, (self.end_line or 0) - self.line
         )
 
 
@@ -58,7 +56,7 @@ def places(table: bytes, first_line: int, version: tuple[int, int]) -> Iterator[
     if version >= (3, 11):
         return _since_311(table, first_line)
     numbers = _in_310(table, first_line) if version >= (3, 10) else _before_310(table, first_line)
-    return ((offset, Place(line, line if line is None else line)) for offset, line in numbers)
+    return ((offset, Place(line, line)) for offset, line in numbers)
 
 
 def lines(table: bytes, first_line: int, version: tuple[int, int]) -> Iterator[tuple[int, int | None]]:
@@ -109,7 +107,7 @@ def _since_311(table: bytes, first_line: int) -> Iterator[tuple[int, Place]]:
 
 
 def _entry(table: bytes, kind: int, line: int, pos: int) -> tuple[Place, int, int]:
-    """Decode what follows the first byte of an entry: its place, the line it leaves off at, and the offset behind it."""
+    """Decode what follows the first byte of an entry: its place, the line to go on from, and the offset behind it."""
     if kind == _NONE:
         return Place(), line, pos
     if kind == _NO_COLUMNS:

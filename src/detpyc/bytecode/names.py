@@ -5,10 +5,16 @@ Paths are with ``/`` on every system. Standard library only, Python 3.8 syntax.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, Optional
 
 CACHE = "__pycache__"
+# The optimization levels by what stands in a name.
+LEVELS = {"": 0, "1": 1, "2": 2}
+
 _OPTIMIZATION = "opt-"
+# With dots in it a tag is another tool's, as in test_it.cpython-312-pytest-8.3.4.pyc.
+_STEM = re.compile(r"(?P<module>.+)\.(?P<cache_tag>(?:cpython|pypy|graalpy)[\w-]*(?:\..*)?|[^.]*)", re.DOTALL)
 
 
 class PycName(NamedTuple):
@@ -16,7 +22,7 @@ class PycName(NamedTuple):
 
     Attributes:
         source: the path of its source.
-        cache_tag: e.g. ``cpython-312``; None for a pyc in the place of its source.
+        cache_tag: e.g. ``cpython-312``; None for a pyc in the place of its source, empty where there should be one.
         optimization: the level's text, e.g. ``1``; empty for level 0.
 
     """
@@ -54,5 +60,6 @@ def parse(path: str) -> PycName:
     rest, _, last = stem.rpartition(".")
     if last.startswith(_OPTIMIZATION) and "." in rest:
         stem, optimization = rest, last[len(_OPTIMIZATION) :]
-    module, _, cache_tag = stem.rpartition(".")
+    match = _STEM.fullmatch(stem)
+    module, cache_tag = match.group("module", "cache_tag") if match else (stem, "")
     return PycName("{}{}.py".format(parent, module), cache_tag, optimization)

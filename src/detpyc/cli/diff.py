@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, print_json
+from detpyc.cli.common import DONE, FOUND, add_command, print_json, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -43,13 +43,13 @@ def run(options: argparse.Namespace) -> int:
 def print_comparison(comparison: Comparison) -> None:
     """Print what is different, for people."""
     for name in comparison.only_a:
-        print(f"only in the first: {name}")
+        print(f"only in the first: {printable(name)}")
     for name in comparison.only_b:
-        print(f"only in the second: {name}")
+        print(f"only in the second: {printable(name)}")
     for name, differences in comparison.changed.items():
-        print(name)
+        print(printable(name))
         for difference in differences:
-            print(f"    {difference.kind}: {difference}")
+            print(f"    {difference.kind}: {printable(difference)}")
 
 
 def comparison_document(comparison: Comparison) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import DONE, add_command, print_json
-from detpyc.errors import DetpycError
+from detpyc.errors import BytecodeError, DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from detpyc.bytecode.header import PycHeader
     from detpyc.cli.common import Commands
     from detpyc.inspect import Code, Inspection
+
+_MAX_INDENT = 10
 
 
 def add(commands: Commands) -> None:
@@ -32,12 +34,11 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.inspect import inspect  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.reading import read_file  # noqa: PLC0415 - likewise
 
     try:
-        inspection = inspect(options.pyc.read_bytes())
-    except OSError as error:
-        raise DetpycError(f"{options.pyc}: cannot be read: {error.strerror}") from error
-    except DetpycError as error:
+        inspection = inspect(read_file(options.pyc))
+    except BytecodeError as error:
         raise DetpycError(f"{options.pyc}: {error}") from error
     if options.json:
         print_json(_document(inspection))
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"canonical: {'no' if inspection.differences else 'yes'}")
         for difference in inspection.differences:
             print(f"    {difference}")
-        _print_code(inspection.code, "")
+        for code in inspection.codes:
+            _print_code(code)
     return DONE
 
 
@@ -66,16 +68,16 @@ def _header(header: PycHeader) -> dict[str, object]:
     return values
 
 
-def _print_code(code: Code, indent: str) -> None:
-    path = f" of {code.path}" if not indent else ""
+def _print_code(code: Code) -> None:
+    indent = "    " * min(code.depth, _MAX_INDENT)
+    path = f" of {code.path}" if not code.depth else ""
     print(f"{indent}{code.name}{path}, line {code.integers['firstlineno']}, {code.size} bytes of instructions")
+    print(f"{indent}    flags: {code.flags}")
     for field, names in code.names.items():
         if names:
             print(f"{indent}    {field}: {', '.join(names)}")
     for index, constant in enumerate(code.constants):
         print(f"{indent}    constant {index}: {constant}")
-    for inner in code.codes:
-        _print_code(inner, indent + "    ")
 
 
 def _document(inspection: Inspection) -> dict[str, object]:
@@ -86,5 +88,5 @@ def _document(inspection: Inspection) -> dict[str, object]:
         "canonical-size": inspection.canonical_size,
         "canonical": not inspection.differences,
         "differences": [difference._asdict() for difference in inspection.differences],
-        "code": asdict(inspection.code),
+        "codes": [asdict(code) for code in inspection.codes],
     }

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json
+from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable
+from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -31,18 +32,22 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.normalize import normalize  # noqa: PLC0415 - as in the package's docstring
 
-    documents = []
+    documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
-        report = normalize(path, check=options.check)
+        try:
+            report = normalize(path, check=options.check)
+        except DetpycError as error:
+            documents.append({"path": str(path), "error": str(error)})
+            raise
         documents.append(asdict(report))
         if not options.json and not options.quiet:
             verb = "would be normalized" if options.check else "normalized"
-            print(f"{report.path}: {len(report.changed)} of {report.pycs} pycs {verb}")
+            print(f"{printable(report.path)}: {len(report.changed)} of {report.pycs} pycs {verb}")
             for name in report.changed if options.verbose or options.check else ():
-                print(f"    {name}")
+                print(f"    {printable(name)}")
             for name, reason in report.unsupported.items():
-                print(f"    left alone {name}: {reason}")
+                print(f"    left alone {printable(name)}: {reason}")
         status = FOUND if options.check and report.changed else DONE
         for name, reason in report.malformed.items():
             status = fail(f"{name}: {reason}")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, each_path, find_interpreters, print_json
+from detpyc.cli.common import (
+    DONE,
+    FOUND,
+    add_command,
+    add_jobs,
+    each_path,
+    find_interpreters,
+    print_json,
+    printable,
+)
+from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -51,11 +61,15 @@ def run(options: argparse.Namespace) -> int:
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
     given = find_interpreters(options.interpreter)
-    documents = []
+    documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
         is_wheel = path.suffix == ".whl" and not path.is_dir()
-        report = (verify_wheel if is_wheel else verify_tree)(path, given, jobs=options.jobs)
+        try:
+            report = (verify_wheel if is_wheel else verify_tree)(path, given, jobs=options.jobs)
+        except DetpycError as error:
+            documents.append({"path": str(path), "error": str(error)})
+            raise
         holds = not report.problems and not report.refused(allowed)
         documents.append(_document(report, holds=holds))
         if not options.json and not options.quiet:
@@ -70,14 +84,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(report: Report, shown: frozenset[Status]) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in report.counts().items() if number)
-    print(f"{report.path}: {counts or 'no pycs'}")
+    print(f"{printable(report.path)}: {counts or 'no pycs'}")
     for problem in report.problems:
-        print(f"    {problem}")
+        print(f"    {printable(problem)}")
     for finding in report.findings:
         if finding.status in shown:
-            print(f"    {finding.status.value}: {finding.pyc}")
+            print(f"    {finding.status.value}: {printable(finding.pyc)}")
             for reason in finding.reasons:
-                print(f"        {reason}")
+                print(f"        {printable(reason)}")
 
 
 def _document(report: Report, *, holds: bool) -> dict[str, object]:

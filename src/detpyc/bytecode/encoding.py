@@ -1,0 +1,152 @@
+"""What is different in how two payloads write the same values: flags, sharing, order, interning, type codes.
+
+Nothing of it changes what the code does. Standard library only, Python 3.8 syntax.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from detpyc.bytecode import describe, marshal
+from detpyc.bytecode.difference import ENCODING, Difference
+from detpyc.bytecode.values import digests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+UNUSED_FLAGS = "unused reference flags"
+SHARING = "sharing"
+SET_ORDER = "set order"
+INTERNING = "interning"
+TYPE_CODES = "type codes"
+REFERENCES = "reference numbers"
+
+_MAX_ELEMENTS = 8  # of a set that are shown
+
+
+def encoding_differences(a: bytes, b: bytes, version: tuple[int, int]) -> list[Difference]:
+    """Explain the differences in how two payloads write the values that stand in both.
+
+    Args:
+        a: a payload.
+        b: another, of the same version.
+        version: of the CPython that wrote them.
+
+    Returns:
+        One difference for each kind, with its first example and how many values there are that it concerns.
+
+    Raises:
+        BytecodeError: if one of them is not understood.
+
+    """
+    first, second = _Writing(a, version), _Writing(b, version)
+    both = [value for value in first.nodes_of if value in second.nodes_of]
+    found = []
+    for aspect, way in _WAYS.items():
+        differing = [value for value in both if way(first, value) != way(second, value)]
+        if aspect == SHARING:
+            differing.reverse()  # what contains others comes after them, and says more
+        if differing:
+            value = differing[0]
+            node = first.nodes_of[value][0]
+            if aspect == SET_ORDER:
+                a_shown, b_shown = _orders_shown(first, second, value)
+            else:
+                a_shown, b_shown = (_TOLD[aspect](way(each, value)) for each in (first, second))
+            what = describe.value(first.nodes, node)
+            found.append(Difference(ENCODING, aspect, first.where(node), what, a_shown, b_shown, len(differing)))
+    return found
+
+
+def _orders_shown(first: _Writing, second: _Writing, value: bytes) -> list[str]:
+    """Show the elements of a set in two orders, from the first that differs on."""
+    orders = [min(each.orders(value)) for each in (first, second)]
+    at = next((index for index, pair in enumerate(zip(*orders)) if pair[0] != pair[1]), 0)  # noqa: B905 - Python 3.8
+    shown = []
+    for each, order in zip((first, second), orders):  # noqa: B905 - Python 3.8
+        elements = [describe.value(each.nodes, each.nodes_of_any[item]) for item in order[at : at + _MAX_ELEMENTS]]
+        before, after = "..., " if at else "", ", ..." if at + _MAX_ELEMENTS < len(order) else ""
+        shown.append(before + ", ".join(elements) + after)
+    return shown
+
+
+class _Writing:
+    """How a payload writes its values: one node for each object that is written in full.
+
+    Attributes:
+        nodes: the payload's.
+        nodes_of: the objects that have a value, singletons aside, by its digest.
+        nodes_of_any: the last object of each value, singletons among them.
+
+    """
+
+    def __init__(self, payload: bytes, version: tuple[int, int]) -> None:
+        self.payload = payload
+        self.nodes = marshal.read_as_written(payload, version)
+        self.digests = digests(self.nodes)
+        self.occurrences = Counter(self.nodes.sequence)
+        self.nodes_of_any = {value: node for node, value in enumerate(self.digests)}
+        self.nodes_of: dict[bytes, list[int]] = {}
+        for node, kind in enumerate(self.nodes.kinds):
+            if kind != marshal.RAW and kind not in marshal.SINGLETONS:
+                self.nodes_of.setdefault(self.digests[node], []).append(node)
+
+    def type_code(self, node: int) -> int:
+        return self.payload[self.nodes.offsets[node]]
+
+    def flags(self, value: bytes) -> bool:
+        """Tell whether a value is somewhere flagged and never referenced."""
+        return any(
+            self.type_code(node) & marshal.FLAG_REF and self.occurrences[node] == 1 for node in self.nodes_of[value]
+        )
+
+    def times(self, value: bytes) -> int:
+        """Return how often a value is written in full."""
+        return len(self.nodes_of[value])
+
+    def orders(self, value: bytes) -> set[tuple[bytes, ...]]:
+        """Return the orders in which a set is written."""
+        nodes = self.nodes
+        if nodes.kinds[self.nodes_of[value][0]] not in marshal.SETS:
+            return set()
+        return {tuple(self.digests[child] for child in nodes.children[node]) for node in self.nodes_of[value]}
+
+    def interned(self, value: bytes) -> bool:
+        """Tell whether a text is somewhere written as interned."""
+        return any(self.type_code(node) & ~marshal.FLAG_REF in marshal.INTERNED for node in self.nodes_of[value])
+
+    def type_codes(self, value: bytes) -> set[int]:
+        """Return the type codes that a value is written with, flags and interning aside."""
+        codes = {self.type_code(node) & ~marshal.FLAG_REF for node in self.nodes_of[value]}
+        return {marshal.INTERNED.get(code, code) for code in codes}
+
+    def where(self, node: int) -> str:
+        """Name the code object that an object stands in."""
+        names = describe.names(self.nodes)
+        parents: dict[int, int] = {}
+        for parent, children in self.nodes.children.items():
+            for child in children:
+                parents.setdefault(child, parent)
+        while node in parents:
+            node = parents[node]
+            if node in names:
+                return names[node]
+        return ""
+
+
+# How a payload may write a value in one way or another, and how that is told.
+_WAYS: dict[str, Callable[[_Writing, bytes], Any]] = {
+    UNUSED_FLAGS: _Writing.flags,
+    SHARING: _Writing.times,
+    SET_ORDER: _Writing.orders,
+    INTERNING: _Writing.interned,
+    TYPE_CODES: _Writing.type_codes,
+}
+_TOLD: dict[str, Callable[[Any], str]] = {
+    UNUSED_FLAGS: lambda flags: "flagged and never referenced" if flags else "not flagged, or referenced",
+    SHARING: lambda times: "written once and shared" if times == 1 else "written {} times".format(times),
+    INTERNING: lambda interned: "interned" if interned else "not interned",
+    TYPE_CODES: lambda codes: ", ".join(repr(chr(code)) for code in sorted(codes)),
+}
