@@ -70,6 +70,13 @@ def demo(session: nox.Session) -> None:
     session.log("Both wheels are the same, bit for bit.")
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure detpyc against what it replaces; takes about an hour."""
+    session.install(".", *dependencies("bench"))
+    session.run("python", str(ROOT / "benchmarks" / "run.py"), *session.posargs)
+
+
 def dependencies(group: str) -> tuple[str, ...]:
     """Return a dependency group's requirements: pip itself reads them from 25.1 on only."""
     return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), group)

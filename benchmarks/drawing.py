@@ -1,0 +1,43 @@
+"""Draw the results of a benchmark as an SVG: each figure as a bar, as a share of what it may be."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.sax.saxutils import escape
+
+WIDTH, ROW, LEFT, UNIT = 960, 26, 470, 280
+HELD, MISSED = "#2f7d4f", "#b3432b"
+
+
+def draw(document: dict[str, Any]) -> str:
+    """Return the picture of a run's results.
+
+    Args:
+        document: as it is written to ``results.json``.
+
+    """
+    results = document["results"]
+    height = ROW * (len(results) + 3)
+    title = f"CPython {document['python']}, {document['machine']}, {document['date']}. Shorter is better; the line is the bar."
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" style="font: 12px sans-serif">',
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        f'<text x="10" y="20">{escape(title)}</text>',
+    ]
+    for index, result in enumerate(results):
+        y = ROW * (index + 1.5)
+        share = result["median"] / result["bar"]
+        length = min(share, (WIDTH - LEFT - 80) / UNIT) * UNIT
+        colour = HELD if share <= 1 else MISSED
+        label = escape(f"{result['name']} ({result['on']})" if result["on"] else result["name"])
+        figure = f"{result['median']:.3g} {result['unit']}".strip()
+        parts += [
+            f'<text x="{LEFT - 8}" y="{y + 12}" text-anchor="end">{label}</text>',
+            f'<rect x="{LEFT}" y="{y}" width="{length:.0f}" height="16" fill="{colour}"/>',
+            f'<text x="{LEFT + length + 5:.0f}" y="{y + 12}">{figure}</text>',
+        ]
+    bottom = ROW * (len(results) + 1.6)
+    parts.append(
+        f'<line x1="{LEFT + UNIT}" y1="{ROW}" x2="{LEFT + UNIT}" y2="{bottom}" stroke="black" stroke-dasharray="3"/>'
+    )
+    return "\n".join([*parts, "</svg>", ""])
