@@ -6,6 +6,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 WIDTH, ROW, LEFT, UNIT = 960, 26, 470, 280
+STYLE = "font: 12px sans-serif"
 HELD, MISSED = "#2f7d4f", "#b3432b"
 
 
@@ -18,9 +19,10 @@ def draw(document: dict[str, Any]) -> str:
     """
     results = document["results"]
     height = ROW * (len(results) + 3)
-    title = f"CPython {document['python']}, {document['machine']}, {document['date']}. Shorter is better; the line is the bar."
+    circumstances = f"CPython {document['python']}, {document['machine']}, {document['date']}"
+    title = f"{circumstances}. Shorter is better; the line is the bar."
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" style="font: 12px sans-serif">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" style="{STYLE}">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="10" y="20">{escape(title)}</text>',
     ]
