@@ -20,6 +20,7 @@ _MAX_DEPTH = 4
 _MAX_ITEMS = 8
 _MAX_SORTED = 64  # elements of a set that are put in order for the reader
 _MAX_DIGITS = 64  # 15-bit digits of an integer
+_ENDS = 4  # digits at either end of a longer one
 
 _CO_OPTIMIZED = 0x1  # of functions, not of classes and modules
 # Include/cpython/code.h; what depends on the version (the __future__ flags) is shown as a number.
@@ -149,17 +150,17 @@ def _leaf(nodes: Nodes, node: int, kind: int) -> str:
 
 def _long(encoding: bytes) -> str:
     (count,) = _I32.unpack(encoding[1:5])
-    digits = [digit for (digit,) in _U16.iter_unpack(encoding[5:])]
-    sign = "-" if count < 0 else ""
+    count, sign = abs(count), "-" if count < 0 else ""
     # In hexadecimal, as converting to decimal takes quadratic time.
-    if len(digits) <= _MAX_DIGITS:
-        return sign + hex(_magnitude(digits))
-    first, last = _magnitude(digits[-4:]), _magnitude(digits[:4])
-    return "{}{:#x}...{:x}, {} bits".format(sign, first, last, 15 * (len(digits) - 4) + first.bit_length())
+    if count <= _MAX_DIGITS:
+        return sign + hex(_magnitude(encoding[5:]))
+    first, last = _magnitude(encoding[-2 * _ENDS :]), _magnitude(encoding[5 : 5 + 2 * _ENDS])
+    return "{}{:#x}...{:x}, {} bits".format(sign, first, last, 15 * (count - _ENDS) + first.bit_length())
 
 
-def _magnitude(digits: list[int]) -> int:
-    return sum(digit << 15 * place for place, digit in enumerate(digits))
+def _magnitude(digits: bytes) -> int:
+    """Return the number that 15-bit digits make."""
+    return sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
 
 
 def _container(nodes: Nodes, node: int, room: int, depth: int) -> str:

@@ -11,7 +11,12 @@ import sys
 LARGEST = 255  # above are those that only the compiler sees
 
 # Not in any table: dis has it in its code, as _get_name_info's and get_instructions' callers do.
-NAME_SHIFTS = {"LOAD_GLOBAL": ((3, 11), 1), "LOAD_ATTR": ((3, 12), 1), "LOAD_SUPER_ATTR": ((3, 12), 2)}
+NAME_SHIFTS = {
+    "LOAD_GLOBAL": ((3, 11), 1),
+    "LOAD_ATTR": ((3, 12), 1),
+    "LOAD_SUPER_ATTR": ((3, 12), 2),
+    "IMPORT_NAME": ((3, 15), 2),
+}
 REFERS = (("constant", opcode.hasconst), ("name", opcode.hasname), ("local", opcode.haslocal), ("free", opcode.hasfree))
 
 
