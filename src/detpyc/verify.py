@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,12 @@ from detpyc.judge import Finding, Judge, Pyc, Status
 from detpyc.provenance import Provenance
 from detpyc.reading import open_wheel, read_file, read_member
 from detpyc.settings import SOURCELESS, select
+from detpyc.sources import open_sources
 from detpyc.wheel import record
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
@@ -61,6 +63,7 @@ def verify_wheel(
     path: str | os.PathLike[str],
     given: Sequence[Interpreter] = (),
     *,
+    sources: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
 ) -> Report:
@@ -71,6 +74,7 @@ def verify_wheel(
     Args:
         path: of the wheel.
         given: interpreters to use, each for the pycs of its version; others are searched for.
+        sources: a source distribution or a wheel that has the sources which this one lacks.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
 
@@ -83,10 +87,12 @@ def verify_wheel(
     """
     path = Path(path)
     judge = Judge(given, jobs, time_limit)
-    with open_wheel(path) as wheel:
+    with ExitStack() as stack:
+        wheel = stack.enter_context(open_wheel(path))
+        elsewhere = {} if sources is None else open_sources(Path(sources), stack)
         problems = list(wheel.problems)
         recorded = _recorded(wheel, problems)
-        findings = judge.judge(_wheel_pycs(wheel, recorded))
+        findings = judge.judge(_wheel_pycs(wheel, recorded, elsewhere))
         if recorded is not None:
             problems += _contradictions(wheel, recorded, findings)
             problems += (f"provenance tells of another release than compiled {pyc}" for pyc in judge.contradicted)
@@ -105,8 +111,13 @@ def _recorded(wheel: Wheel, problems: list[str]) -> Provenance | None:
         return None
 
 
-def _wheel_pycs(wheel: Wheel, recorded: Provenance | None) -> Iterator[Pyc]:
-    """Give every pyc in a wheel, those among them that are not installed as modules."""
+def _wheel_pycs(
+    wheel: Wheel, recorded: Provenance | None, elsewhere: Mapping[str, Callable[[], bytes]]
+) -> Iterator[Pyc]:
+    """Give every pyc in a wheel, those among them that are not installed as modules.
+
+    What has no source in the wheel may have one elsewhere, under the path that it would have when installed.
+    """
     members = wheel.archive.members
     slots = _slots(recorded)
     for member in sorted(members):
@@ -115,20 +126,29 @@ def _wheel_pycs(wheel: Wheel, recorded: Provenance | None) -> Iterator[Pyc]:
         path = wheel.importable_path(member) or member
         name = names.parse(path)
         source = member[: len(member) - len(path)] + name.source
+        slot = slots.get((name.cache_tag, name.optimization))
+        if slot is not None and name.cache_tag is None:
+            name = name._replace(optimization=str(slot.optimize or ""))
         yield Pyc(
             member,
             name,
             partial(read_member, wheel, member),
-            partial(read_member, wheel, source) if source in members else None,
-            recorded=slots.get((name.cache_tag, name.optimization)),
+            partial(read_member, wheel, source) if source in members else elsewhere.get(name.source),
+            recorded=slot,
             in_wheel=True,
         )
 
 
 def _slots(recorded: Provenance | None) -> dict[tuple[str | None, str], Bytecode]:
-    """Return what provenance tells for each cache tag and optimization level, as pycs' names have them."""
+    """Return what provenance tells for each cache tag and optimization level, as pycs' names have them.
+
+    The name of a pyc in its source's place has neither.
+    """
     bytecode = recorded.bytecode if recorded is not None else ()
-    return {(each.cache_tag, str(each.optimize or "")): each for each in bytecode}
+    return {
+        (None, "") if each.layout == SOURCELESS else (each.cache_tag, str(each.optimize or "")): each
+        for each in bytecode
+    }
 
 
 def _contradictions(wheel: Wheel, recorded: Provenance, findings: Sequence[Finding]) -> Iterator[str]:

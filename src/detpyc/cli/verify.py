@@ -46,6 +46,12 @@ def add(commands: Commands) -> None:
         help="compile with it what is of its version, and take it to be the one that compiled it; may be given several"
         " times (default: the release that a wheel's provenance names, or whatever is found)",
     )
+    parser.add_argument(
+        "--sources",
+        type=Path,
+        metavar="SDIST_OR_WHEEL",
+        help="where the sources are that wheels lack, as sourceless ones do",
+    )
     parser.add_argument("--strict", action="store_true", help="let only identical pycs pass")
     parser.add_argument(
         "--allow", action="append", default=[], choices=_STATUSES, metavar="STATUS", help="let a status pass as well"
@@ -66,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
     def verify(path: Path) -> int:
         is_wheel = path.suffix == ".whl" and not path.is_dir()
         try:
-            report = (verify_wheel if is_wheel else verify_tree)(path, given, jobs=options.jobs)
+            if is_wheel:
+                report = verify_wheel(path, given, sources=options.sources, jobs=options.jobs)
+            else:
+                report = verify_tree(path, given, jobs=options.jobs)
         except DetpycError as error:
             documents.append({"path": str(path), "error": str(error)})
             raise

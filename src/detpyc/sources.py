@@ -1,0 +1,70 @@
+"""Sources that do not lie beside their pycs: those of a sourceless wheel, in a source distribution or another wheel."""
+
+from __future__ import annotations
+
+import tarfile
+from functools import partial
+from typing import TYPE_CHECKING
+
+from detpyc.errors import DetpycError
+from detpyc.reading import MAX_SIZE, open_regular, open_wheel, read_member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from detpyc.wheel.distribution import Wheel
+
+# Where the packages of a source distribution lie, below its one directory; the first that has a file is meant.
+_ROOTS = ("", "src/", "lib/")
+
+
+def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]:
+    """Open a source distribution or a wheel for the sources in it.
+
+    Args:
+        path: of a ``.tar.gz`` or a ``.whl``.
+        stack: closes it.
+
+    Returns:
+        By the path that each source has when it is installed, e.g. ``package/module.py``, what reads it.
+
+    Raises:
+        DetpycError: if it is neither, or cannot be read.
+
+    """
+    if path.suffix == ".whl":
+        return _in_wheel(stack.enter_context(open_wheel(path)))
+    stream = stack.enter_context(open_regular(path))
+    try:
+        archive = stack.enter_context(tarfile.open(fileobj=stream))  # noqa: SIM115 - the stack closes it
+        members = {member.name: member for member in archive if member.isfile() and member.size <= MAX_SIZE}
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise DetpycError(f"{path}: is no wheel and no source distribution: {error}") from error
+    return _in_sdist(path, archive, members)
+
+
+def _in_wheel(wheel: Wheel) -> dict[str, Callable[[], bytes]]:
+    paths = {name: wheel.importable_path(name) for name in wheel.archive.members}
+    return {path: partial(read_member, wheel, name) for name, path in paths.items() if path and path.endswith(".py")}
+
+
+def _in_sdist(
+    path: Path, archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo]
+) -> dict[str, Callable[[], bytes]]:
+    found: dict[str, Callable[[], bytes]] = {}
+    for root in _ROOTS:
+        for name, member in members.items():
+            inside = name.partition("/")[2]
+            if inside.startswith(root) and inside.endswith(".py"):
+                found.setdefault(inside.removeprefix(root), partial(_extract, path, archive, member))
+    return found
+
+
+def _extract(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    try:
+        stream = archive.extractfile(member)
+        return b"" if stream is None else stream.read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DetpycError(f"{path}: {member.name} cannot be read: {error}") from error
