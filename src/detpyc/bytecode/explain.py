@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NOTHING = "nothing"
+# Told after what the code does; an edit changes these in many functions at once.
+_LOCATIONS = frozenset({"firstlineno", "line", "columns", "line table"})
 _MAX_BYTES = 24  # that are shown
 
 
@@ -39,8 +41,8 @@ def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes | Non
         opcodes: that version's opcodes by number, for instructions to be named; else they are shown in numbers.
 
     Returns:
-        The differences: first those of path and code, in the order of the code objects, then those of encoding. Empty
-        only if the payloads are equal. The code is the same if none is of kind CODE.
+        The differences: those of the path, of the code in the order of the code objects, with lines and columns at the
+        end, and of the encoding. Empty only if the payloads are equal. The code is the same if none is of kind CODE.
 
     Raises:
         BytecodeError: if one of them is not understood.
@@ -90,7 +92,8 @@ class _Comparison:
             shown = describe.value(self.a, path_a), describe.value(self.b, path_b)
             found.append(Difference(PATH, "recorded path", "", "", *shown))
         if not self.same(a, b):
-            found += list(self.in_code(a, b)) or [self.as_a_whole(a, b)]
+            in_code = list(self.in_code(a, b)) or [self.as_a_whole(a, b)]
+            found += sorted(in_code, key=lambda difference: difference.aspect in _LOCATIONS)
         return found
 
     def same(self, a: int, b: int) -> bool:

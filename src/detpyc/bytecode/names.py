@@ -14,7 +14,7 @@ LEVELS = {"": 0, "1": 1, "2": 2}
 
 _OPTIMIZATION = "opt-"
 # With dots in it a tag is another tool's, as in test_it.cpython-312-pytest-8.3.4.pyc.
-_STEM = re.compile(r"(?P<module>.+)\.(?P<cache_tag>(?:cpython|pypy|graalpy)[\w-]*(?:\..*)?|[^.]*)", re.DOTALL)
+_TAGGED = re.compile(r"(?P<module>.+)\.(?P<cache_tag>(?:cpython|pypy|graalpy)[\w-]*(?:\..*)?)", re.DOTALL)
 
 
 class PycName(NamedTuple):
@@ -60,6 +60,9 @@ def parse(path: str) -> PycName:
     rest, _, last = stem.rpartition(".")
     if last.startswith(_OPTIMIZATION) and "." in rest:
         stem, optimization = rest, last[len(_OPTIMIZATION) :]
-    match = _STEM.fullmatch(stem)
-    module, cache_tag = match.group("module", "cache_tag") if match else (stem, "")
+    match = _TAGGED.fullmatch(stem)
+    if match:
+        module, cache_tag = match.group("module", "cache_tag")
+    else:
+        module, _, cache_tag = stem.rpartition(".") if "." in stem else (stem, "", "")
     return PycName("{}{}.py".format(parent, module), cache_tag, optimization)

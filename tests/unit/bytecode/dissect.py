@@ -1,8 +1,8 @@
 """Compile a source and say what this interpreter's own ``dis`` makes of it.
 
 Run as ``INTERPRETER -I -S -B dissect.py`` with the source on standard input: standard library only, Python 3.8 syntax.
-The answer is JSON on standard output: the marshalled payload in base64, and of each code object, from the module's on and each before those
-in it:
+The answer is JSON on standard output: the marshalled payload in base64, and of each code object, from the module's on
+and each before those in it:
 
     lines          [offset, line] where another line begins
     positions      [offset, line, end line, column, end column] of each instruction; none before 3.11
