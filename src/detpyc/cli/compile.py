@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,9 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile import choose_interpreters  # noqa: PLC0415 - as in the package's docstring
+    from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
+
+    from detpyc.byte_compile import choose_interpreters  # noqa: PLC0415
     from detpyc.settings import Settings  # noqa: PLC0415
     from detpyc.tree import Options, byte_compile_tree  # noqa: PLC0415
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +80,8 @@ def _print_code(code: Code) -> None:
 
 
 def _document(inspection: Inspection) -> dict[str, object]:
+    from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
+
     return {
         "format": 1,
         "header": _header(inspection.header),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,9 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.normalize import normalize  # noqa: PLC0415 - as in the package's docstring
+    from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
+
+    from detpyc.normalize import normalize  # noqa: PLC0415
 
     documents: list[dict[str, object]] = []
 
