@@ -1,0 +1,157 @@
+"""The command line: what it takes, and the status with which it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+import wheels
+from detpyc import __version__, cli
+from detpyc.compilation import interpreters
+from detpyc.compilation.interpreters import Interpreter
+from detpyc.errors import DetpycError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+COMMANDS = ["wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters"]
+
+
+def ended(*arguments: str) -> int:
+    """Run argparse to where it ends the process, and return the status."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended("--version") == 0
+    assert capsys.readouterr() == (f"detpyc {__version__}\n", "")
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended("--help") == 0
+    output, _ = capsys.readouterr()
+    assert [name for name in COMMANDS if f"\n    {name}" not in output] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_have_some_options_in_common(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(command, "--help") == 0
+    output, _ = capsys.readouterr()
+    assert all(option in output for option in ("--json", "-q, --quiet", "-v, --verbose"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["nothing"], "invalid choice: 'nothing'"),
+        (["wheel"], "the following arguments are required: WHEEL"),
+        (["wheel", "--inter", "3.12", "x.whl"], "unrecognized arguments: --inter"),
+        (["wheel", "--jobs", "-1", "x.whl"], "must be at least 1"),
+        (["interpreters", "-q", "-v"], "not allowed with argument"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(*arguments) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("usage: detpyc")
+    assert words in errors
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Have something happen in the middle of a command."""
+
+    def arrange(event: Callable[[], object]) -> None:
+        monkeypatch.setattr(interpreters, "find_all", event)
+
+    return arrange
+
+
+def fail_with(error: BaseException) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (fail_with(DetpycError("pkg/x.whl: is no wheel")), "detpyc: pkg/x.whl: is no wheel\n"),
+        (fail_with(KeyboardInterrupt()), "detpyc: interrupted; what was not finished is as it was\n"),
+        (lambda: signal.raise_signal(signal.SIGTERM), "detpyc: terminated; what was not finished is as it was\n"),
+    ],
+)
+def test_what_ends_a_command(
+    interrupted: Callable[[Callable[[], object]], None],
+    event: Callable[[], object],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupted(event)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["interpreters"]) == 2
+    assert capsys.readouterr() == ("", message)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_reader_that_has_gone(
+    interrupted: Callable[[Callable[[], object]], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # so that it comes back
+    interrupted(fail_with(BrokenPipeError()))
+    assert cli.main(["interpreters"]) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_our_own_mistakes_are_not_hidden(interrupted: Callable[[Callable[[], object]], None]) -> None:
+    interrupted(fail_with(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["interpreters"])
+
+
+FOUND = [
+    Interpreter("/usr/bin/python3.13", "cpython", "3.13.5", "cpython-313", 3571),
+    Interpreter("/opt/pypy/bin/python", "pypy", "3.10.14", "pypy310", 336),
+]
+
+
+def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    assert cli.main(["interpreters"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "RELEASE  CACHE TAG    MAGIC  PATH",
+        "3.13.5   cpython-313  3571   /usr/bin/python3.13",
+        "3.10.14  pypy310      336    /opt/pypy/bin/python  not supported",
+    ]
+    assert cli.main(["interpreters", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["interpreters"]
+    assert (first["supported"], first["problem"]) == (True, None)
+    assert (second["supported"], second["problem"]) == (False, FOUND[1].problem)
+
+
+def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(interpreters, "find_all", list)
+    assert cli.main(["interpreters"]) == 0
+    assert capsys.readouterr().out == "RELEASE  CACHE TAG  MAGIC  PATH\n"
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--check"], 1)])
+def test_wheel(tmp_path: Path, options: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    path = wheels.build(tmp_path)
+    before = path.read_bytes()
+    assert cli.main(["wheel", str(path), *options]) == status
+    assert (path.read_bytes() == before) is bool(status)
+    assert capsys.readouterr().out.startswith(f"{path.name}: {'would change' if status else '2 modules byte-compiled'}")
