@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
 TIME_LIMIT = 300.0  # seconds for one source; the largest real ones take a few
+
+_TAIL = 1 << 16  # bytes of what a worker complains of that are kept
+_PATIENCE = 1.0  # seconds to wait for the rest of it, if something that the worker has started keeps the pipe open
 
 T = TypeVar("T")
 
@@ -217,7 +219,7 @@ class _Worker:
         self.pool = pool
         self.timed_out = False
         self.deadline = time.monotonic() + START_LIMIT
-        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - __exit__ closes it; a pipe that nobody reads could fill up
+        self.complaints = _Listener()
 
     def __enter__(self) -> Self:
         with self.pool.lock:
@@ -228,13 +230,14 @@ class _Worker:
                     command(self.interpreter.path),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=self.stderr,
+                    stderr=self.complaints.end,
                     env=environment(),
                     start_new_session=True,
                 )
             except OSError as error:
-                self.stderr.close()
                 raise InterpreterError(f"{self.interpreter.path}: cannot be run: {error.strerror}") from error
+            finally:
+                self.complaints.start()
             self.pool.workers.add(self)
         try:
             self.greet()
@@ -250,7 +253,6 @@ class _Worker:
         self.kill()
         with self.process:  # closes its pipes and waits for it
             pass
-        self.stderr.close()
 
     def kill(self) -> None:
         """End the process and those it has started: behind a shell script, it is the script's child that works."""
@@ -272,7 +274,10 @@ class _Worker:
         answer = self.answer_to(None)
         if answer is None:
             raise InterpreterError(f"{self.interpreter.path}: {self.obituary()}")
-        found = described(self.interpreter.path, answer)
+        try:
+            found = described(self.interpreter.path, answer)
+        except ValueError as error:
+            raise InterpreterError(f"{self.interpreter.path}: is no Python: it did not answer as one") from error
         if found != self.interpreter:
             raise InterpreterError(
                 f"{found.path}: was CPython {self.interpreter.release}, is now {found.implementation} {found.release}"
@@ -285,13 +290,14 @@ class _Worker:
         self.deadline = math.inf
         if answer is None:
             return Failed(self.obituary())
-        match answer:
-            case [worker.COMPILED, source_hash, *payloads] if len(payloads) == len(levels):
-                return Compiled(source_hash, tuple(payloads))
-            case [worker.REFUSED, error, message]:
-                return Refused(error.decode(), message.decode())
-            case [worker.UNFAITHFUL, reason]:
-                return Failed(reason.decode())
+        with suppress(UnicodeDecodeError):
+            match answer:
+                case [worker.COMPILED, source_hash, *payloads] if len(payloads) == len(levels):
+                    return Compiled(source_hash, tuple(payloads))
+                case [worker.REFUSED, error, message]:
+                    return Refused(error.decode(), message.decode())
+                case [worker.UNFAITHFUL, reason]:
+                    return Failed(reason.decode())
         return Failed(f"{self.interpreter.path} gave an answer that makes no sense: {answer!r:.100}")
 
     def answer_to(self, request: list[bytes] | None) -> list[bytes] | None:
@@ -311,6 +317,41 @@ class _Worker:
             return f"{self.interpreter.path} did not answer in time, and was ended"
         self.kill()  # it may have closed its pipe and live on
         status = self.process.wait()
-        self.stderr.seek(0)
-        cause = f"with signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-        return f"{self.interpreter.path} ended {cause}{indented(self.stderr.read())}"
+        cause = f"with signal {_signal_name(-status)}" if status < 0 else f"with status {status}"
+        return f"{self.interpreter.path} ended {cause}{indented(self.complaints.heard())}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return str(number)
+
+
+class _Listener:
+    """What a process says on standard error, or the end of it: a pipe that nobody reads could fill up.
+
+    Attributes:
+        end: the end of the pipe that is the process's; `start` closes ours.
+
+    """
+
+    def __init__(self) -> None:
+        self.ours, self.end = os.pipe()
+        self.tail = b""
+        self.thread = threading.Thread(target=self.listen, name="detpyc-listener", daemon=True)
+
+    def start(self) -> None:
+        """Listen, now that the process has its end."""
+        os.close(self.end)
+        self.thread.start()
+
+    def listen(self) -> None:
+        with open(self.ours, "rb", buffering=0) as stream:  # noqa: PTH123 - it is no path
+            while chunk := stream.read(_TAIL):
+                self.tail = (self.tail + chunk)[-_TAIL:]
+
+    def heard(self) -> bytes:
+        """Return what was said, when the process has ended."""
+        self.thread.join(_PATIENCE)
+        return self.tail

@@ -178,9 +178,13 @@ def find(request: str) -> Interpreter:
         return running
     minor = ".".join(release.split(".")[:2])
     for candidates in _candidates(minor):
-        fitting = [found for found in _describe_all(candidates) if found.problem is None and found.satisfies(release)]
+        fitting = [
+            found
+            for found in _describe_all(candidates)
+            if found.implementation == "cpython" and found.satisfies(release)
+        ]
         if fitting:
-            return max(fitting, key=lambda found: Version(found.release))
+            return supported(max(fitting, key=lambda found: (found.problem is None, Version(found.release))))
     raise InterpreterError(f'no interpreter for "{request}"; found are:{_listing()}\n{_way_out(release)}')
 
 

@@ -158,6 +158,8 @@ class Archive:
 
     def _data_offset(self, info: zipfile.ZipInfo) -> int:
         """Find where a member's data start, holding its local header against the directory."""
+        if info.header_offset < 0:
+            raise WheelError(f"{info.filename}: would start before the archive does; the archive is damaged")
         self.stream.seek(info.header_offset)
         header = self.stream.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):
@@ -251,6 +253,8 @@ def _name_problems(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name}: starts with a drive"
         elif not {"", ".", ".."}.isdisjoint(parts):
             yield f"{name}: has an empty, '.' or '..' part"
+        elif info.filename != name:  # which zipfile takes from an extra field (4.6.9) since Python 3.12
+            yield f"{name}: is named {info.filename!r} in an extra field; unpackers would disagree"
         # Letter case, and how accents are composed, do not tell files apart on every file system.
         key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.removesuffix("/")).casefold())
         if key in seen:

@@ -119,7 +119,9 @@ class Wheel:
             if entry.path in self.record:
                 yield f"RECORD lists {entry.path} twice"
             self.record[entry.path] = entry
-        files = {name for name, member in members.items() if not member.is_directory}
+        # PEP 427 has it that RECORD does not list the signatures, which are made of it.
+        signatures = {f"{self.dist_info}/{name}" for name in _SIGNATURES} - self.record.keys()
+        files = {name for name, member in members.items() if not member.is_directory} - signatures
         yield from (f"RECORD lists {path}, which is not in the wheel" for path in self.record if path not in files)
         yield from (f"RECORD does not list {name}" for name in files if name not in self.record)
         for name in files & self.record.keys():

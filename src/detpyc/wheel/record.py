@@ -79,12 +79,15 @@ class RecordEntry:
             ValueError: if PEP 427 does not allow it or this Python does not know it.
 
         """
-        if self.hash_name in _TOO_WEAK:
+        if self.hash_name.lower() in _TOO_WEAK:
             raise ValueError(f"has a {self.hash_name} hash, and PEP 427 wants sha256 or better")
         try:
-            return hashlib.new(self.hash_name)
+            hasher = hashlib.new(self.hash_name)
         except ValueError:
-            raise ValueError(f"has a hash of the unknown kind {self.hash_name!r}") from None
+            hasher = None
+        if hasher is None or not hasher.digest_size:  # SHAKE's digests have any size, and so prove nothing
+            raise ValueError(f"has a hash of the unknown kind {self.hash_name!r}")
+        return hasher
 
 
 def encode_digest(digest: bytes) -> str:
@@ -119,5 +122,9 @@ def parse(data: bytes) -> list[RecordEntry]:
 def serialize(entries: Iterable[RecordEntry]) -> bytes:
     """Write a RECORD; its lines end in a newline on every system."""
     stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(entry.to_row() for entry in entries)
+    writer = csv.writer(stream, lineterminator="\n")
+    # Before 3.13, csv does not quote a carriage return unless it ends the lines, and its reader would end a line there.
+    quoting_writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for entry in entries:
+        (quoting_writer if "\r" in entry.path else writer).writerow(entry.to_row())
     return stream.getvalue().encode("utf-8")

@@ -213,7 +213,6 @@ def test_missing_interpreter_is_told_with_what_is_there(there_are: object, reque
     assert last == advice
 
 
-@pytest.mark.xfail(reason="the advice is to install what is there already")
 def test_release_that_is_there_but_not_supported(there_are: object) -> None:
     there_are([cpython("3.7.17", "/usr/bin/python3.7")])
     with pytest.raises(InterpreterError, match=r"3\.8 to 3\.15 are supported"):
