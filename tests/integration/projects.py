@@ -80,7 +80,7 @@ def pyc_of(source: str, level: int = 0) -> str:
 
 
 def constants() -> Project:
-    old = ("__init__", "lambdas", "nested", "numbers", "sets", "texts")
+    old = ("__init__", "lambdas", "letters", "nested", "numbers", "sets", "texts")
     new = sorted(NEW_SYNTAX)
     compiled = [*old, *(name for name in new if sys.version_info >= NEW_SYNTAX[name])]
     skipped = [name for name in new if name not in compiled]
@@ -245,7 +245,12 @@ def build(
 
 
 def run(
-    command: Sequence[str], *, cwd: Path | None = None, umask: int = -1, variables: Mapping[str, str] = {}
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    umask: int = -1,
+    variables: Mapping[str, str] = {},
+    request: str = "",
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
@@ -253,15 +258,15 @@ def run(
         cwd=cwd,
         env=environment(**variables),
         umask=umask,
-        stdin=subprocess.DEVNULL,
+        input=request,
         capture_output=True,
         encoding="utf-8",
         errors="backslashreplace",
     )
 
 
-def check_run(command: Sequence[str], *, cwd: Path | None = None, variables: Mapping[str, str] = {}) -> str:
-    done = run(command, cwd=cwd, variables=variables)
+def check_run(command: Sequence[str], *, variables: Mapping[str, str] = {}, request: str = "") -> str:
+    done = run(command, variables=variables, request=request)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

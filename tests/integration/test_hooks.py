@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import marshal
@@ -116,6 +117,24 @@ def test_conditions_can_matter(places: list[Path]) -> None:
     assert len({Path(str(pyc)).read_bytes() for pyc in stock}) == 3
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="CPython interns every letter of Latin-1 at its start")
+def test_number_of_jobs_can_matter() -> None:
+    """With one job, the largest source of hatch-constants is compiled before another that it changes the bytes of."""
+    package = TEST_PROJECTS / "hatch-constants" / "src" / "hatch_constants"
+    largest, *_ = sorted(package.glob("*.py"), key=lambda path: path.stat().st_size, reverse=True)
+    assert largest.name == "letters.py"
+    sources = [(name, (package / name).read_bytes()) for name in ("letters.py", "texts.py")]
+    assert compiled_in_order(sources)["texts.py"] != compiled_in_order(sources[1:])["texts.py"]
+
+
+def compiled_in_order(sources: list[tuple[str, bytes]]) -> dict[str, str]:
+    """Return what one process of its own makes of sources, one after the other."""
+    request = json.dumps([(name, base64.b64encode(source).decode()) for name, source in sources])
+    states = Path(__file__).with_name("states.py")
+    answer = check_run([sys.executable, "-S", "-B", str(states), "compile", "in-order"], request=request)
+    return dict(zip((name for name, _ in sources), json.loads(answer), strict=True))
+
+
 @each_project
 def test_builds_to_one_wheel(project: Project, places: list[Path]) -> None:
     results = []
@@ -214,6 +233,18 @@ def test_edited_source_is_not_looked_at(tmp_path: Path) -> None:
     change(site / "hatch_src" / "__init__.py", ANSWER, EDITED)
     imported = import_modules(site, BY_NAME["hatch-src"].modules)
     assert (imported.answer, imported.written) == ("42", set())
+
+
+@pytest.mark.parametrize("name", ["hatch-src", "pdm-src"])
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_file_mode_stays_as_the_backend_left_it(name: str, umask: int, tmp_path: Path) -> None:
+    project = copy_project(name, tmp_path)
+    conditions = Conditions(umask=umask)
+    built = build(project, tmp_path / "with", conditions=conditions).artifact
+    remove_table(project)
+    without = build(project, tmp_path / "without", conditions=conditions).artifact
+    assert built.stat().st_size > without.stat().st_size
+    assert built.stat().st_mode == without.stat().st_mode
 
 
 @pytest.mark.parametrize(("options", "level"), [((), 0), (("-O",), 1), (("-OO",), 2)])

@@ -1,4 +1,4 @@
-from hatch_constants import lambdas, nested, numbers, sets, texts
+from hatch_constants import lambdas, letters, nested, numbers, sets, texts
 
 ANSWER = 42
 
@@ -10,4 +10,5 @@ def answer():
     assert numbers.check()
     assert texts.check()
     assert lambdas.check()
+    assert letters.check()
     return ANSWER

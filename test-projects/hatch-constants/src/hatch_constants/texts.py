@@ -1,7 +1,7 @@
 """Strings that are interned and that are not; short and long ones; outside ASCII; bytes."""
 
 NAMES = ("zebra", "check", "one_character", "_", "A1")
-CHARACTERS = ("-", " ", ".", "\n", "a", "Z", "é", "ß", "\xff", "\u0100", "\0", "")
+CHARACTERS = ("-", " ", ".", "\n", "a", "Z", "å", "ä", "ö", "é", "ß", "ø", "\xff", "\u0100", "\0", "")
 TEXTS = ("two words", "a-b", "na\u00efve", "naïve", "Größe", "数学", "🐍", "e\u0301", "\ud800", "\udcff", "\U0010ffff")
 LONG = "Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. "
 LONG_NAME = "abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_"
