@@ -20,6 +20,8 @@ import functools
 import importlib
 import os
 import sys
+import tempfile
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,13 +29,14 @@ from detpyc.errors import DetpycError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
 LOCATION = "tool.detpyc"
 _BACKEND, _PATH = "build-backend", "backend-path"
+_BACKEND_KEY, _PATH_KEY = f"{LOCATION}.{_BACKEND}", f"{LOCATION}.{_PATH}"
 _OWN_PREFIX = "detpyc."
-_OWN_NAME = "detpyc.backend"
 
-# All that PEP 517 and PEP 660 define but build_wheel. A frontend asks which of them a backend has.
+# All hooks of PEP 517 and PEP 660 but build_wheel. A frontend asks which of them a backend has.
 _PASSED_THROUGH = frozenset(
     {
         "build_editable",
@@ -45,6 +48,8 @@ _PASSED_THROUGH = frozenset(
         "prepare_metadata_for_build_wheel",
     }
 )
+# What a backend may raise from build_sdist (PEP 517); a frontend looks for it as the backend's attribute.
+_UNSUPPORTED = "UnsupportedOperation"
 
 
 def build_wheel(
@@ -52,43 +57,75 @@ def build_wheel(
     config_settings: dict[str, Any] | None = None,
     metadata_directory: str | None = None,
 ) -> str:
-    """Build a wheel by the wrapped backend and byte-compile it (PEP 517)."""
+    """Build a wheel by the wrapped backend and byte-compile it (PEP 517).
+
+    The wheel is built in a directory of its own, so that none without bytecode is left if something fails.
+    """
     own, passed = _divide(config_settings)
-    name: str = _hook("build_wheel")(wheel_directory, passed, metadata_directory)
+    hook = getattr(_wrapped(), "build_wheel", None)
+    if hook is None:
+        _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which has no build_wheel, and so is no build backend"))
     from detpyc.hooks import byte_compile_artifact  # noqa: PLC0415 - a frontend imports this for other hooks as well
 
-    try:
-        report, path = byte_compile_artifact(
-            Path(wheel_directory, name), _table(), LOCATION, {_BACKEND, _PATH}, frontend=own, rename=True
-        )
-    except DetpycError as error:
-        _abort(error)
-    print(report)  # noqa: T201 - a frontend shows its backend's output
-    return path.name
+    output = Path(wheel_directory)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".detpyc-", dir=output) as directory:
+        built = _call(hook, "build_wheel", directory, passed, metadata_directory)
+        try:
+            line, name = byte_compile_artifact(
+                Path(directory, built), _table(), LOCATION, {_BACKEND, _PATH}, frontend=own, output_dir=output
+            )
+        except DetpycError as error:
+            _abort(error)
+    print(line)  # noqa: T201 - a frontend shows its backend's output
+    return name
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - hooks of any signature
     """Give the wrapped backend's hook; PEP 517 makes most of them optional, so that it may have none."""
-    if name not in _PASSED_THROUGH:
+    if name not in _PASSED_THROUGH and name != _UNSUPPORTED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    hook = getattr(_wrapped(), name, None)
-    if hook is None:
-        raise AttributeError(f"the wrapped backend has no {name}")
+    found = getattr(_wrapped(), name)
+    if name == _UNSUPPORTED:
+        return found
 
-    @functools.wraps(hook)
-    def pass_through(*arguments: Any, config_settings: dict[str, Any] | None = None, **others: Any) -> Any:  # noqa: ANN401
-        if config_settings is not None:
-            others["config_settings"] = _divide(config_settings)[1]
-        return hook(*(_divide(each)[1] if isinstance(each, dict) else each for each in arguments), **others)
+    @functools.wraps(found)
+    def pass_through(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        return _call(
+            found,
+            name,
+            *map(_without_own, arguments),
+            **{key: _without_own(value) for key, value in named.items()},
+        )
 
     return pass_through
 
 
-def _hook(name: str) -> Any:  # noqa: ANN401 - likewise
-    hook = getattr(_wrapped(), name, None)
-    if hook is None:
-        _abort(SettingsError(f"{LOCATION}.{_BACKEND} names a module that has no {name}, and so is no build backend"))
-    return hook
+def _call(hook: Any, name: str, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - likewise
+    """Call a hook of the wrapped backend; if it fails, say so after a traceback that is only its own."""
+    if name in _running:
+        _abort_for_wrapping_itself()
+    _running.add(name)
+    try:
+        return hook(*arguments, **named)
+    except Exception as error:
+        if isinstance(error, getattr(_wrapped(), _UNSUPPORTED, ())):
+            raise
+        traceback.print_exception(error.with_traceback(_of_others(error.__traceback__)))
+        _abort(DetpycError(f"the wrapped backend {_name()} has failed in {name}: {type(error).__name__}: {error}"))
+    finally:
+        _running.remove(name)
+
+
+# The names of the hooks that are being called.
+_running: set[str] = set()
+
+
+def _of_others(frames: TracebackType | None) -> TracebackType | None:
+    """Leave out our own frames at the beginning of a traceback."""
+    while frames is not None and frames.tb_frame.f_globals is globals():
+        frames = frames.tb_next
+    return frames
 
 
 def _divide(config_settings: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -102,57 +139,77 @@ def _divide(config_settings: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
     return own, passed
 
 
-@functools.lru_cache(maxsize=1)
-def _document() -> dict[str, Any]:
-    """Read the project's ``pyproject.toml``; a frontend calls the hooks in its directory."""
+def _without_own(argument: Any) -> Any:  # noqa: ANN401 - any argument of a hook
+    """Leave our settings out of a hook's argument; only the frontend's settings are a dictionary."""
+    return _divide(argument)[1] if isinstance(argument, dict) else argument
+
+
+def _table() -> dict[str, Any]:
+    """Read the table from the project's ``pyproject.toml``; a frontend calls the hooks in its directory."""
     if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415 - only here
     else:
         import tomli as tomllib  # noqa: PLC0415
     try:
-        return tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+        document = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         _abort(SettingsError(f"pyproject.toml cannot be read: {error}"))
-
-
-def _table() -> dict[str, Any]:
-    table = _document().get("tool", {}).get("detpyc", {})
+    tool = document.get("tool", {})
+    table = tool.get("detpyc", {}) if isinstance(tool, dict) else None
     if not isinstance(table, dict):
         _abort(SettingsError(f"{LOCATION} must be a table"))
     return table
 
 
-@functools.lru_cache(maxsize=1)
+def _name() -> str:
+    """Return the name of the wrapped backend, as ``[build-system]`` would have it."""
+    name = _table().get(_BACKEND)
+    if not isinstance(name, str) or not name:
+        _abort(SettingsError(f'{_BACKEND_KEY} must name the backend to wrap, e.g. "setuptools.build_meta"'))
+    return name
+
+
 def _wrapped() -> Any:  # noqa: ANN401 - a module or any object, as PEP 517 has it
     """Import the wrapped backend."""
-    table = _table()
-    name, paths = table.get(_BACKEND), table.get(_PATH, [])
-    if not isinstance(name, str) or not name:
-        _abort(SettingsError(f'{LOCATION}.{_BACKEND} must name the backend to wrap, e.g. "setuptools.build_meta"'))
-    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        _abort(SettingsError(f"{LOCATION}.{_PATH} must be a list of strings"))
+    name = _name()
     module_name, _, attributes = name.partition(":")
-    if module_name == _OWN_NAME:
-        _abort(SettingsError(f"{LOCATION}.{_BACKEND} is {name}, which wraps itself; name the backend that builds"))
-    root = Path.cwd()
-    directories = [(root / path).resolve() for path in paths]
-    for path, directory in zip(paths, directories, strict=True):
-        if not directory.is_relative_to(root.resolve()):
-            _abort(SettingsError(f"{LOCATION}.{_PATH} has {path!r}, which is outside of the source tree"))
-    sys.path[:0] = map(os.fspath, directories)
+    directories = [each for each in _directories() if each not in sys.path]
+    sys.path[:0] = directories
     try:
         found: Any = importlib.import_module(module_name)
         for attribute in attributes.split(".") if attributes else ():
             found = getattr(found, attribute)
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001 - importing runs any code
+        missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
+        advice = "; add what provides it to build-system.requires, or name the directory it is in in " + _PATH_KEY
         _abort(
             SettingsError(
-                f"{LOCATION}.{_BACKEND} is {name}, which cannot be imported: {error}; is it in build-system.requires?"
+                f"{_BACKEND_KEY} is {name}, which cannot be imported: {type(error).__name__}: {error}"
+                f"{advice if missing else ''}"
             )
         )
-    except AttributeError as error:
-        _abort(SettingsError(f"{LOCATION}.{_BACKEND} is {name}: {error}"))
+    if found is sys.modules[__name__] or getattr(found, "build_wheel", None) is build_wheel:
+        _abort_for_wrapping_itself()
     return found
+
+
+def _directories() -> list[str]:
+    """Return the directories of the source tree that the wrapped backend is imported from."""
+    paths = _table().get(_PATH, [])
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        _abort(SettingsError(f"{_PATH_KEY} must be a list of strings"))
+    root = Path.cwd().resolve()
+    directories = [(root / path).resolve() for path in paths]
+    for path, directory in zip(paths, directories, strict=True):
+        if not directory.is_relative_to(root):
+            _abort(SettingsError(f"{_PATH_KEY} has {path!r}, which is outside of the source tree"))
+        if not directory.is_dir():
+            _abort(SettingsError(f"{_PATH_KEY} has {path!r}, which is no directory"))
+    return [os.fspath(directory) for directory in directories]
+
+
+def _abort_for_wrapping_itself() -> NoReturn:
+    _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which wraps detpyc again; name the backend that builds"))
 
 
 def _abort(error: DetpycError) -> NoReturn:

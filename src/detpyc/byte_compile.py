@@ -14,7 +14,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import InterpreterError, SettingsError, WheelError
 from detpyc.files import Replacement, open_locked
 from detpyc.plan import counted, make_plan
-from detpyc.reproducible import zip_date
+from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
@@ -78,6 +78,7 @@ class Options:
         jobs: how many workers; by default as many as there are usable processors. The result does not depend on it.
         check: change nothing on disk.
         normalize_archive: give every member the fixed order, date and mode, whatever the backend gave it.
+        date: of every member in a normalized archive, if SOURCE_DATE_EPOCH does not say.
         rename: let the result have another name, if its tag changes.
 
     """
@@ -86,6 +87,7 @@ class Options:
     jobs: int | None = None
     check: bool = False
     normalize_archive: bool = False
+    date: Date = ZIP_EPOCH
     rename: bool = False
 
 
@@ -105,17 +107,27 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
 
     """
     chosen = choose_interpreters(settings.interpreters)
-    target = (options.output_dir or path.parent) / _name(path.name, settings, chosen, options)
+    target = (options.output_dir or path.parent) / _name(path, settings, chosen, options)
     with open_locked(path) as stream:
         status = os.fstat(stream.fileno())
         wheel = Wheel.read(path, stream)
         wheel.require_rewritable()
-        plan = make_plan(wheel, settings, chosen, options.jobs)
-        form = ArchiveForm(settings.compression == STORED, zip_date() if options.normalize_archive else None)
+        plan = make_plan(wheel, settings, chosen, options.jobs, normalized=options.normalize_archive)
+        form = ArchiveForm(
+            settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None
+        )
         directory = Path(tempfile.gettempdir()) if options.check else None
         with Replacement(target, stat.S_IMODE(status.st_mode), directory) as replacement:
             with replacement.writing() as output:
-                rewrite(wheel, output, new=plan.new, dropped=plan.dropped, late=plan.kept, form=form)
+                rewrite(
+                    wheel,
+                    output,
+                    new=plan.new,
+                    replaced=plan.replaced,
+                    dropped=plan.dropped,
+                    late=plan.kept,
+                    form=form,
+                )
                 size = output.tell()
             changed = not replacement.equals(target)
             if sys.platform == "win32":
@@ -138,18 +150,22 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
     )
 
 
-def _name(name: str, settings: Settings, chosen: tuple[Interpreter, ...], options: Options) -> str:
+def _name(path: Path, settings: Settings, chosen: tuple[Interpreter, ...], options: Options) -> str:
     """Return the name of the result."""
     if settings.layout != SOURCELESS:
-        return name
+        return path.name
     if len(chosen) != 1:
         releases = " and ".join(each.release for each in chosen)
         raise SettingsError(f'layout "sourceless" takes one interpreter, and there are {releases}')
-    fitting = tags.renamed(name, tags.sourceless_tag(name, chosen[0].version))
-    if fitting != name and not options.rename:
+    try:
+        fitting = tags.renamed(path.name, tags.sourceless_tag(tags.tag_of(path.name), chosen[0].version))
+    except WheelError as error:
+        raise WheelError(f"{path}: cannot be made sourceless: {error}") from error
+    if fitting != path.name and not options.rename:
         raise WheelError(
-            f"{name}: a sourceless wheel for CPython {chosen[0].release} must be named {fitting}; have the backend give"
-            " it that tag"
+            f"{path}: without its sources, it is for CPython {chosen[0].release} alone and must be named {fitting}, but"
+            " something else has set its tag. Let the backend give it that tag, or build it with layout"
+            ' "pycache" and run: detpyc wheel --layout sourceless'
         )
     return fitting
 

@@ -36,15 +36,17 @@ class Plan:
 
     Attributes:
         new: the members to add.
+        replaced: what takes the place of old members, by their names.
         kept: the names of pycs of earlier runs that stay.
-        dropped: the names of pycs that go.
-        foreign: those among them that no run of detpyc with these settings would have replaced.
+        dropped: the names of members that go.
+        foreign: the pycs among them that no run of detpyc with these settings would have replaced.
         skipped: the sources that do not compile, each with the reason.
         modules: how many sources were byte-compiled.
 
     """
 
     new: list[NewMember]
+    replaced: dict[str, NewMember]
     kept: set[str]
     dropped: set[str]
     foreign: set[str]
@@ -52,7 +54,9 @@ class Plan:
     modules: int
 
 
-def make_plan(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter], jobs: int | None) -> Plan:
+def make_plan(
+    wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter], jobs: int | None, *, normalized: bool = False
+) -> Plan:
     """Byte-compile the sources of a wheel, and say what is to become of it.
 
     Args:
@@ -60,21 +64,17 @@ def make_plan(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter], j
         settings: what to byte-compile, and how.
         chosen: the interpreters that compile; one, if the layout is sourceless.
         jobs: how many workers; by default as many as there are usable processors.
+        normalized: whether the archive is going to be normalized, which is recorded.
 
     Raises:
         DetpycError: if something does not compile, or what an earlier run left in the wheel does not allow it.
 
     """
-    importable = {}
-    for name in wheel.archive.members:
-        path = wheel.importable_path(name)
-        if path is not None and path.endswith(".py"):
-            importable[name] = path
+    importable = _importable_sources(wheel)
     selected = select(importable, settings.include, settings.exclude)
     sources = {name: Source(importable[name], wheel.read_member(name)) for name in selected}
     earlier = _earlier_bytecode(wheel)
-    sourceless = settings.layout == SOURCELESS
-    _check_sourceless(wheel, earlier, settings, chosen)
+    _refuse_if_sources_are_gone(wheel, earlier, settings, chosen)
 
     new: list[NewMember] = []
     bytecode: list[Bytecode] = []
@@ -87,7 +87,7 @@ def make_plan(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter], j
 
     redone = {each.slot for each in bytecode}
     kept: set[str] = set()
-    for each in earlier if settings.provenance and not sourceless else ():
+    for each in earlier if settings.provenance and settings.layout != SOURCELESS else ():
         if each.slot not in redone:
             names, record = _still_valid(wheel, importable, each)
             if names:
@@ -96,34 +96,44 @@ def make_plan(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter], j
     pycs = {name for name in wheel.archive.members if _is_cached_pyc(wheel, name)}
     dropped = pycs - kept - {each.member.name for each in new}
     foreign = dropped - {pyc_name(name, *each.slot) for each in earlier if each.slot in redone for name in importable}
-    if sourceless:
+    replaced: dict[str, NewMember] = {}
+    if settings.layout == SOURCELESS:
         dropped |= sources.keys() - skipped.keys()
-        new += tags.retagged(wheel, tags.sourceless_tag(wheel.path.name, chosen[0].version))
+        tag = tags.tag_of(wheel.path.name)
+        replaced = tags.retagged(wheel, tags.sourceless_tag(tag, chosen[0].version))
 
-    provenance = f"{wheel.dist_info}/{FILE_NAME}"
+    document = f"{wheel.dist_info}/{FILE_NAME}"
     if settings.provenance:
-        content = Provenance(tuple(bytecode)).to_json()
+        content = Provenance(tuple(bytecode), settings.compression, normalized).to_json()
         like = wheel.archive.members[wheel.record_name]
-        new.append(NewMember.make(provenance, content, like, stored=settings.compression == STORED))
-    elif provenance in wheel.archive.members:
-        dropped.add(provenance)
-    return Plan(new, kept, dropped, foreign, skipped, len(sources) - len(skipped))
+        new.append(NewMember.make(document, content, like, stored=settings.compression == STORED))
+    elif document in wheel.archive.members:
+        dropped.add(document)
+    return Plan(new, replaced, kept, dropped, foreign, skipped, len(sources) - len(skipped))
 
 
-def _check_sourceless(
+def _importable_sources(wheel: Wheel) -> dict[str, str]:
+    """Return the names of the members that are sources, each with its path as it is when installed."""
+    found = {}
+    for name in wheel.archive.members:
+        path = wheel.importable_path(name)
+        if path is not None and path.endswith(".py"):
+            found[name] = path
+    return found
+
+
+def _refuse_if_sources_are_gone(
     wheel: Wheel, earlier: Sequence[Bytecode], settings: Settings, chosen: Sequence[Interpreter]
 ) -> None:
-    """Refuse to make something else of a wheel whose sources are gone."""
+    """Refuse to make something else of a wheel without sources than it is already."""
+    wanted = [(each.release, level) for each in chosen for level in settings.optimize]
     for each in earlier:
-        if each.layout == SOURCELESS:
-            same = [(one.release, level) for one in chosen for level in settings.optimize] == [
-                (each.release, each.optimize)
-            ]
-            if settings.layout != SOURCELESS or not same:
-                raise WheelError(
-                    f"{wheel.path}: has no sources any more: it was made sourceless for CPython {each.release}, level"
-                    f" {each.optimize}; start from the wheel that has them"
-                )
+        same = settings.layout == SOURCELESS and wanted == [(each.release, each.optimize)]
+        if each.layout == SOURCELESS and not same:
+            raise WheelError(
+                f"{wheel.path}: has no sources any more: it was made sourceless for CPython {each.release}, level"
+                f" {each.optimize}; start from the wheel that has them"
+            )
 
 
 def _compile(
@@ -162,7 +172,7 @@ def _compile(
         else:
             failed[name] = result.reason
             if isinstance(result, Refused):
-                advice = '\nMend them, leave them out with "exclude", or set on-syntax-error to "skip".'
+                advice = _advice(name, settings)
     if failed:
         lines = [f"\n    {name}: {reason}" for name, reason in list(failed.items())[:_LISTED]]
         more = f"\n    and {len(failed) - _LISTED} more" if len(failed) > _LISTED else ""
@@ -174,8 +184,18 @@ def _compile(
 
 
 def _needed(name: str, settings: Settings) -> bool:
-    """Tell whether a source cannot be left as it is: a package all of whose other modules are without sources."""
+    """Tell whether a source cannot be skipped: without it, the modules of a package that has no sources are lost."""
     return settings.layout == SOURCELESS and name.rpartition("/")[2] == "__init__.py"
+
+
+def _advice(name: str, settings: Settings) -> str:
+    """Say what to do about a source that does not compile."""
+    if _needed(name, settings):
+        return (
+            "\nA sourceless package cannot do without its __init__.py, so that is never skipped. Mend it, or leave the"
+            ' package as it is with "exclude".'
+        )
+    return '\nMend them, leave them out with "exclude", or set on-syntax-error to "skip".'
 
 
 def _recorded(interpreter: Interpreter, level: int, settings: Settings, skipped: dict[str, str]) -> Bytecode:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from detpyc import __version__
 from detpyc.bytecode.canonical import FORM
-from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode
+from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.errors import DetpycError
-from detpyc.files import open_locked
-from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STORED, Settings
-from detpyc.wheel.archive import STORED as METHOD_STORED
-from detpyc.wheel.distribution import Wheel
+from detpyc.reading import open_wheel, read_member
+from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STORED, WHEEL_MODES, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from detpyc.reproducible import Date
+    from detpyc.wheel.distribution import Wheel
+
 T = TypeVar("T")
 
 FILE_NAME = "detpyc.json"
 FORMAT = 1
-
-_MODES = (InvalidationMode.CHECKED_HASH, InvalidationMode.UNCHECKED_HASH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,24 @@ class Provenance:
 
     Attributes:
         bytecode: in the order of releases and levels.
+        compression: ``deflated`` or ``stored``, as the last run was told.
+        normalized: whether the last run normalized the archive.
+        detpyc: the version that wrote it.
 
     """
 
     bytecode: tuple[Bytecode, ...]
+    compression: str = DEFLATED
+    normalized: bool = False
+    detpyc: str = __version__
 
     def to_json(self) -> bytes:
         """Write it: sorted keys, no time, no path of the machine."""
         document = {
             "format": FORMAT,
-            "detpyc": __version__,
+            "detpyc": self.detpyc,
             "canonical-form": FORM,
+            "archive": {"compression": self.compression, "normalized": self.normalized},
             "bytecode": [_to_object(each) for each in sorted(self.bytecode, key=lambda each: each.sort_key)],
         }
         return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
@@ -91,7 +98,8 @@ class Provenance:
         """Read it.
 
         Raises:
-            DetpycError: if it is malformed, of a later format, or of another canonical form.
+            DetpycError: if it is malformed, of a later format, of another canonical form, or made with settings that
+                do not exist.
 
         """
         try:
@@ -101,52 +109,94 @@ class Provenance:
                     f"{FILE_NAME} is of format {document.get('format')!r} and this detpyc knows {FORMAT};"
                     f" use the detpyc that wrote it, {document.get('detpyc')!r}, or a later one"
                 )
-            return cls(tuple(_from_object(_object(each)) for each in _list(document["bytecode"])))
+            if document["canonical-form"] != FORM:
+                raise DetpycError(
+                    f"{FILE_NAME} tells of bytecode in canonical form {document['canonical-form']!r}, and this detpyc"
+                    f" knows {FORM}; use the detpyc that wrote it, {document.get('detpyc')!r}"
+                )
+            archive = _only(_object(document["archive"]), {"compression", "normalized"})
+            return cls(
+                tuple(_from_object(_object(each)) for each in _list(document["bytecode"])),
+                _known(archive["compression"], (DEFLATED, STORED)),
+                _known(archive["normalized"], (True, False)),
+                _text(document["detpyc"]),
+            )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DetpycError(f"{FILE_NAME} is malformed: {type(error).__name__}: {error}") from error
 
 
-def settings_of(path: Path) -> Settings:
-    """Return the settings that made a wheel, from what it records of itself.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a wheel was made, from what it records of itself.
 
-    Args:
-        path: of the wheel.
-
-    Returns:
-        The settings, with the interpreters pinned to their releases.
-
-    Raises:
-        DetpycError: if the wheel cannot be read, has no provenance, or was made by runs with different settings.
+    Attributes:
+        settings: with the interpreters pinned to their releases.
+        normalized: whether the archive was normalized.
+        date: of every member, if they all have the same one.
+        detpyc: the version that made it.
+        generator: what the backend calls itself in the WHEEL file, e.g. ``hatchling 1.27.0``; empty if it does not.
 
     """
-    with open_locked(path) as stream:
-        wheel = Wheel.read(path, stream)
-        name = f"{wheel.dist_info}/{FILE_NAME}"
-        if name not in wheel.archive.members:
-            raise DetpycError(f"{path}: has no {FILE_NAME}; it does not say how it was made")
-        try:
-            recorded = Provenance.from_json(wheel.read_member(name))
-        except DetpycError as error:
-            raise DetpycError(f"{path}: {error}") from error
-        stored = all(member.method == METHOD_STORED for member in wheel.archive.members.values())
+
+    settings: Settings
+    normalized: bool
+    date: Date | None
+    detpyc: str
+    generator: str
+
+    @classmethod
+    def of(cls, path: Path) -> Recipe:
+        """Read it from a wheel.
+
+        Raises:
+            DetpycError: if the wheel cannot be read, has no provenance, or was made by runs with different settings.
+
+        """
+        with open_wheel(path) as wheel:
+            name = f"{wheel.dist_info}/{FILE_NAME}"
+            if name not in wheel.archive.members:
+                raise DetpycError(f"{path}: has no {FILE_NAME}, and so does not say how it was made")
+            data = read_member(wheel, name)
+            try:
+                recorded = Provenance.from_json(data)
+                settings = _settings(recorded)
+            except DetpycError as error:
+                raise DetpycError(f"{path}: {error}") from error
+            dates = {member.date_time for member in wheel.archive.members.values()}
+            date = next(iter(dates)) if len(dates) == 1 else None
+            return cls(settings, recorded.normalized, date, recorded.detpyc, _generator(wheel))
+
+
+def _settings(recorded: Provenance) -> Settings:
+    """Return the settings of the one run that could have made all that is recorded."""
     bytecode = recorded.bytecode
     shapes = {(each.invalidation_mode, each.include, each.exclude, each.layout) for each in bytecode}
-    levels = {
-        each.release: {other.optimize for other in bytecode if other.release == each.release} for each in bytecode
-    }
-    if len(shapes) != 1 or len({frozenset(each) for each in levels.values()}) != 1:
-        raise DetpycError(f"{path}: was made by several runs with different settings, which one run cannot repeat")
+    levels: dict[str, set[int]] = {}
+    for each in bytecode:
+        levels.setdefault(each.release, set()).add(each.optimize)
+    if len(shapes) != 1 or len(set(map(frozenset, levels.values()))) != 1:
+        raise DetpycError("was made by several runs with different settings, which one run cannot repeat")
     ((mode, include, exclude, layout),) = shapes
-    return Settings(
-        interpreters=tuple(levels),
-        optimize=tuple(sorted(next(iter(levels.values())))),
-        invalidation_mode=mode,
-        include=include,
-        exclude=exclude,
-        on_syntax_error="skip" if any(each.skipped for each in bytecode) else "fail",
-        layout=layout,
-        compression=STORED if stored else DEFLATED,
-    )
+    table = {
+        "interpreters": list(levels),
+        "optimize": sorted(next(iter(levels.values()))),
+        "invalidation-mode": mode,
+        "include": include,
+        "exclude": exclude,
+        "on-syntax-error": "skip" if any(each.skipped for each in bytecode) else "fail",
+        "layout": layout,
+        "compression": recorded.compression,
+    }
+    return Settings.from_table(table, FILE_NAME)
+
+
+def _generator(wheel: Wheel) -> str:
+    name = f"{wheel.dist_info}/WHEEL"
+    if name not in wheel.archive.members:
+        return ""
+    lines = read_member(wheel, name).decode("utf-8", "replace").splitlines()
+    fields = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in fields if key.lower() == "generator"), "")
 
 
 def _to_object(bytecode: Bytecode) -> dict[str, object]:
@@ -165,17 +215,31 @@ def _to_object(bytecode: Bytecode) -> dict[str, object]:
 
 def _from_object(value: dict[str, Any]) -> Bytecode:
     magic_number = _known(value["magic-number"], MAGIC_NUMBERS)
-    return Bytecode(
-        release=_text(value["release"]),
-        cache_tag=_text(value["cache-tag"]),
+    major, minor = MAGIC_NUMBERS[magic_number]
+    release = _text(value["release"])
+    if not re.fullmatch(rf"{major}\.{minor}\.\d+\w*", release, re.ASCII):
+        raise ValueError(f"{release!r} is no release of CPython {major}.{minor}")
+    found = Bytecode(
+        release=release,
+        cache_tag=_known(value["cache-tag"], [f"cpython-{major}{minor}"]),
         magic_number=magic_number,
         optimize=_known(value["optimize"], OPTIMIZATION_LEVELS),
-        invalidation_mode=_known(value["invalidation-mode"], _MODES),
+        invalidation_mode=_known(value["invalidation-mode"], WHEEL_MODES),
         include=tuple(_text(each) for each in _list(value["include"])),
         exclude=tuple(_text(each) for each in _list(value["exclude"])),
         skipped={_text(path): _text(reason) for path, reason in _object(value["skipped"]).items()},
         layout=_known(value["layout"], LAYOUTS),
     )
+    _only(value, _to_object(found))
+    return found
+
+
+def _only(value: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return an object that has no keys but the known ones; with another setting, the bytes would be others."""
+    for key in value:
+        if key not in known:
+            raise ValueError(f"{key!r} is no setting of this detpyc's")
+    return value
 
 
 def _known(value: object, known: Collection[T]) -> T:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +17,32 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from detpyc import __version__
 from detpyc.byte_compile import Options, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError, WheelError
-from detpyc.files import open_locked
-from detpyc.provenance import settings_of
-from detpyc.wheel.distribution import Wheel
+from detpyc.provenance import Recipe
+from detpyc.reproducible import ZIP_EPOCH
+from detpyc.settings import VARIABLES, variable
+from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from detpyc.settings import Settings
+    from detpyc.compilation.interpreters import Interpreter
 
 _GENERATOR = re.compile(r"(?P<name>[A-Za-z0-9._-]+?)[ ]*[( ](?P<version>[0-9][A-Za-z0-9.+!-]*)\)?")
+
+# What some backends call themselves, where it is not the name of the distribution to install.
+_DISTRIBUTIONS = {"bdist-wheel": "wheel", "flit": "flit-core", "poetry": "poetry-core", "uv": "uv-build"}
+
+# In a project's directory, what no build reads and is large, and in any directory, what is stale at best.
+_NOT_COPIED = frozenset({".nox", ".tox", ".venv", "dist", "venv"})
+_NEVER_COPIED = "__pycache__"
+
+_LINES = 30  # how many of what a failed build said an error shows
+_OLDEST_BUILDER = (3, 10)  # the oldest that detpyc runs under, and so the oldest that can have built the wheel
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Reproduction:
         constraints: the build requirements that were pinned to what the wheel records.
         name: of the wheel that was built.
         same: whether it is the original, bit for bit.
+        dated: whether the build was told the time of the original, or another.
         comparison: what is different.
 
     """
@@ -51,14 +65,15 @@ class Reproduction:
     constraints: tuple[str, ...]
     name: str
     same: bool
+    dated: bool
     comparison: Comparison
 
 
 def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Reproduction:
-    """Build a wheel again in a clean environment, with the settings that it records, and compare the two.
+    """Build a wheel again in a clean environment, byte-compile it as the wheel records, and compare the two.
 
-    The build runs under the release that compiled the bytecode, in a virtual environment of its own, with
-    SOURCE_DATE_EPOCH as it is set, or else as the wheel's dates have it.
+    The build runs in a virtual environment of its own, with the backend and detpyc pinned to the versions that the
+    wheel records, and with SOURCE_DATE_EPOCH as it is set, or else as the wheel's dates have it.
 
     Args:
         original: the wheel.
@@ -69,109 +84,161 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
         What became of it.
 
     Raises:
-        DetpycError: if the wheel has no provenance, an interpreter is missing, or the build fails.
+        DetpycError: if the wheel does not say how it was made or another detpyc made it, an interpreter is missing, or
+            the build fails.
 
     """
-    settings = settings_of(original)
-    builder = interpreters.find(settings.interpreters[0])
-    dates, constraints = _circumstances(original)
+    recipe = Recipe.of(original)
+    if recipe.detpyc != __version__:
+        raise DetpycError(
+            f"{original}: was made by detpyc {recipe.detpyc}, and this is {__version__}, which would record itself;"
+            f" install detpyc=={recipe.detpyc} and reproduce it with that"
+        )
+    compilers = [interpreters.find(request) for request in recipe.settings.interpreters]
+    builder = _builder(tag_of(original.name), compilers)
+    constraints = (*_backend(recipe.generator), f"detpyc=={recipe.detpyc}")
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _epoch(recipe)
     with tempfile.TemporaryDirectory(prefix="detpyc-") as name:
         directory = Path(name)
-        project = _unpack(sources, directory / "source")
-        built = _build(project, directory, builder.path, dates, constraints)
-        result = _byte_compiled(built, settings, directory / "result", jobs)
+        project = _project(sources, directory / "source")
+        built = _build(project, directory, builder.path, constraints, epoch)
+        result = _byte_compiled(built, recipe, directory / "result", jobs)
         same = result.name == original.name and result.read_bytes() == original.read_bytes()
         comparison = Comparison((), (), {}) if same else compare(original, result)
-        return Reproduction(original, builder.release, constraints, result.name, same, comparison)
+    return Reproduction(original, builder.release, constraints, result.name, same, epoch is not None, comparison)
 
 
-def _circumstances(original: Path) -> tuple[int | None, tuple[str, ...]]:
-    """Read from a wheel when it was made, if all its members say the same, and by which release of which backend."""
-    with open_locked(original) as stream:
-        wheel = Wheel.read(original, stream)
-        dates = {member.date_time for member in wheel.archive.members.values()}
-        name = f"{wheel.dist_info}/WHEEL"
-        metadata = wheel.read_member(name).decode("utf-8", "replace") if name in wheel.archive.members else ""
-    date = calendar.timegm((*next(iter(dates)), 0, 0, 0)) if len(dates) == 1 else None
-    return date, tuple(_constraints(metadata))
+def _builder(tag: str, compilers: Sequence[Interpreter]) -> Interpreter:
+    """Return the interpreter to run the build: for extension modules the wheel's own, else one that can have done it.
+
+    Args:
+        tag: of the wheel.
+        compilers: those that compiled its bytecode.
+
+    """
+    native = re.search(r"-cp3(\d+)[a-z]*-", tag)
+    if native is not None:
+        version = (3, int(native[1]))
+        found = next((each for each in compilers if each.version == version), None)
+        return found or interpreters.find("{}.{}".format(*version))
+    running = interpreters.current()
+    able = [each for each in compilers if each.version >= _OLDEST_BUILDER]
+    if not able or running.release in {each.release for each in able}:
+        return running
+    return max(able, key=lambda each: each.version)
 
 
-def _constraints(metadata: str) -> Sequence[str]:
-    """Return the requirement that a WHEEL file's ``Generator`` is, if it is one: ``hatchling 1.27.0``."""
-    for line in metadata.splitlines():
-        key, _, value = line.partition(":")
-        match = _GENERATOR.fullmatch(value.strip())
-        if key.lower() == "generator" and match is not None:
-            backend = canonicalize_name(match["name"])
-            try:
-                return [f"{_DISTRIBUTIONS.get(backend, backend)}=={Version(match['version'])}"]
-            except InvalidVersion:
-                return []
-    return []
-
-
-# What some backends call themselves, where it is not the name of the distribution to install.
-_DISTRIBUTIONS = {"bdist-wheel": "wheel", "flit": "flit-core", "poetry": "poetry-core", "uv": "uv-build"}
-
-
-def _unpack(sources: Path, directory: Path) -> Path:
-    """Copy a project's directory, or unpack its source distribution."""
-    if sources.is_dir():
-        shutil.copytree(sources, directory, symlinks=True, ignore=shutil.ignore_patterns(".git", "dist", "__pycache__"))
-        return directory
+def _backend(generator: str) -> list[str]:
+    """Return the requirement that a wheel's ``Generator`` is, if it is one: ``hatchling 1.27.0``."""
+    match = _GENERATOR.fullmatch(generator)
+    if match is None:
+        return []
+    name = canonicalize_name(match["name"])
     try:
-        with tarfile.open(sources) as archive:
+        return [f"{_DISTRIBUTIONS.get(name, name)}=={Version(match['version'])}"]
+    except InvalidVersion:
+        return []
+
+
+def _epoch(recipe: Recipe) -> str | None:
+    """Return the SOURCE_DATE_EPOCH that gives a wheel's members the date that they all have."""
+    if recipe.date is None:
+        return None
+    try:
+        return str(calendar.timegm((*recipe.date, 0, 0, 0)))
+    except ValueError:  # ZIP can say the 0th of the 0th month
+        return None
+
+
+def _project(sources: Path, directory: Path) -> Path:
+    """Copy a project's directory, or unpack its source distribution; return where it is."""
+    if not sources.is_dir():
+        return _unpack(sources, directory)
+
+    def not_copied(parent: str, names: list[str]) -> Collection[str]:
+        return {name for name in names if name == _NEVER_COPIED or (name in _NOT_COPIED and Path(parent) == sources)}
+
+    try:
+        return Path(shutil.copytree(sources, directory, symlinks=True, ignore=not_copied))
+    except OSError as error:
+        raise DetpycError(f"{sources}: cannot be copied: {error}") from error
+
+
+def _unpack(sdist: Path, directory: Path) -> Path:
+    """Unpack a source distribution; return the one directory that is in it."""
+    if not hasattr(tarfile, "data_filter"):
+        raise DetpycError(f"{sdist}: this Python cannot unpack archives safely; unpack it, and give the directory")
+    try:
+        with tarfile.open(sdist) as archive:
             archive.extractall(directory, filter="data")
     except FileNotFoundError as error:
-        raise DetpycError(f"{sources}: there is no such file or directory") from error
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise DetpycError(f"{sources}: is no source distribution that can be unpacked: {error}") from error
-    found = [each for each in directory.iterdir() if each.is_dir()]
+        raise DetpycError(f"{sdist}: there is no such file or directory") from error
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+        raise DetpycError(f"{sdist}: is no source distribution that can be unpacked: {error}") from error
+    found = [each for each in directory.iterdir() if each.is_dir()] if directory.exists() else []
     if len(found) != 1:
-        raise DetpycError(f"{sources}: holds {len(found)} directories, and a source distribution has one")
+        raise DetpycError(f"{sdist}: holds {len(found)} directories, and a source distribution has one")
     return found[0]
 
 
-def _build(project: Path, directory: Path, python: str, date: int | None, constraints: Sequence[str]) -> Path:
-    """Build the wheel in a virtual environment made for it."""
-    environment = dict(interpreters.environment())
-    if date is not None:
-        environment.setdefault("SOURCE_DATE_EPOCH", str(date))
-    if constraints:
-        pins = directory / "constraints.txt"
-        pins.write_text("".join(f"{each}\n" for each in constraints), encoding="utf-8")
-        environment["PIP_CONSTRAINT"] = str(pins)
-        environment["PIP_BUILD_CONSTRAINT"] = str(pins)
-    venv = directory / "venv"
-    _run([python, "-m", "venv", str(venv)], "make a virtual environment", environment)
+def _build(project: Path, directory: Path, python: str, constraints: Sequence[str], epoch: str | None) -> Path:
+    """Build the wheel in a virtual environment made for it; pip is as its own configuration has it."""
+    variables = {name: value for name, value in interpreters.environment().items() if not name.startswith(VARIABLES)}
+    if epoch is not None:
+        variables["SOURCE_DATE_EPOCH"] = epoch
+    venv, output = directory / "venv", directory / "built"
     inside = str(venv / ("Scripts" if os.name == "nt" else "bin") / "python")
-    _run([inside, "-m", "pip", "install", "--quiet", "build"], "install build", environment)
-    output = directory / "built"
-    command = [inside, "-m", "build", "--wheel", "--outdir", str(output), str(project)]
-    _run(command, "build the wheel", environment)
-    (wheel,) = output.glob("*.whl")
-    return wheel
+    _run([python, "-I", "-m", "venv", str(venv)], "make a virtual environment", variables)
+    _run([inside, "-I", "-m", "pip", "install", "--quiet", "build"], "install build", variables)
+
+    pins = directory / "constraints.txt"
+    pins.write_text("".join(f"{each}\n" for each in constraints), encoding="utf-8")
+    # Some versions of pip take the one, some the other; what it lists is separated by spaces, which a path may have.
+    for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
+        variables[name] = f"{variables.get(name, '')} {pins.as_uri()}".strip()
+    variables[variable("disable")] = "1"  # what the wheel records is done afterwards, whatever the project says today
+    command = [inside, "-I", "-m", "build", "--wheel", "--outdir", str(output), str(project)]
+    _run(command, f"build the wheel with {', '.join(constraints)}", variables)
+    wheels = list(output.glob("*.whl"))
+    if len(wheels) != 1:
+        raise DetpycError(f"the build has left {len(wheels)} wheels in the place of one")
+    return wheels[0]
 
 
-def _run(command: list[str], purpose: str, environment: dict[str, str]) -> None:
-    completed = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=environment,
-        check=False,
-        errors="replace",
-        text=True,
-    )
+def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> None:
+    """Run a command to its end.
+
+    Raises:
+        DetpycError: if it fails; the message shows the end of what it said.
+
+    """
+    try:
+        completed = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=variables,
+            check=False,
+        )
+    except OSError as error:
+        raise DetpycError(f"could not {purpose}: {command[0]} cannot be run: {error.strerror}") from error
     if completed.returncode:
-        said = interpreters.indented(f"{completed.stdout}\n{completed.stderr}".encode(), lines=30)
+        said = interpreters.indented(completed.stdout, _LINES)
         raise DetpycError(f"could not {purpose}: {' '.join(command)} ended with status {completed.returncode}{said}")
 
 
-def _byte_compiled(built: Path, settings: Settings, output_dir: Path, jobs: int | None) -> Path:
-    """Byte-compile what was built as the original was; it changes nothing if the project's own build did."""
+def _byte_compiled(built: Path, recipe: Recipe, output_dir: Path, jobs: int | None) -> Path:
+    """Byte-compile what was built as the original was."""
     output_dir.mkdir()
+    options = Options(
+        output_dir=output_dir,
+        jobs=jobs,
+        normalize_archive=recipe.normalized,
+        date=recipe.date or ZIP_EPOCH,
+        rename=True,
+    )
     try:
-        return byte_compile_wheel(built, settings, Options(output_dir=output_dir, jobs=jobs, rename=True)).path
+        return byte_compile_wheel(built, recipe.settings, options).path
     except WheelError as error:
         raise DetpycError(f"what was built cannot be byte-compiled: {error}") from error

@@ -20,14 +20,18 @@ DEFLATE_LEVEL = 6
 CREATE_SYSTEM = 3
 CREATE_VERSION = 20
 
+Date = tuple[int, int, int, int, int, int]  # year, month, day, hour, minute, second
 
 # The date of everything in a normalized archive if SOURCE_DATE_EPOCH does not give one: the first that ZIP can write.
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+ZIP_EPOCH: Date = (1980, 1, 1, 0, 0, 0)
 _LAST_ZIP_YEAR = 2107
 
 
-def zip_date() -> tuple[int, int, int, int, int, int]:
+def zip_date(otherwise: Date = ZIP_EPOCH) -> Date:
     """Return the date that SOURCE_DATE_EPOCH gives, in UTC and as near to it as ZIP can write.
+
+    Args:
+        otherwise: the date if it is not set.
 
     Raises:
         DetpycError: if SOURCE_DATE_EPOCH is no number.
@@ -35,7 +39,7 @@ def zip_date() -> tuple[int, int, int, int, int, int]:
     """
     seconds = source_date_epoch()
     if seconds is None:
-        return ZIP_EPOCH
+        return otherwise
     try:
         date = time.gmtime(seconds)
     except (OverflowError, OSError, ValueError):

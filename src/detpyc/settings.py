@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pathspec import GitIgnoreSpec
@@ -13,7 +14,18 @@ from detpyc.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+VARIABLES = "DETPYC_"
+FRONTEND = "detpyc."  # stands before the keys among a build frontend's settings
+
+# How what has no types is read.
 _LISTS = frozenset({"interpreters", "optimize", "include", "exclude"})
+_FLAGS = frozenset({"provenance", "disable"})
+# What is no setting of a wheel's, but can be said wherever those can be without a file.
+_OTHERS = frozenset({"disable", "jobs"})
+_MISSPELT = 0.85  # how near, by difflib's measure: DETPYC_INTERPRETER, DETPYC_OPTIMISE
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 OPTIMIZATION_LEVELS = (0, 1, 2)
 PYCACHE, SOURCELESS = LAYOUTS = ("pycache", "sourceless")
 DEFLATED, STORED = "deflated", "stored"
@@ -54,9 +66,10 @@ class Settings:
         location: str,
         reserved: Collection[str] = (),
         modes: Collection[str] = WHEEL_MODES,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = _NOTHING,
+        frontend: Mapping[str, Any] = _NOTHING,
     ) -> Settings:
-        """Check a table.
+        """Check a table, and what goes before it.
 
         Args:
             table: as TOML gives it.
@@ -64,27 +77,28 @@ class Settings:
             reserved: keys that are somebody else's and are passed over.
             modes: the invalidation modes that make sense for what is byte-compiled.
             environment: variables that go before the table, e.g. ``DETPYC_ON_SYNTAX_ERROR``; a list's items are
-                separated by commas.
+                separated by commas, and an empty variable is none.
+            frontend: what was given to the build frontend as ``detpyc.KEY=VALUE``, by KEY; it goes before both. A list
+                is one value with commas, or several.
 
         Returns:
-            The settings, with the defaults for what neither says.
+            The settings, with the defaults for what none of them says.
 
         Raises:
-            SettingsError: if anything is wrong with it; the message tells every mistake.
+            SettingsError: if anything is wrong; the message tells every mistake.
 
         """
         checks = {**_CHECKS, "invalidation-mode": _invalidation_mode(modes)}
-        given = {key: (f"{location}.{key}", value) for key, value in table.items() if key not in reserved}
+        known = {*checks, *_OTHERS}
+        problems = [*_misspelt(environment, known), *_unknown(frontend, known, FRONTEND)]
+        problems += _unknown((key for key in table if key not in reserved), checks, f"{location}.")
+        given = {key: (f"{location}.{key}", value) for key, value in table.items() if key in checks}
         for key in checks:
-            name = variable(key)
-            if environment is not None and environment.get(name):
-                given[key] = (name, _from_text(key, environment[name]))
-        problems = []
+            said = _said(key, environment, frontend)
+            if said is not None:
+                given[key] = said[0], _from_text(key, said[1])
         values: dict[str, Any] = {}
         for key, (name, value) in given.items():
-            if key not in checks:
-                problems.append(f"{name} is no setting{_meant(key, checks)}")
-                continue
             try:
                 values[key.replace("-", "_")] = checks[key](value)
             except ValueError as error:
@@ -102,63 +116,69 @@ class Settings:
 
 def variable(key: str) -> str:
     """Return the environment variable for a setting."""
-    return f"DETPYC_{key.upper().replace('-', '_')}"
+    return f"{VARIABLES}{key.upper().replace('-', '_')}"
 
 
-def environment_of(frontend: Mapping[str, Any], prefix: str) -> dict[str, str]:
-    """Return the settings that a build frontend passes, as the variables that would give the same.
-
-    Args:
-        frontend: settings by key; those given several times are lists.
-        prefix: what stands before the keys, for messages.
+def disabled(environment: Mapping[str, str], frontend: Mapping[str, Any] = _NOTHING) -> bool:
+    """Tell whether builds are not to be byte-compiled: ``DETPYC_DISABLE=1``, or ``detpyc.disable=1``.
 
     Raises:
-        SettingsError: if a key is none.
+        SettingsError: if what is said is neither yes nor no.
 
     """
-    known = {*_CHECKS, "disable", "jobs"}
-    problems = [f"{prefix}{key} is no setting{_meant(key, known)}" for key in frontend if key not in known]
-    if problems:
-        raise SettingsError("\n".join(problems))
-    return {
-        variable(key): ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        for key, value in frontend.items()
-    }
-
-
-def disabled(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment says that builds are not to be byte-compiled: ``DETPYC_DISABLE=1``.
-
-    Raises:
-        SettingsError: if it says neither yes nor no.
-
-    """
-    name = variable("disable")
+    name, text = _said("disable", environment, frontend) or ("", "0")
     try:
-        return _flag(_from_text("provenance", environment.get(name) or "0"))
+        return _flag(_from_text("disable", text))
     except ValueError as error:
         raise SettingsError(f"{name} {error}") from error
 
 
-def jobs(environment: Mapping[str, str]) -> int | None:
-    """Return how many workers the environment asks for, in ``DETPYC_JOBS``; None if it does not.
+def jobs(environment: Mapping[str, str], frontend: Mapping[str, Any] = _NOTHING) -> int | None:
+    """Return how many workers are asked for, in ``DETPYC_JOBS`` or as ``detpyc.jobs``; None if it is not said.
 
     Raises:
         SettingsError: if that is no positive number.
 
     """
-    name = variable("jobs")
-    value = environment.get(name)
-    if not value:
+    said = _said("jobs", environment, frontend)
+    if said is None:
         return None
-    if not (value.isascii() and value.isdecimal() and int(value)):
-        raise SettingsError(f"{name} must be a positive number, not {_shown(value)}")
-    return int(value)
+    name, text = said
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise SettingsError(f"{name} must be a positive number, not {_shown(text)}")
+    return int(text)
+
+
+def _said(key: str, environment: Mapping[str, str], frontend: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return where outside of the table a setting is given, and the text; None if it is not."""
+    if key in frontend:
+        value = frontend[key]
+        return f"{FRONTEND}{key}", ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    name = variable(key)
+    return (name, environment[name]) if environment.get(name) else None
+
+
+def _unknown(keys: Iterable[str], known: Collection[str], prefix: str) -> Iterator[str]:
+    """Say which keys are none."""
+    for key in keys:
+        if key not in known:
+            near = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(known))}"
+            yield f"{prefix}{key} is no setting; {meant}"
+
+
+def _misspelt(environment: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """Say which variables are none but look like one; others may be there for other versions, or other uses."""
+    variables = [variable(key) for key in known]
+    for name in environment:
+        if name.startswith(VARIABLES) and name not in variables:
+            for near in difflib.get_close_matches(name, variables, n=1, cutoff=_MISSPELT):
+                yield f"{name} is no setting; did you mean {near}?"
 
 
 def _from_text(key: str, value: str) -> object:
-    """Read a setting from text, as environment variables and build frontends' settings give it."""
-    if key == "provenance":
+    """Read a setting from text, as environment variables and build frontends give it."""
+    if key in _FLAGS:
         return {"1": True, "true": True, "0": False, "false": False}.get(value.lower(), value)
     if key not in _LISTS:
         return value
@@ -179,12 +199,6 @@ def select(names: Iterable[str], include: Collection[str], exclude: Collection[s
     for name in names:
         if (not include or included.match_file(name)) and not excluded.match_file(name):
             yield name
-
-
-def _meant(word: str, known: Collection[str]) -> str:
-    """Ask whether the nearest known word was meant; else list them all."""
-    near = difflib.get_close_matches(word.replace("_", "-").lower(), known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; the settings are {', '.join(sorted(known))}"
 
 
 def _one_of(*choices: str) -> Callable[[object], str]:
@@ -239,9 +253,9 @@ def _interpreters(value: object) -> tuple[str, ...]:
 def _levels(value: object) -> tuple[int, ...]:
     levels = []
     for item in _list(value):
-        if isinstance(item, bool) or item not in OPTIMIZATION_LEVELS:
+        if type(item) is not int or item not in OPTIMIZATION_LEVELS:
             raise ValueError(f"must be a list of 0, 1 and 2, and has {_shown(item)}")
-        levels.append(int(str(item)))
+        levels.append(item)
     if not levels:
         raise ValueError("is empty; leave it out for level 0")
     return tuple(sorted(set(levels)))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detpyc.errors import SettingsError
-from detpyc.settings import Settings, disabled, environment_of, jobs, select, variable
+from detpyc.settings import Settings, disabled, jobs, select, variable
 
 TABLE = "tool.pdm.build.hooks.detpyc"
 KEYS = "compression, exclude, include, interpreters, invalidation-mode, layout, on-syntax-error, optimize, provenance"
@@ -68,7 +68,7 @@ def test_values(key: str, value: object, expected: object) -> None:
         ("optimize", ["1"], 'and has "1"'),
         ("optimize", [True], "and has true"),
         ("optimize", [None], "and has None"),
-        pytest.param("optimize", [1.0], "and has 1.0", marks=pytest.mark.xfail(reason="what int() says is told")),
+        ("optimize", [1.0], "and has 1.0"),
         ("invalidation-mode", "checked", 'must be "checked-hash" or "unchecked-hash", not "checked"'),
         ("invalidation-mode", True, 'must be "checked-hash" or "unchecked-hash", not true'),
         ("invalidation-mode", ["checked-hash"], "not ['checked-hash']"),
@@ -187,22 +187,58 @@ def test_jobs_that_are_no_number(value: str) -> None:
         jobs({"DETPYC_JOBS": value})
 
 
-def test_frontend_settings_become_variables() -> None:
-    frontend = {"interpreters": ["3.12", "3.13"], "on-syntax-error": "skip", "jobs": 4, "disable": "1"}
-    assert environment_of(frontend, "detpyc.") == {
-        "DETPYC_INTERPRETERS": "3.12,3.13",
-        "DETPYC_ON_SYNTAX_ERROR": "skip",
-        "DETPYC_JOBS": "4",
-        "DETPYC_DISABLE": "1",
+def test_frontend_goes_before_the_environment_and_the_table() -> None:
+    frontend = {
+        "interpreters": ["3.12", "3.13"],
+        "on-syntax-error": "skip",
+        "optimize": "1,2",
+        "jobs": 4,
+        "disable": "1",
     }
+    environment = {"DETPYC_OPTIMIZE": "0", "DETPYC_LAYOUT": "sourceless", "DETPYC_JOBS": "9", "DETPYC_DISABLE": "0"}
+    settings = Settings.from_table(
+        {"layout": "pycache", "optimize": [0], "provenance": False},
+        TABLE,
+        environment={**environment, "DETPYC_LAYOUT": ""},
+        frontend=frontend,
+    )
+    assert settings == Settings(("3.12", "3.13"), (1, 2), on_syntax_error="skip", provenance=False)
+    assert jobs(environment, frontend) == 4
+    assert disabled(environment, frontend)
+    assert not disabled(environment)
 
 
-def test_frontend_settings_that_are_none() -> None:
-    with pytest.raises(SettingsError) as caught:
-        environment_of({"optimise": "1", "colour": "red"}, "detpyc.")
-    first, second = str(caught.value).splitlines()
+def test_mistakes_of_the_frontend_are_named_as_given() -> None:
+    frontend = {"optimise": "1", "colour": "red", "optimize": "", "layout": "flat"}
+    first, second, *rest = problems_of({}, frontend=frontend)
     assert first == "detpyc.optimise is no setting; did you mean optimize?"
     assert second.startswith("detpyc.colour is no setting; the settings are ")
+    assert rest == [
+        "detpyc.optimize is empty; leave it out for level 0",
+        'detpyc.layout must be "pycache" or "sourceless", not "flat"',
+    ]
+    with pytest.raises(SettingsError, match=r'detpyc\.jobs must be a positive number, not ""'):
+        jobs({}, {"jobs": ""})
+    with pytest.raises(SettingsError, match=r"detpyc\.disable must be true or false"):
+        disabled({}, {"disable": "maybe"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DETPYC_INTERPRETER", "DETPYC_INTERPRETERS"),
+        ("DETPYC_OPTIMISE", "DETPYC_OPTIMIZE"),
+        ("DETPYC_DISABLED", "DETPYC_DISABLE"),
+        ("DETPYC_ON_SYNTAX_ERRORS", "DETPYC_ON_SYNTAX_ERROR"),
+    ],
+)
+def test_misspelt_variable(name: str, meant: str) -> None:
+    assert problems_of({}, environment={name: "1"}) == [f"{name} is no setting; did you mean {meant}?"]
+
+
+def test_variables_of_others_are_passed_over() -> None:
+    others = {"DETPYC_TEST_PYTHONS": "x", "DETPYC_COLOUR": "red", "DETPY": "1", "INTERPRETERS": "3.12"}
+    assert Settings.from_table({}, TABLE, environment=others) == Settings()
 
 
 NAMES = ["a.py", "pkg/a.py", "pkg/b.py", "pkg/tests/a.py", "tests/a.py"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, print_json
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, print_json, printable
 from detpyc.cli.diff import comparison_document, print_comparison
 
 if TYPE_CHECKING:
@@ -33,14 +34,17 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.reproduce import reproduce  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.settings import jobs  # noqa: PLC0415
 
-    reproduction = reproduce(options.original, options.sources, jobs=options.jobs)
+    workers = options.jobs if options.jobs is not None else jobs(os.environ)
+    reproduction = reproduce(options.original, options.sources, jobs=workers)
     if options.json:
         document = {
             "format": 1,
             "original": str(reproduction.original),
             "built-by": reproduction.built_by,
             "constraints": list(reproduction.constraints),
+            "dated": reproduction.dated,
             "name": reproduction.name,
             **comparison_document(reproduction.comparison),
             "same": reproduction.same,
@@ -53,8 +57,11 @@ def run(options: argparse.Namespace) -> int:
             for constraint in reproduction.constraints:
                 print(f"    with {constraint}")
         if reproduction.name != reproduction.original.name:
-            print(f"the wheel that was built is {reproduction.name}")
+            print(f"the wheel that was built is {printable(reproduction.name)}")
         print_comparison(reproduction.comparison)
-        if not reproduction.same and reproduction.comparison.same:
-            print("only the archive's own structure differs, no member")
+        if not reproduction.same and not reproduction.dated:
+            print(
+                "the original does not tell when it was built, since its members have different dates; try again with"
+                " SOURCE_DATE_EPOCH set as it was then"
+            )
     return DONE if reproduction.same else FOUND

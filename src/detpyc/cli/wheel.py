@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from detpyc.cli.common import (
     add_settings,
     fail,
     print_json,
+    printable,
     read_settings,
     settings_table,
 )
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
     from detpyc.byte_compile import Report
     from detpyc.cli.common import Commands
-    from detpyc.settings import Settings
+    from detpyc.provenance import Recipe
+
+
+# The options that are not called like their settings.
+_OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
 
 
 def add(commands: Commands) -> None:
@@ -52,7 +58,10 @@ def add(commands: Commands) -> None:
         help="give all members a fixed order, date (SOURCE_DATE_EPOCH, or 1980-01-01) and mode",
     )
     parser.add_argument(
-        "--like", type=Path, metavar="WHEEL", help="take the settings from what another wheel records of itself"
+        "--like",
+        type=Path,
+        metavar="WHEEL",
+        help="take every setting from what another wheel records of itself, the environment's none",
     )
     parser.add_argument("--no-provenance", action="store_true", help="do not record what was done in the wheel")
     parser.add_argument(
@@ -67,14 +76,6 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - as in the package's docstring
     from detpyc.settings import jobs  # noqa: PLC0415
 
-    table = settings_table(options)
-    if options.no_provenance:
-        table["provenance"] = False
-    if options.layout is not None:
-        table["layout"] = options.layout
-    if options.compression is not None:
-        table["compression"] = options.compression
-    settings = _like(options.like, table) if options.like is not None else read_settings(table)
     how = Options(
         output_dir=options.output_dir,
         jobs=options.jobs if options.jobs is not None else jobs(os.environ),
@@ -82,6 +83,13 @@ def run(options: argparse.Namespace) -> int:
         normalize_archive=options.normalize_archive,
         rename=True,
     )
+    table = _table(options)
+    if options.like is None:
+        settings = read_settings(table)
+    else:
+        recipe = _like(options.like, table)
+        settings = recipe.settings
+        how = replace(how, normalize_archive=recipe.normalized or how.normalize_archive, date=recipe.date or how.date)
     if options.output_dir is not None and not options.check:
         _make_directory(options.output_dir)
     status = DONE
@@ -103,12 +111,25 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def _like(path: Path, table: dict[str, object]) -> Settings:
-    from detpyc.provenance import settings_of  # noqa: PLC0415
+def _table(options: argparse.Namespace) -> dict[str, object]:
+    """Return the settings that options give, as a table."""
+    table = settings_table(options)
+    if options.no_provenance:
+        table["provenance"] = False
+    if options.layout is not None:
+        table["layout"] = options.layout
+    if options.compression is not None:
+        table["compression"] = options.compression
+    return table
+
+
+def _like(path: Path, table: dict[str, object]) -> Recipe:
+    from detpyc.provenance import Recipe  # noqa: PLC0415
 
     if table:
-        raise DetpycError(f"--like takes the settings from {path}, and so --{min(table)} cannot be given as well")
-    return settings_of(path)
+        given = ", ".join(f"--{_OPTIONS.get(key, key)}" for key in sorted(table))
+        raise DetpycError(f"--like takes the settings from {path}; leave out {given}")
+    return Recipe.of(path)
 
 
 def _make_directory(directory: Path) -> None:
@@ -128,10 +149,10 @@ def _print_report(report: Report, options: argparse.Namespace) -> None:
     if report.renamed_from is not None:
         print(f"    {'would be renamed' if options.check else 'renamed'} from {report.renamed_from}")
     for source, reason in report.skipped.items():
-        print(f"    skipped {source}: {reason}")
+        print(f"    skipped {printable(source)}: {printable(reason)}")
     if options.verbose:
         for name in report.dropped:
-            print(f"    dropped {name}")
+            print(f"    dropped {printable(name)}")
         for interpreter in report.interpreters:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
@@ -141,6 +162,7 @@ def _report_object(path: Path, report: Report) -> dict[str, object]:
         "wheel": str(path),
         "output": str(report.path),
         "changed": report.changed,
+        "renamed-from": report.renamed_from,
         "interpreters": [
             {"release": each.release, "cache-tag": each.cache_tag, "magic-number": each.magic_number, "path": each.path}
             for each in report.interpreters

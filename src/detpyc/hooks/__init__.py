@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ def byte_compile_artifact(
     reserved: Collection[str] = (),
     *,
     frontend: Mapping[str, Any] | None = None,
-    rename: bool = False,
-) -> tuple[str, Path]:
+    output_dir: Path | None = None,
+) -> tuple[str, str]:
     """Byte-compile a wheel that a backend has just written.
 
     Args:
@@ -27,24 +28,27 @@ def byte_compile_artifact(
         location: the table's full key.
         reserved: keys in the table that are the backend's own.
         frontend: settings that the build frontend passes, which go before the table and the environment.
-        rename: let the wheel have another name, if its tag changes.
+        output_dir: where to put the result, which may then have another name; by default it takes the wheel's place.
 
     Returns:
-        A line that says what was done, and the wheel's path.
+        A line that says what was done, and the result's name.
 
     Raises:
         DetpycError: if it cannot be done; the wheel is as the backend left it.
 
     """
     from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
-    from detpyc.settings import Settings, disabled, environment_of, jobs  # noqa: PLC0415
+    from detpyc.settings import Settings, disabled, jobs  # noqa: PLC0415
 
-    environment = {**os.environ, **environment_of(frontend or {}, "detpyc.")}
-    settings = Settings.from_table(table, location, reserved, environment=environment)
-    if disabled(environment):
-        return "detpyc: disabled by DETPYC_DISABLE", Path(artifact)
-    report = byte_compile_wheel(Path(artifact), settings, Options(jobs=jobs(environment), rename=rename))
-    return f"detpyc: {report.summary()}", report.path
+    path, frontend = Path(artifact), frontend or {}
+    settings = Settings.from_table(table, location, reserved, environment=os.environ, frontend=frontend)
+    if disabled(os.environ, frontend):
+        if output_dir is not None:
+            shutil.move(path, output_dir / path.name)
+        return "detpyc: disabled; the wheel is not byte-compiled", path.name
+    options = Options(jobs=jobs(os.environ, frontend), output_dir=output_dir, rename=output_dir is not None)
+    report = byte_compile_wheel(path, settings, options)
+    return f"detpyc: {report.summary()}", report.path.name
 
 
 def sourceless_version(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hatchling.builders.config import BuilderConfig
@@ -24,22 +25,35 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
         """Set the tag of a wheel that will have no sources, while Hatch has not named the file."""
         if self.target_name != "wheel" or version == "editable":
             return
+        from detpyc.wheel.tags import sourceless_tag  # noqa: PLC0415 - Hatch imports every hook
+
         try:
-            python = sourceless_version(self.config, self._location(), RESERVED)
+            python = self._sourceless_version()
+            if python is not None and (build_data.get("tag") or not build_data.get("infer_tag")):
+                build_data["tag"] = sourceless_tag(build_data.get("tag") or "py3-none-any", python)
+                build_data["infer_tag"] = False
         except DetpycError as error:
             self.app.abort(f"detpyc: {error}")
-        if python is not None and not (build_data.get("tag") or build_data.get("infer_tag")):
-            build_data["tag"] = "cp{}{}-none-any".format(*python)
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Byte-compile what was built, if it is a wheel to be distributed."""
         if self.target_name != "wheel" or version == "editable":
             return
         try:
+            if build_data.get("infer_tag") and build_data.get("tag") and self._sourceless_version() is not None:
+                # Hatch has taken our tag, and not that of the platform.
+                Path(artifact_path).unlink()
+                self.app.abort(
+                    "detpyc: another hook makes the wheel one for this platform, and without its sources the wheel had"
+                    f" been given its tag before; put [{self._location()}] after that hook's table"
+                )
             summary, _ = byte_compile_artifact(artifact_path, self.config, self._location(), RESERVED)
         except DetpycError as error:
             self.app.abort(f"detpyc: {error}")
         self.app.display_info(summary)
+
+    def _sourceless_version(self) -> tuple[int, int] | None:
+        return sourceless_version(self.config, self._location(), RESERVED)
 
     def _location(self) -> str:
         """Return the key of the table: the target's own, or the one for all targets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from detpyc.reproducible import CREATE_SYSTEM, inflate, normalized_mode
+from detpyc.reproducible import CREATE_SYSTEM, Date, inflate, normalized_mode
 from detpyc.wheel import record
 from detpyc.wheel.archive import STORED, ArchiveWriter, NewMember
 from detpyc.wheel.record import RecordEntry
@@ -28,7 +28,7 @@ class ArchiveForm:
     """
 
     stored: bool = False
-    date: tuple[int, int, int, int, int, int] | None = None
+    date: Date | None = None
 
     def of(self, member: Member) -> Member:
         """Return what the archive is to say of a member."""

@@ -7,31 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.tags import compatible_tags, cpython_tags, parse_tag
+
 from detpyc.errors import WheelError
 from detpyc.wheel.archive import NewMember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from detpyc.wheel.distribution import Wheel
 
 _PARTS = 3  # python, ABI, platform: the last of a wheel's name
 
 
-def sourceless_tag(name: str, version: tuple[int, int]) -> str:
-    """Return the tag of a wheel without sources: what its name says, narrowed to the one CPython that can load it.
-
-    Args:
-        name: of the wheel.
-        version: of the CPython, e.g. ``(3, 12)``.
-
-    Returns:
-        E.g. ``cp312-none-any``; of a wheel with extension modules for it, ``cp312-cp312-linux_x86_64``.
-
-    """
-    python = "cp{}{}".format(*version)
-    _, abi, platform = name.removesuffix(".whl").rsplit("-", _PARTS)[1:]
-    return f"{python}-{abi if abi == python else 'none'}-{platform}"
+def tag_of(name: str) -> str:
+    """Return the tag in a wheel's name."""
+    return "-".join(name.removesuffix(".whl").rsplit("-", _PARTS)[1:])
 
 
 def renamed(name: str, tag: str) -> str:
@@ -39,24 +28,58 @@ def renamed(name: str, tag: str) -> str:
     return f"{name.removesuffix('.whl').rsplit('-', _PARTS)[0]}-{tag}.whl"
 
 
-def retagged(wheel: Wheel, tag: str) -> Iterator[NewMember]:
-    """Give the WHEEL file with another tag; nothing if it has that tag already.
+def sourceless_tag(tag: str, version: tuple[int, int]) -> str:
+    """Narrow a wheel's tag to the one CPython that can load it without its sources.
+
+    The ABI stays if it is that CPython's own. If it is ``abi3``, it becomes ``none``: later releases accept ``abi3`` as
+    well, and could load the extension modules, but not the bytecode.
+
+    Args:
+        tag: of the wheel with its sources, e.g. ``py3-none-any``.
+        version: of the CPython, e.g. ``(3, 12)``.
+
+    Returns:
+        E.g. ``cp312-none-any``; of a wheel with extension modules, ``cp312-cp312-linux_x86_64``.
 
     Raises:
-        WheelError: if there is no WHEEL file.
+        WheelError: if it is no tag, or that CPython does not accept it.
+
+    """
+    if tag.count("-") != _PARTS - 1:
+        raise WheelError(f"{tag!r} is no tag of a wheel, such as py3-none-any")
+    python = "cp{}{}".format(*version)
+    _, abis, platforms = tag.split("-")
+    own = [abi for abi in abis.split(".") if abi.startswith(python)]
+    platform_list = platforms.split(".")
+    accepted = {*cpython_tags(version, own, platform_list), *compatible_tags(version, python, platform_list)}
+    fitting = accepted & parse_tag(tag)
+    if not fitting:
+        raise WheelError(f"its tag {tag} is not for CPython {version[0]}.{version[1]}, whose bytecode it would hold")
+    native = [abi for abi in own if abi in {each.abi for each in fitting}]
+    return f"{python}-{'.'.join(native) or 'none'}-{platforms}"
+
+
+def retagged(wheel: Wheel, tag: str) -> dict[str, NewMember]:
+    """Return the WHEEL file with another tag, by its name; nothing if it has that tag already.
+
+    Raises:
+        WheelError: if there is no WHEEL file, or it is no text.
 
     """
     name = f"{wheel.dist_info}/WHEEL"
     if name not in wheel.archive.members:
         raise WheelError(f"{wheel.path}: has no {name}")
-    old = wheel.read_member(name)
-    lines = old.decode("utf-8").splitlines()
+    try:
+        lines = wheel.read_member(name).decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise WheelError(f"{wheel.path}: {name} is not UTF-8: {error}") from error
     first = next((at for at, line in enumerate(lines) if _is_tag(line)), len(lines))
-    python, abi, platforms = tag.split("-")
-    new_tags = [f"Tag: {python}-{abi}-{platform}" for platform in sorted(platforms.split("."))]
-    new = [*lines[:first], *new_tags, *(line for line in lines[first:] if not _is_tag(line))]
-    if new != lines:
-        yield NewMember.replacing(wheel.archive.members[name], "".join(f"{line}\n" for line in new).encode("utf-8"))
+    tags = [f"Tag: {each}" for each in sorted(map(str, parse_tag(tag)))]
+    if [line for line in lines if _is_tag(line)] == tags:
+        return {}
+    new = [*lines[:first], *tags, *(line for line in lines[first:] if not _is_tag(line))]
+    content = "".join(f"{line}\n" for line in new).encode("utf-8")
+    return {name: NewMember.replacing(wheel.archive.members[name], content)}
 
 
 def _is_tag(line: str) -> bool:
