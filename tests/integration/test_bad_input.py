@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,10 +27,10 @@ from fakes import Fakes, locked
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 INFO = "demo-1.0.dist-info"
 NAME = "demo-1.0-py3-none-any.whl"
+FULL = Path("/dev/full")
 CORE = wheels.MODULES["demo/core.py"]
 
 
@@ -350,6 +351,29 @@ def test_wheel_cannot_be_read(wheel: Path, unprivileged: tuple[str, ...]) -> Non
     completed = detpyc("wheel", wheel, prefix=unprivileged)
     wheel.chmod(0o644)
     refused(completed, f"{wheel}: cannot be opened: Permission denied")
+
+
+@pytest.mark.xfail(reason="a traceback")
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
+def test_output_cannot_be_written(wheel: Path) -> None:
+    with FULL.open("w") as full, unchanged(wheel.parent):
+        process = subprocess.run(
+            [*COMMAND, "wheel", "--check", wheel], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert process.returncode == 2
+    assert process.stderr.startswith("detpyc: ")
+    assert "No space left on device" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_reader_of_the_output_has_gone(wheel: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as broken, unchanged(wheel.parent):
+        process = subprocess.run(
+            [*COMMAND, "wheel", "--check", wheel], stdout=broken, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (process.returncode, process.stderr) == (2, "")
 
 
 # ---- interruptions
