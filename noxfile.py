@@ -17,7 +17,7 @@ nox.options.error_on_missing_interpreters = False  # on CI systems too: the test
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
-FORMATTED = ("src", "tests", "noxfile.py")
+FORMATTED = ("benchmarks", "src", "tests", "noxfile.py")
 
 
 @nox.session
@@ -39,7 +39,14 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests under the Python that runs nox, and report their coverage."""
+    """Run all tests under the Python that runs nox."""
+    session.install("-e", ".", *dependencies("tests"))
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run all tests and report their coverage, that of the processes which they start included."""
     session.install("-e", ".", *dependencies("tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-n", "2", *session.posargs)
