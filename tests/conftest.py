@@ -77,6 +77,17 @@ def release_and_debug(
     return release, debug
 
 
+@pytest.fixture
+def two_releases(request: pytest.FixtureRequest) -> tuple[Interpreter, Interpreter]:
+    """Two releases of one version that do not compile everything alike: 3.13.0, and any later 3.13."""
+    found = {each.release: each for each in [*interpreters.find_all(), *named_in_environment()] if not each.problem}
+    later = [release for release in found if release.startswith("3.13.") and release != "3.13.0"]
+    if "3.13.0" not in found or not later:
+        request.node.user_properties.append(("missing interpreter", "3.13"))
+        pytest.skip("CPython 3.13.0 and a later 3.13 are missing")
+    return found["3.13.0"], found[max(later, key=Version)]
+
+
 def here(request: pytest.FixtureRequest, pythons: dict[str, Interpreter], name: str) -> Interpreter:
     if name not in pythons:
         request.node.user_properties.append(("missing interpreter", name))

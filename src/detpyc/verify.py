@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc import provenance
 from detpyc.bytecode import names
-from detpyc.bytecode.header import MAGIC_NUMBERS, PycHeader
+from detpyc.bytecode.header import PycHeader
 from detpyc.compilation.compiler import TIME_LIMIT
 from detpyc.errors import DetpycError
 from detpyc.files import walk
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
     from detpyc.wheel.distribution import Wheel
+
+# What provenance may ask for in matching is a minute's work; real wheels and patterns ask for a thousandth of it.
+_MAX_WAYS = 1 << 30
+_MAX_PATTERN = 1000  # characters
 
 __all__ = ["Finding", "Report", "Status", "verify_tree", "verify_wheel"]
 
@@ -158,13 +164,12 @@ def _contradictions(wheel: Wheel, recorded: Provenance, findings: Sequence[Findi
     by_pyc = {finding.pyc: finding for finding in findings}
     expected: set[str] = set()
     for bytecode in recorded.bytecode:
-        major, minor = MAGIC_NUMBERS[bytecode.magic_number]
-        if bytecode.cache_tag != f"cpython-{major}{minor}" or not bytecode.release.startswith(f"{major}.{minor}."):
-            yield (
-                f"provenance says that CPython {bytecode.release} has the cache tag {bytecode.cache_tag}"
-                f" and the magic number {bytecode.magic_number}, which is {major}.{minor}'s"
-            )
-        for source in select(sources, bytecode.include, bytecode.exclude):
+        try:
+            selected = _selected(sources, bytecode)
+        except ValueError as error:
+            yield f"provenance has patterns that cannot be followed: {error}"
+            return
+        for source in selected:
             sourceless = bytecode.layout == SOURCELESS
             pyc = f"{source}c" if sourceless else names.pyc_name(source, *bytecode.slot)
             expected.add(pyc)
@@ -172,6 +177,35 @@ def _contradictions(wheel: Wheel, recorded: Provenance, findings: Sequence[Findi
     for member, path in paths.items():
         if path is not None and names.is_cached(path) and member not in expected:
             yield f"provenance does not tell of {member}"
+
+
+def _selected(sources: Sequence[str], bytecode: Bytecode) -> list[str]:
+    """Return the sources that provenance says are byte-compiled.
+
+    Raises:
+        ValueError: if its patterns are invalid, or made to take for ever.
+
+    """
+    ways = sum(_ways(pattern, source) for pattern in (*bytecode.include, *bytecode.exclude) for source in sources)
+    if ways > _MAX_WAYS:
+        raise ValueError("to match them takes too long")
+    try:
+        return list(select(sources, bytecode.include, bytecode.exclude))
+    except re.error as error:
+        raise ValueError(str(error)) from error
+
+
+def _ways(pattern: str, path: str) -> int:
+    """Return in how many ways a regular expression's backtracking could try to match a path."""
+    if len(pattern) > _MAX_PATTERN:
+        return _MAX_WAYS + 1
+    parts = path.split("/")
+    longest = max(map(len, parts))
+    # So many characters, or parts, are shared out among so many wildcards and what is around them.
+    ways = comb(len(parts) + pattern.count("**"), len(parts))
+    for part in pattern.replace("**", "").split("/"):
+        ways *= comb(longest + part.count("*"), longest)
+    return ways
 
 
 def _contradiction(wheel: Wheel, source: str, finding: Finding | None, pyc: str, bytecode: Bytecode) -> Iterator[str]:
