@@ -42,6 +42,7 @@ class Plan:
         foreign: the pycs among them that no run of detpyc with these settings would have replaced.
         skipped: the sources that do not compile, each with the reason.
         modules: how many sources were byte-compiled.
+        pycs: how many pycs that made.
 
     """
 
@@ -52,6 +53,7 @@ class Plan:
     foreign: set[str]
     skipped: dict[str, str]
     modules: int
+    pycs: int
 
 
 def make_plan(
@@ -79,12 +81,16 @@ def make_plan(
     new: list[NewMember] = []
     bytecode: list[Bytecode] = []
     skipped: dict[str, str] = {}
+    compiled: set[str] = set()
     for interpreter in chosen:
         members, refused = _compile(wheel, sources, interpreter, settings, jobs)
         new += members
-        skipped |= refused
+        compiled |= sources.keys() - refused.keys()
+        by = f"CPython {interpreter.release}: " if len(chosen) > 1 else ""
+        skipped |= {name: f"{by}{reason}" for name, reason in refused.items()}
         bytecode += (_recorded(interpreter, level, settings, refused) for level in settings.optimize)
 
+    pycs = len(new)
     redone = {each.slot for each in bytecode}
     kept: set[str] = set()
     for each in earlier if settings.provenance and settings.layout != SOURCELESS else ():
@@ -93,12 +99,12 @@ def make_plan(
             if names:
                 kept |= names
                 bytecode.append(record)
-    pycs = {name for name in wheel.archive.members if _is_cached_pyc(wheel, name)}
-    dropped = pycs - kept - {each.member.name for each in new}
+    cached = {name for name in wheel.archive.members if _is_cached_pyc(wheel, name)}
+    dropped = cached - kept - {each.member.name for each in new}
     foreign = dropped - {pyc_name(name, *each.slot) for each in earlier if each.slot in redone for name in importable}
     replaced: dict[str, NewMember] = {}
     if settings.layout == SOURCELESS:
-        dropped |= sources.keys() - skipped.keys()
+        dropped |= compiled
         tag = tags.tag_of(wheel.path.name)
         replaced = tags.retagged(wheel, tags.sourceless_tag(tag, chosen[0].version))
 
@@ -109,7 +115,7 @@ def make_plan(
         new.append(NewMember.make(document, content, like, stored=settings.compression == STORED))
     elif document in wheel.archive.members:
         dropped.add(document)
-    return Plan(new, replaced, kept, dropped, foreign, skipped, len(sources) - len(skipped))
+    return Plan(new, replaced, kept, dropped, foreign, skipped, len(compiled), pycs)
 
 
 def _importable_sources(wheel: Wheel) -> dict[str, str]:

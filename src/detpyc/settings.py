@@ -222,7 +222,18 @@ def _texts(value: object) -> tuple[str, ...]:
     for item in items:
         if not isinstance(item, str) or not item:
             raise ValueError(f"must be a list of non-empty strings, and has {_shown(item)}")
+        if not _is_unicode(item):
+            raise ValueError(f"must be a list of strings in Unicode, and has {item!a}")
     return tuple(str(item) for item in items)
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be written; what the command line gives may hold bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _patterns(value: object) -> tuple[str, ...]:

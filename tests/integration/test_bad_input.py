@@ -244,7 +244,6 @@ def test_mistakes_in_the_environment(wheel: Path, variable: str, arguments: list
         refused(detpyc("wheel", wheel, *arguments, env={**os.environ, name: value}), words)
 
 
-@pytest.mark.xfail(reason="a traceback, as the provenance cannot be written")
 def test_pattern_that_is_not_unicode(wheel: Path) -> None:
     with unchanged(wheel.parent):
         refused(detpyc("wheel", wheel, "--include", b"\xff*.py"), "options.include")
@@ -353,7 +352,6 @@ def test_wheel_cannot_be_read(wheel: Path, unprivileged: tuple[str, ...]) -> Non
     refused(completed, f"{wheel}: cannot be opened: Permission denied")
 
 
-@pytest.mark.xfail(reason="a traceback")
 @pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
 def test_output_cannot_be_written(wheel: Path) -> None:
     with FULL.open("w") as full, unchanged(wheel.parent):

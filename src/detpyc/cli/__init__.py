@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; the interpreter's own flush at exit must not complain again.
         sys.stdout = None
         return FAILED
+    except OSError as error:
+        sys.stdout = None
+        return fail(f"the output cannot be written: {error.strerror}")
     finally:
         signal.signal(signal.SIGTERM, before)
     return status
