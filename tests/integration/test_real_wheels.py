@@ -489,6 +489,7 @@ def test_json(wheel: Path, tmp_path: Path) -> None:
         "dropped": [],
         "skipped": {},
         "bytes-added": wheel.stat().st_size - size,
+        "renamed-from": None,
     }
 
 
