@@ -71,6 +71,8 @@ def build_wheel(
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".detpyc-", dir=output) as directory:
         built = _call(hook, "build_wheel", directory, passed, metadata_directory)
+        if not isinstance(built, str):
+            _abort(DetpycError(f"the wrapped backend {_name()} has returned {built!r}, which is no name of a wheel"))
         try:
             line, name = byte_compile_artifact(
                 Path(directory, built), _table(), LOCATION, {_BACKEND, _PATH}, frontend=own, output_dir=output

@@ -1,0 +1,122 @@
+"""Build backends to be wrapped, good ones and bad ones. The good ones build by taking what lies in the project."""
+
+# ruff: noqa: ANN001, ANN205, ARG004 - frontends call a hook with all its arguments, whoever uses them
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from detpyc import backend as detpyc_backend
+
+WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
+
+
+class Bare:
+    """Has only what PEP 517 asks for."""
+
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        print("called:", json.dumps(["build_wheel", config_settings, metadata_directory]))  # noqa: T201
+        shutil.copy(WHEEL, wheel_directory)
+        return WHEEL
+
+    @staticmethod
+    def build_sdist(sdist_directory, config_settings=None):
+        print("called:", json.dumps(["build_sdist", config_settings]))  # noqa: T201
+        Path(sdist_directory, SDIST).touch()
+        return SDIST
+
+
+class Whole(Bare):
+    """Has all hooks."""
+
+    @staticmethod
+    def get_requires_for_build_wheel(config_settings=None):
+        return ["wheel-requirement", json.dumps(config_settings)]
+
+    @staticmethod
+    def get_requires_for_build_sdist(config_settings=None):
+        return ["sdist-requirement", json.dumps(config_settings)]
+
+    @staticmethod
+    def get_requires_for_build_editable(config_settings=None):
+        return ["editable-requirement", json.dumps(config_settings)]
+
+    @staticmethod
+    def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+        Path(metadata_directory, "demo-1.0.dist-info").mkdir()
+        return "demo-1.0.dist-info"
+
+    @staticmethod
+    def prepare_metadata_for_build_editable(metadata_directory, config_settings=None):
+        Path(metadata_directory, "demo-1.0.dist-info").mkdir()
+        return "demo-1.0.dist-info"
+
+    @staticmethod
+    def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+        shutil.copy(WHEEL, wheel_directory)
+        return WHEEL
+
+
+class Failing(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        shutil.copy(WHEEL, wheel_directory)
+        raise ValueError("no luck")
+
+    @staticmethod
+    def build_sdist(sdist_directory, config_settings=None):
+        raise ValueError("no luck either")
+
+
+class Exiting(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        sys.exit("no luck")
+
+
+class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517's name
+    pass
+
+
+class Unable(Bare):
+    UnsupportedOperation = UnsupportedOperation
+
+    @staticmethod
+    def build_sdist(sdist_directory, config_settings=None):
+        raise UnsupportedOperation("no sources here")
+
+
+class Nameless(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        return None
+
+
+class Lying(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        return WHEEL
+
+
+class Without:
+    """Has no hook at all."""
+
+
+class Same:
+    build_wheel = staticmethod(detpyc_backend.build_wheel)
+
+
+class Again(Bare):
+    """Asks who wraps it to do the work."""
+
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        return detpyc_backend.build_wheel(wheel_directory, config_settings, metadata_directory)
+
+    @staticmethod
+    def build_sdist(sdist_directory, config_settings=None):
+        return detpyc_backend.build_sdist(sdist_directory, config_settings)
