@@ -1,0 +1,170 @@
+"""Settings in the environment: before the table of a build, and behind the options of the command line."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import wheels
+from detpyc.cli import main
+from detpyc.errors import SettingsError
+from detpyc.hooks import byte_compile_artifact, sourceless_version
+from detpyc.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from detpyc.compilation.interpreters import Interpreter
+
+NAME = "demo-1.0-py3-none-any.whl"
+TABLE = "tool.pdm.build.hooks.detpyc"
+RUNNING = platform.python_version()
+
+# For each key, what the table says, what a variable says, and what an option says, all different.
+VALUES: dict[str, tuple[Any, str, list[str]]] = {
+    "optimize": ([0], "1", ["--optimize", "2"]),
+    "invalidation-mode": ("checked-hash", "unchecked-hash", ["--invalidation-mode", "checked-hash"]),
+    "include": (["*"], "demo/__init__.py", ["--include", "demo/core.py"]),
+    "exclude": (["none"], "demo/core.py", ["--exclude", "demo/__init__.py"]),
+    "on-syntax-error": ("fail", "skip", ["--on-syntax-error", "fail"]),
+    "layout": ("pycache", "sourceless", ["--layout", "pycache"]),
+    "compression": ("deflated", "stored", ["--compression", "deflated"]),
+    "provenance": (True, "0", ["--no-provenance"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say themselves what is set."""
+    for key in (*VALUES, "interpreters", "disable", "jobs"):
+        monkeypatch.delenv(variable(key), raising=False)
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """Return the settings that wheels would be byte-compiled with; none is."""
+    found: list[Settings] = []
+
+    def keep(path: Path, settings: Settings, _: object) -> None:
+        found.append(settings)
+        raise SettingsError(f"{path}: is not to be byte-compiled")
+
+    monkeypatch.setattr("detpyc.byte_compile.byte_compile_wheel", keep)
+    return found
+
+
+def test_every_key_is_tried() -> None:
+    keys = {field.name.replace("_", "-") for field in fields(Settings)}
+    assert keys == {*VALUES, "interpreters"}
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_variable_goes_before_the_table(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    in_table, text, _ = VALUES[key]
+    for value in (None, text):
+        if value is not None:
+            monkeypatch.setenv(variable(key), value)
+        with pytest.raises(SettingsError, match="not to be byte-compiled"):
+            byte_compile_artifact(NAME, {key: in_table}, TABLE)
+    from_table, from_variable = given
+    assert from_table == Settings.from_table({key: in_table}, TABLE)
+    assert from_variable == Settings.from_table({}, TABLE, environment={variable(key): text})
+    assert from_table != from_variable
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_option_goes_before_the_variable(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, text, option = VALUES[key]
+    monkeypatch.setenv(variable(key), "1" if key == "provenance" else text)
+    assert main(["wheel", NAME]) == 2
+    assert main(["wheel", *option, NAME]) == 2
+    monkeypatch.delenv(variable(key))
+    assert main(["wheel", *option, NAME]) == 2
+    from_variable, from_both, from_option = given
+    assert from_both == from_option
+    assert from_variable != from_option
+
+
+def test_interpreters(pythons: dict[str, Interpreter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the variable has them in a build, and as options have them on the command line."""
+    monkeypatch.setenv("DETPYC_INTERPRETERS", f" {RUNNING} , {RUNNING}")
+    byte_compile_artifact(wheels.build(tmp_path), {"interpreters": ["3.8.99"]}, TABLE)
+    assert releases(tmp_path / NAME) == [RUNNING]
+    other = next((each for each in pythons.values() if each.release != RUNNING), None)
+    if other is None:
+        pytest.skip(f"only CPython {RUNNING} is here")
+    assert main(["wheel", "--quiet", "-i", other.path, str(wheels.build(tmp_path))]) == 0
+    assert releases(tmp_path / NAME) == [other.release]
+
+
+def releases(path: Path) -> list[str]:
+    document = json.loads(wheels.read(path)["demo-1.0.dist-info/detpyc.json"])
+    return [each["release"] for each in document["bytecode"]]
+
+
+def test_disabled_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no others: who runs `detpyc wheel` means it."""
+    path = wheels.build(tmp_path)
+    content = path.read_bytes()
+    monkeypatch.setenv("DETPYC_DISABLE", "1")
+    line, name = byte_compile_artifact(path, {"interpreters": ["3.8.99"]}, TABLE)
+    assert (line, name) == ("detpyc: disabled; the wheel is not byte-compiled", NAME)
+    assert path.read_bytes() == content
+    assert sourceless_version({"layout": "sourceless", "interpreters": ["3.8.99"]}, TABLE) is None
+    assert main(["wheel", "--quiet", str(path)]) == 0
+    assert path.read_bytes() != content
+
+
+def test_disabled_builds_still_read_their_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETPYC_DISABLE", "1")
+    with pytest.raises(SettingsError, match=rf"{TABLE}\.optimise is no setting"):
+        byte_compile_artifact(wheels.build(tmp_path), {"optimise": [1]}, TABLE)
+
+
+def in_build(path: Path) -> None:
+    byte_compile_artifact(path, {}, TABLE)
+
+
+def in_command(path: Path) -> None:
+    assert main(["wheel", str(path)]) == 2
+    raise SettingsError
+
+
+@pytest.mark.parametrize("run", [in_build, in_command])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("DETPYC_JOBS", "many", 'DETPYC_JOBS must be a positive number, not "many"'),
+        ("DETPYC_OPTIMIZE", "3", "DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has 3"),
+        ("DETPYC_LAYOUT", "flat", 'DETPYC_LAYOUT must be "pycache" or "sourceless", not "flat"'),
+        ("DETPYC_PROVENANCE", "maybe", 'DETPYC_PROVENANCE must be true or false, not "maybe"'),
+        ("DETPYC_INTERPRETER", "3.12", "DETPYC_INTERPRETER is no setting; did you mean DETPYC_INTERPRETERS?"),
+    ],
+)
+def test_wrong_variable(
+    run: Callable[[Path], None],
+    name: str,
+    value: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = wheels.build(tmp_path)
+    content = path.read_bytes()
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        run(path)
+    assert (str(caught.value) or capsys.readouterr().err.removeprefix("detpyc: ").rstrip()) == told
+    assert path.read_bytes() == content
+
+
+def test_option_takes_the_place_of_a_wrong_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETPYC_OPTIMIZE", "3")
+    monkeypatch.setenv("DETPYC_JOBS", "many")
+    assert main(["wheel", "--quiet", "--optimize", "1", "--jobs", "1", str(wheels.build(tmp_path))]) == 0
