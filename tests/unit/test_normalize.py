@@ -1,0 +1,213 @@
+"""Normalize: canonical form for what is there already, and nothing else of it changed."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import stat
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wheels
+from bounds import bounded
+from detpyc.bytecode.canonical import canonicalize_pyc
+from detpyc.bytecode.header import HEADER_SIZE, MAGIC_NUMBERS, InvalidationMode, PycHeader
+from detpyc.cli import main
+from detpyc.compilation import interpreters
+from detpyc.errors import DetpycError
+from detpyc.normalize import normalize
+from unit.bytecode import payloads
+from unit.bytecode.payloads import flagged, small_tuple, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HERE = interpreters.current()
+UNSUPPORTED = b"\x50\x01\r\n" + bytes(12) + b"N"
+
+
+def raw(version: tuple[int, int] = HERE.version) -> bytes:
+    """Write a pyc of a version that is not in canonical form."""
+    (magic_number,) = (number for number, each in MAGIC_NUMBERS.items() if each == version)
+    header = PycHeader(magic_number, InvalidationMode.TIMESTAMP, mtime=5, source_size=7).to_bytes()
+    return header + payloads.code(version, {"consts": small_tuple(flagged(text("a b")))})
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A pyc of each version, and some that cannot be normalized."""
+    (tmp_path / "sub").mkdir()
+    for version in MAGIC_NUMBERS.values():
+        (tmp_path / "sub" / "{}.{}.pyc".format(*version)).write_bytes(raw(version))
+    (tmp_path / "pypy.pyc").write_bytes(UNSUPPORTED)
+    (tmp_path / "broken.pyc").write_bytes(raw()[:-1])
+    return tmp_path
+
+
+def test_every_version_on_any_python(tree: Path) -> None:
+    report = normalize(tree)
+    assert (report.pycs, len(report.changed)) == (len(MAGIC_NUMBERS) + 2, len(MAGIC_NUMBERS))
+    assert report.unsupported.keys() == {str(tree / "pypy.pyc")}
+    assert "PyPy" in report.unsupported[str(tree / "pypy.pyc")]
+    assert "(at offset " in report.malformed[str(tree / "broken.pyc")]
+    for version in MAGIC_NUMBERS.values():
+        data = (tree / "sub" / "{}.{}.pyc".format(*version)).read_bytes()
+        assert data == canonicalize_pyc(raw(version)) != raw(version)
+        assert data[:HEADER_SIZE] == raw(version)[:HEADER_SIZE]
+    assert (tree / "pypy.pyc").read_bytes() == UNSUPPORTED
+    assert (tree / "broken.pyc").read_bytes() == raw()[:-1]
+    assert normalize(tree).changed == ()
+
+
+def test_what_cpython_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "core.pyc"
+    code = compile("def f(x):\n    return x, 'a b'\n", "core.py", "exec", dont_inherit=True)
+    path.write_bytes(raw()[:HEADER_SIZE] + marshal.dumps(code))
+    assert normalize(path).changed == (str(path),)
+    assert marshal.loads(path.read_bytes()[HEADER_SIZE:]) == code  # noqa: S302 - written from what was compiled here
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_mode_and_mtime_stay(tmp_path: Path) -> None:
+    path = tmp_path / "core.pyc"
+    path.write_bytes(raw())
+    path.chmod(0o640)
+    os.utime(path, ns=(0, 1_600_000_000_123_456_789))
+    normalize(path)
+    status = path.stat()
+    assert path.read_bytes() != raw()
+    assert stat.S_IMODE(status.st_mode) == 0o640
+    assert status.st_mtime_ns == 1_600_000_000_123_456_789
+
+
+def test_canonical_files_are_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "core.pyc"
+    path.write_bytes(canonicalize_pyc(raw()))
+    inode = path.stat().st_ino
+    assert normalize(path).changed == ()
+    assert path.stat().st_ino == inode
+
+
+def test_check_changes_nothing(tree: Path) -> None:
+    before = {path: path.read_bytes() for path in tree.rglob("*.pyc")}
+    report = normalize(tree, check=True)
+    assert len(report.changed) == len(MAGIC_NUMBERS)
+    assert {path: path.read_bytes() for path in tree.rglob("*.pyc")} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
+def test_links_and_pipes(tmp_path: Path) -> None:
+    """In a tree links are left alone: what they lead to is in it as well, or is somebody else's."""
+    outside, tree = tmp_path / "outside.pyc", tmp_path / "tree"
+    tree.mkdir()
+    outside.write_bytes(raw())
+    (tree / "link.pyc").symlink_to(outside)
+    os.mkfifo(tree / "pipe.pyc")
+
+    with bounded():
+        report = normalize(tree)
+
+    assert (report.changed, [*report.malformed]) == ((), [str(tree / "pipe.pyc")])
+    assert outside.read_bytes() == raw()
+
+    normalize(tree / "link.pyc")
+    assert (tree / "link.pyc").is_symlink()
+    assert outside.read_bytes() == canonicalize_pyc(raw())
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_what_cannot_be_written(tree: Path) -> None:
+    (tree / "sub").chmod(0o500)
+    report = normalize(tree)
+    (tree / "sub").chmod(0o700)
+    assert report.changed == ()
+    assert "cannot be written" in report.malformed[str(tree / "sub/3.12.pyc")]
+
+
+@pytest.mark.parametrize("name", ["core.py", "missing", "missing.pyc", "missing.whl"])
+def test_what_cannot_be_normalized(tmp_path: Path, name: str) -> None:
+    (tmp_path / "core.py").touch()
+    with pytest.raises(DetpycError, match=name):
+        normalize(tmp_path / name)
+
+
+# ---- wheels
+
+FILES = {"core.py": b"x = 1\n", "core.pyc": raw(), "pypy.pyc": UNSUPPORTED, "other.pyc": canonicalize_pyc(raw())}
+
+
+def test_wheel(tmp_path: Path) -> None:
+    path = wheels.build(tmp_path, FILES)
+    before = metadata(path)
+
+    report = normalize(path)
+
+    after = wheels.read(path)
+    assert (report.changed, [*report.unsupported], report.malformed) == (("core.pyc",), ["pypy.pyc"], {})
+    assert metadata(path) == before
+    assert after == wheels.complete({**FILES, "core.pyc": canonicalize_pyc(raw())})
+
+
+def metadata(path: Path) -> list[object]:
+    with zipfile.ZipFile(path) as archive:
+        return [(one.filename, one.date_time, one.external_attr, one.compress_type) for one in archive.infolist()]
+
+
+def test_wheel_that_is_canonical(tmp_path: Path) -> None:
+    path = wheels.build(tmp_path, {"core.pyc": canonicalize_pyc(raw())})
+    inode = path.stat().st_ino
+    assert normalize(path).changed == ()
+    assert path.stat().st_ino == inode
+
+
+def test_wheel_whose_record_does_not_hold(tmp_path: Path) -> None:
+    contents = wheels.complete(FILES)
+    path = wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", {**contents, "core.py": b"x = 2\n"})
+    with pytest.raises(DetpycError, match=r"RECORD's line for core\.py has a wrong sha256 hash"):
+        normalize(path)
+
+
+# ---- the command
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "status"),
+    [
+        (["sub"], ["--check"], 1),
+        (["sub"], [], 0),
+        (["pypy.pyc"], ["--check"], 0),
+        (["broken.pyc", "sub"], ["--check"], 2),
+        (["missing", "sub"], [], 2),
+    ],
+)
+def test_exit_status(tree: Path, names: list[str], options: list[str], status: int) -> None:
+    assert main(["normalize", "-q", *options, *(str(tree / name) for name in names)]) == status
+
+
+def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["normalize", "--json", "--check", str(tree / "sub/3.8.pyc"), str(tree / "missing")])
+    assert json.loads(capsys.readouterr().out) == {
+        "format": 1,
+        "reports": [
+            {
+                "path": str(tree / "sub/3.8.pyc"),
+                "pycs": 1,
+                "changed": [str(tree / "sub/3.8.pyc")],
+                "unsupported": {},
+                "malformed": {},
+            },
+            {"path": str(tree / "missing"), "error": f"{tree / 'missing'}: is no wheel, directory or pyc"},
+        ],
+    }
+
+
+def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["normalize", str(tree)])
+    shown, errors = capsys.readouterr()
+    assert f"{tree}: {len(MAGIC_NUMBERS)} of {len(MAGIC_NUMBERS) + 2} pycs normalized\n" in shown
+    assert f"left alone {tree / 'pypy.pyc'}: magic number 336 is of PyPy" in shown
+    assert f"detpyc: {tree / 'broken.pyc'}: " in errors
