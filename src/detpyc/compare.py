@@ -13,8 +13,8 @@ from detpyc.bytecode.explain import explain
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError, InterpreterError
-from detpyc.files import walk
-from detpyc.reading import MAX_SIZE, open_regular, open_wheel, read_file, read_member
+from detpyc.files import open_regular, walk
+from detpyc.reading import MAX_SIZE, open_wheel, read_file, read_member
 from detpyc.wheel.archive import STORED
 
 if TYPE_CHECKING:

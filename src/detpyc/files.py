@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import filecmp
 import os
+import secrets
 import stat
 import sys
-import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
+
+_PAUSE = 0.02  # seconds until a lock is tried again
 
 if sys.platform == "win32":
     import msvcrt
@@ -48,23 +51,49 @@ else:
 
 
 @contextmanager
-def open_locked(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading, whoever else may be reading it: what replaces it does so as a whole.
+
+    Raises:
+        DetpycError: if it cannot be opened or read, or is something else than a regular file.
+
+    """
+    try:
+        # Not to wait for a writer, if it is a pipe.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise DetpycError(f"{path}: cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DetpycError(f"{path}: is no regular file")
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - it is no path
+        try:
+            yield stream
+        except OSError as error:
+            raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def open_locked(path: Path, patience: float = 0.0) -> Iterator[BinaryIO]:
     """Open a file for reading, and keep every other detpyc off it until it is closed.
+
+    Args:
+        path: of the file.
+        patience: how many seconds to wait for another detpyc.
 
     Raises:
         DetpycError: if it cannot be opened, or another detpyc is at work on it.
 
     """
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise DetpycError(f"{path}: cannot be opened: {error.strerror}") from error
-    with stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise DetpycError(f"{path}: is no regular file")
-        if not _try_lock(stream) or not _is_at(stream, path):
+    deadline = time.monotonic() + patience
+    while True:
+        with open_regular(path) as stream:
+            if _try_lock(stream) and _is_at(stream, path):
+                yield stream
+                return
+        if time.monotonic() >= deadline:
             raise DetpycError(f"{path}: another detpyc is at work on it; try again when it is done")
-        yield stream
+        time.sleep(_PAUSE)
 
 
 def _is_at(stream: BinaryIO, path: Path) -> bool:
@@ -75,20 +104,25 @@ def _is_at(stream: BinaryIO, path: Path) -> bool:
         return False
 
 
-def walk(directory: Path, suffix: str) -> Iterator[Path]:
+def walk(directory: Path, suffix: str, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:
     """Give the files in a directory and below whose names end in a suffix, in the order of their paths.
 
     Symbolic links to directories are not followed.
 
+    Args:
+        directory: where to begin.
+        suffix: of the names.
+        on_error: called for each directory that cannot be read, which is then passed over.
+
     Raises:
-        DetpycError: if a directory cannot be read.
+        DetpycError: if a directory cannot be read, and there is nothing to be called then.
 
     """
 
     def refuse(error: OSError) -> None:
         raise DetpycError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
-    for parent, directories, files in os.walk(directory, onerror=refuse):
+    for parent, directories, files in os.walk(directory, onerror=on_error or refuse):
         directories.sort()
         yield from (Path(parent, name) for name in sorted(files) if name.endswith(suffix))
 
@@ -109,15 +143,14 @@ class Replacement:
             directory: where to make it, if it is not to be committed; by default beside its path.
 
         """
-        self.path = path
+        self.path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
         self.mode = mode
-        self.directory = path.parent if directory is None else directory
+        # Named before it is made, so that no signal in between can leave it behind.
+        self.temporary = (self.path.parent if directory is None else directory) / f".detpyc-{secrets.token_hex(8)}.tmp"
 
     def __enter__(self) -> Self:
         with self._naming_the_file():
-            descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.directory)
-        self.temporary = Path(name)
-        self.stream: BinaryIO = os.fdopen(descriptor, "w+b")
+            self.stream: BinaryIO = self.temporary.open("x+b")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
+from detpyc.files import open_regular
 from detpyc.wheel.distribution import Wheel
 
 if TYPE_CHECKING:
@@ -19,28 +19,6 @@ MAX_SIZE = 64 << 20  # bytes of a pyc or a source; the largest real ones have a 
 
 class TooLargeError(DetpycError):
     """A file or member that is larger than what is read as a whole."""
-
-
-@contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, whoever else may be reading it: what replaces it does so as a whole.
-
-    Raises:
-        DetpycError: if it cannot be opened or read, or is something else than a regular file.
-
-    """
-    try:
-        # Not to wait for a writer, if it is a pipe.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise DetpycError(f"{path}: cannot be opened: {error.strerror}") from error
-    with open(descriptor, "rb") as stream:  # noqa: PTH123 - it is no path
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DetpycError(f"{path}: is no regular file")
-        try:
-            yield stream
-        except OSError as error:
-            raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.reading import MAX_SIZE, open_regular, open_wheel, read_member
+from detpyc.files import open_regular
+from detpyc.reading import MAX_SIZE, open_wheel, read_member
 
 if TYPE_CHECKING:
     from collections.abc import Callable

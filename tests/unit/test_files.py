@@ -7,7 +7,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,8 +174,8 @@ def write_new(path: Path) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "failing"),
     [
-        (tempfile, "mkstemp", no_space),
-        (os, "fdopen", Unwritable),
+        (Path, "open", no_space),
+        (Path, "open", Unwritable),
         (os, "fsync", no_space),
         (Path, "chmod", no_space),
         (Path, "replace", no_space),
@@ -207,3 +206,18 @@ def test_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
 def test_walk_of_what_is_no_directory(tmp_path: Path) -> None:
     with pytest.raises(DetpycError, match=r"missing: cannot be read: No such file"):
         list(walk(tmp_path / "missing", ".py"))
+
+
+def test_symbolic_link_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target.name)
+    write_new(link)
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    write_new(path)
+    assert path.read_bytes() == b"new"

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
-    before = signal.signal(signal.SIGTERM, _terminate)
+    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = [signal.signal(each, _terminate) for each in signals]
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return fail(f"the output cannot be written: {error.strerror}")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)
     return status
 
 

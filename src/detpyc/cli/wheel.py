@@ -90,6 +90,10 @@ def run(options: argparse.Namespace) -> int:
         recipe = _like(options.like, table)
         settings = recipe.settings
         how = replace(how, normalize_archive=recipe.normalized or how.normalize_archive, date=recipe.date or how.date)
+    names = [path.name for path in options.wheels]
+    if options.output_dir is not None and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DetpycError(f"{twice}: is given twice, and {options.output_dir} has room for one of that name")
     if options.output_dir is not None and not options.check:
         _make_directory(options.output_dir)
     status = DONE

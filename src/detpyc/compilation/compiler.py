@@ -6,7 +6,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.compilation import worker
-from detpyc.compilation.interpreters import START_LIMIT, command, described, environment, indented
+from detpyc.compilation.interpreters import START_LIMIT, command, described, environment, indented, kill
 from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:
@@ -255,14 +254,7 @@ class _Worker:
             pass
 
     def kill(self) -> None:
-        """End the process and those it has started: behind a shell script, it is the script's child that works."""
-        if self.process.returncode is not None:  # its number may be another's by now
-            return
-        if sys.platform == "win32":
-            self.process.kill()
-        else:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        kill(self.process)
 
     def greet(self) -> None:
         """Hold what the process says it is against what it was started as.

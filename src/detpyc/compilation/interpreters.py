@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -111,15 +113,7 @@ def describe(path: str | os.PathLike[str]) -> Interpreter:
     """
     path = os.fspath(path)
     try:
-        completed = subprocess.run(
-            command(path),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment(),
-            timeout=START_LIMIT,
-            check=True,
-        )
-        fields = worker.read_frame(BytesIO(completed.stdout))
+        fields = worker.read_frame(BytesIO(_output(command(path))))
         if fields is None:
             raise EOFError
         return described(path, fields)
@@ -134,6 +128,44 @@ def describe(path: str | os.PathLike[str]) -> Interpreter:
         raise InterpreterError(f"{path}: cannot be run: {error.strerror}") from error
     except (EOFError, ValueError) as error:
         raise InterpreterError(f"{path}: is no Python: it did not answer as one") from error
+
+
+def _output(arguments: list[str]) -> bytes:
+    """Run an interpreter and return what it writes.
+
+    Raises:
+        OSError: if it cannot be run.
+        subprocess.SubprocessError: if it fails, or takes longer than `START_LIMIT`.
+
+    """
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        start_new_session=True,
+    )
+    try:
+        output, complaints = process.communicate(timeout=START_LIMIT)
+    except BaseException:
+        kill(process)
+        process.communicate()
+        raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments, output, complaints)
+    return output
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session, and those it has started: behind a shell script, a child does the work."""
+    if process.returncode is not None:  # its number may be another's by now
+        return
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def described(path: str, fields: list[bytes]) -> Interpreter:
@@ -216,17 +248,11 @@ def opcodes(interpreter: Interpreter) -> dict[int, Opcode]:
     """
     script = Path(__file__).with_name("opcodes.py")
     try:
-        completed = subprocess.run(
-            [*_isolated(interpreter.path), script],
-            capture_output=True,
-            env=environment(),
-            timeout=START_LIMIT,
-            check=True,
-        )
+        output = _output([*_isolated(interpreter.path), str(script)])
     except (OSError, subprocess.SubprocessError) as error:
         raise InterpreterError(f"{interpreter.path}: cannot be run: {error}") from error
     found = {}
-    for line in completed.stdout.decode().splitlines():
+    for line in output.decode().splitlines():
         number, name, has_argument, caches, refers, shift = line.split()
         found[int(number)] = Opcode(name, has_argument == "1", int(caches), refers.strip("-"), int(shift))
     return found

@@ -118,7 +118,11 @@ class Archive:
         self.stream = stream
         self.members: dict[str, Member] = {}
         self._offsets: dict[str, int] = {}
-        problems = [*_name_problems(infos), *(problem for info in infos for problem in _member_problems(info))]
+        problems = [
+            *_name_problems(infos),
+            *_collisions(infos),
+            *(problem for info in infos for problem in _member_problems(info)),
+        ]
         if problems:
             raise WheelError("; ".join(problems))
         for info in infos:
@@ -240,8 +244,7 @@ class Archive:
 
 
 def _name_problems(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
-    """Say which names may not stand in a wheel: they would be unpacked outside of it, or one over the other."""
-    seen: dict[str, str] = {}
+    """Say which names may not stand in a wheel: they would be unpacked outside of it."""
     for info in infos:
         name = info.orig_filename  # as written; zipfile has cut `filename` at a NUL and turned the system's separators
         parts = name.removesuffix("/").split("/")
@@ -255,7 +258,18 @@ def _name_problems(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name}: has an empty, '.' or '..' part"
         elif info.filename != name:  # which zipfile takes from an extra field (4.6.9) since Python 3.12
             yield f"{name}: is named {info.filename!r} in an extra field; unpackers would disagree"
-        # Letter case, and how accents are composed, do not tell files apart on every file system.
+
+
+def _collisions(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
+    """Say which names stand for one file, or for a file and a directory.
+
+    Letter case, and how accents are composed, do not tell files apart on every file system.
+    """
+    seen: dict[str, str] = {}
+    files: set[str] = set()
+    directories: dict[str, str] = {}
+    for info in infos:
+        name = info.orig_filename
         key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.removesuffix("/")).casefold())
         if key in seen:
             as_well = (
@@ -263,6 +277,14 @@ def _name_problems(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
             )
             yield f"{name}: occurs twice{as_well}"
         seen[key] = name
+        if not name.endswith("/"):
+            files.add(key)
+        parent = key.rpartition("/")[0]
+        while parent:
+            directories.setdefault(parent, name)
+            parent = parent.rpartition("/")[0]
+    for key in sorted(files & directories.keys()):
+        yield f"{seen[key]}: is a file, and {directories[key]} would be in a directory of that name"
 
 
 def _member_problems(info: zipfile.ZipInfo) -> Iterator[str]:

@@ -391,3 +391,9 @@ def test_members_with_another_content_keep_the_rest(method: int) -> None:
         (info,) = archive.infolist()
         assert archive.read(info) == CONTENT
     assert (info.compress_type, info.external_attr, info.date_time) == (method, 0o100755 << 16, wheels.DATE)
+
+
+def test_file_and_directory_of_one_name(tmp_path: Path) -> None:
+    path = wheels.write(tmp_path / "a.zip", {"pkg": b"", "PKG/sub/a.py": b""})
+    with pytest.raises(WheelError, match=r"pkg: is a file, and PKG/sub/a\.py would be in a directory of that name"):
+        archive_of(path)
