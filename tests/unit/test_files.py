@@ -164,6 +164,10 @@ class Unwritable(io.FileIO):
         no_space()
 
 
+def open_unwritable(path: Path, mode: str) -> Unwritable:
+    return Unwritable(path, mode)
+
+
 def write_new(path: Path) -> None:
     with Replacement(path, 0o644) as replacement:
         with replacement.writing() as stream:
@@ -175,7 +179,7 @@ def write_new(path: Path) -> None:
     ("owner", "name", "failing"),
     [
         (Path, "open", no_space),
-        (Path, "open", Unwritable),
+        (Path, "open", open_unwritable),
         (os, "fsync", no_space),
         (Path, "chmod", no_space),
         (Path, "replace", no_space),
