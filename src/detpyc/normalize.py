@@ -66,7 +66,7 @@ def normalize(path: Path, *, check: bool = False) -> Report:
         return _normalize_wheel(path, check=check)
     if path.suffix != ".pyc" or not path.is_file():
         raise DetpycError(f"{path}: is no wheel, directory or pyc")
-    return _normalize_files(path, iter([path.resolve()]), check=check)
+    return _normalize_files(path, iter([path]), check=check)
 
 
 class _Tally:
