@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from pathspec import GitIgnoreSpec
 from detpyc.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 VARIABLES = "DETPYC_"
 FRONTEND = "detpyc."  # stands before the keys among a build frontend's settings
@@ -88,6 +89,8 @@ class Settings:
             SettingsError: if anything is wrong; the message tells every mistake.
 
         """
+        if not isinstance(table, Mapping):
+            raise SettingsError(f"{location} must be a table, not {_shown(table)}")
         checks = {**_CHECKS, "invalidation-mode": _invalidation_mode(modes)}
         known = {*checks, *_OTHERS}
         problems = [*_misspelt(environment, known), *_unknown(frontend, known, FRONTEND)]

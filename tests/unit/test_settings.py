@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -260,3 +261,9 @@ NAMES = ["a.py", "pkg/a.py", "pkg/b.py", "pkg/tests/a.py", "tests/a.py"]
 )
 def test_selection(include: list[str], exclude: list[str], expected: list[str]) -> None:
     assert list(select(NAMES, include, exclude)) == expected
+
+
+@pytest.mark.parametrize("value", [True, ["3.12"], "3.12"])
+def test_what_is_no_table(value: object) -> None:
+    with pytest.raises(SettingsError, match=rf"^{re.escape(TABLE)} must be a table, not "):
+        Settings.from_table(value, TABLE)  # type: ignore[arg-type]

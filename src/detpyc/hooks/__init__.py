@@ -38,6 +38,7 @@ def byte_compile_artifact(
 
     """
     from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
+    from detpyc.reproducible import source_date_epoch  # noqa: PLC0415
     from detpyc.settings import Settings, disabled, jobs  # noqa: PLC0415
 
     path, frontend = Path(artifact), frontend or {}
@@ -46,6 +47,7 @@ def byte_compile_artifact(
         if output_dir is not None:
             shutil.move(path, output_dir / path.name)
         return "detpyc: disabled; the wheel is not byte-compiled", path.name
+    source_date_epoch()  # refuses one that is malformed, which some backends pass over
     options = Options(jobs=jobs(os.environ, frontend), output_dir=output_dir, rename=output_dir is not None)
     report = byte_compile_wheel(path, settings, options)
     return f"detpyc: {report.summary()}", report.path.name
