@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.header import InvalidationMode, PycHeader
-from detpyc.bytecode.names import is_cached, parse, pyc_name
+from detpyc.bytecode.names import CACHE, is_cached, parse, pyc_name
 from detpyc.compilation.compiler import Compiled, Refused, Source, byte_compile
-from detpyc.errors import BytecodeError, DetpycError
-from detpyc.files import Replacement, walk
+from detpyc.errors import DetpycError
+from detpyc.files import Replacement, open_regular, walk
+from detpyc.installed import is_record, update_record
 from detpyc.reproducible import source_date_epoch
 from detpyc.settings import select
-from detpyc.wheel import record
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from detpyc.compilation.compiler import Outcome
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.settings import Settings
+
+    # Told how many steps there will be; returns what is to be called after each, from any thread.
+    Progress = Callable[[int], Callable[[], None]]
 
 _BATCH = 1024  # sources that are held in memory at once
 _U32 = 0xFFFFFFFF
@@ -35,8 +38,8 @@ class Options:
     """How a tree is byte-compiled, beyond the settings that wheels have as well.
 
     Attributes:
-        strip_prefix: what to take off the front of a source's path before it is recorded; None records it relative to
-            the directory it was found under.
+        strip_prefix: what to take off the front of a source's path before it is recorded. If neither this nor
+            ``prepend_prefix`` is given, the path relative to the directory that it was found under is recorded.
         prepend_prefix: what to put before it then.
         force: write what is up to date as well.
         check: change nothing on disk.
@@ -66,10 +69,10 @@ class Report:
         sources: how many sources there are.
         written: the pycs that were written.
         current: how many pycs were up to date.
-        skipped: the sources that do not compile, each with the reason.
-        pruned: the pycs that were removed.
+        skipped: the sources that do not compile, each with the reasons of the interpreters.
+        removed: the pycs that were removed: those of sources that do not compile, and those that nothing would load.
         records: the RECORD files that were changed.
-        failed: the files and directories that could not be read or written, each with the reason.
+        failed: the files and directories that could not be read, compiled or written, each with the reason.
 
     """
 
@@ -78,41 +81,74 @@ class Report:
     written: list[str] = field(default_factory=list)
     current: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
-    pruned: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether anything was changed, or with ``check`` would be."""
-        return bool(self.written or self.pruned or self.records)
+        return bool(self.written or self.removed or self.records)
+
+    def fail(self, path: Path, error: OSError | DetpycError, done: str) -> None:
+        """Note what could not be done to a path."""
+        cause = error.__cause__ if isinstance(error, DetpycError) else error
+        reason = cause.strerror if isinstance(cause, OSError) else str(error)
+        self.failed[str(path)] = f"cannot be {done}: {reason}"
+
+    def add(self, part: Report) -> None:
+        """Add what was done to a part."""
+        self.sources += part.sources
+        self.written += part.written
+        self.current += part.current
+        for source, reason in part.skipped.items():
+            self.skipped[source] = f"{self.skipped[source]}; {reason}" if source in self.skipped else reason
+        self.removed += part.removed
+        self.records += part.records
+        self.failed |= part.failed
 
 
-def byte_compile_tree(path: Path, settings: Settings, options: Options, chosen: Sequence[Interpreter]) -> Report:
+def byte_compile_tree(
+    path: Path,
+    settings: Settings,
+    options: Options,
+    chosen: Sequence[Interpreter],
+    progress: Progress | None = None,
+) -> Report:
     """Byte-compile every source in a directory and below, or a single one.
 
-    A pyc that is right already is not written again. What cannot be written is reported when the rest is done.
+    A pyc that is right already is not written again. A source that does not compile is left without a pyc. What cannot
+    be read or written is reported when the rest is done.
 
     Args:
         path: of the directory or the source. Symbolic links that lead out of it are not followed.
         settings: what to byte-compile, and how; the patterns are over paths relative to the directory.
         options: the rest.
         chosen: the interpreters that compile.
+        progress: shows how far it is.
 
     Returns:
         What was done.
 
     Raises:
-        DetpycError: if the path cannot be read, an option does not fit it, or SOURCE_DATE_EPOCH is malformed.
+        DetpycError: if there is nothing at the path, an option does not fit it, SOURCE_DATE_EPOCH is malformed, or an
+            interpreter cannot be started.
 
     """
     tree = _Tree(path, settings, options)
+    sources = list(tree.find_sources())
+    tree.report.sources = len(sources)
+    step = progress(len(sources) * len(chosen)) if progress is not None else lambda: None
     for interpreter in chosen:
-        tree.compile(interpreter)
+        remaining = iter(sources)
+        while batch := list(islice(remaining, _BATCH)):
+            tree.byte_compile(interpreter, batch, step)
     if options.prune or options.prune_other_tags:
         tree.prune({each.cache_tag for each in chosen})
+    if not options.check:
+        tree.remove_empty_caches()
     if options.update_records:
-        tree.update_records(chosen)
+        tree.update_records({(each.cache_tag, level) for each in chosen for level in settings.optimize})
     return tree.report
 
 
@@ -122,7 +158,7 @@ class _Found:
 
     Attributes:
         path: on disk.
-        recorded: what its code objects are to record.
+        recorded: the path that its code objects are to record.
         status: what the file system says of it.
 
     """
@@ -130,6 +166,9 @@ class _Found:
     path: Path
     recorded: str
     status: os.stat_result
+
+    def pyc(self, interpreter: Interpreter, level: int) -> Path:
+        return self.path.parent / pyc_name(self.path.name, interpreter.cache_tag, level)
 
 
 class _Tree:
@@ -141,48 +180,65 @@ class _Tree:
         self.options = options
         self.epoch = source_date_epoch()
         self.report = Report(str(path))
-        self.sources = list(self.find_sources())
-        self.report.sources = len(self.sources)
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
+        self.is_directory = stat.S_ISDIR(mode)
+        if not self.is_directory and not (stat.S_ISREG(mode) and path.suffix == ".py"):
+            raise DetpycError(f"{path}: is no directory, and no source: those are files with names in .py")
+        self.top = path if self.is_directory else path.parent
+        self.home = os.path.realpath(self.top)
 
     def find_sources(self) -> Iterator[_Found]:
-        if not self.path.exists():
-            raise DetpycError(f"{self.path}: there is no such file or directory")
-        if self.path.is_file():
-            top, files = self.path.parent, [self.path]
+        """Give the sources that are to be byte-compiled.
+
+        Raises:
+            DetpycError: if one does not have the prefix that is to be stripped.
+
+        """
+        if self.is_directory:
+            files = [file for file in self.walk(".py") if file.parent.name != CACHE and self.is_inside(file)]
         else:
-            top, files = self.path, list(walk(self.path, ".py"))
-        home = top.resolve()
-        by_name = {file.relative_to(top).as_posix(): file for file in files}
+            files = [self.path]  # wherever it leads, if it is a link
+        by_name = {file.relative_to(self.top).as_posix(): file for file in files}
         for name in select(by_name, self.settings.include, self.settings.exclude):
             file = by_name[name]
-            if file.is_symlink() and not file.resolve().is_relative_to(home):
-                continue
             try:
-                yield _Found(file, self.recorded_path(file, name), file.stat())
+                status = file.stat()
+            except FileNotFoundError:  # a link that leads nowhere, such as an editor's lock
+                continue
             except OSError as error:
-                self.report.failed[str(file)] = f"cannot be read: {error.strerror}"
+                self.report.fail(file, error, "read")
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield _Found(file, self.recorded_path(file, name), status)
+
+    def walk(self, suffix: str) -> Iterator[Path]:
+        """Give the files of the tree whose names end so; a single source has none around it."""
+        if self.is_directory:
+            yield from walk(self.path, suffix, lambda error: self.report.fail(error.filename, error, "read"))
+
+    def is_inside(self, path: Path) -> bool:
+        """Tell whether a path is no symbolic link, or one that stays in the tree."""
+        if not os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises where a directory may not be entered
+            return True
+        return Path(os.path.realpath(path)).is_relative_to(self.home)
 
     def recorded_path(self, file: Path, name: str) -> str:
-        """Return what a source's code objects are to record, as ``compileall -s`` and ``-p`` have it."""
+        """Return the path that a source's code objects are to record, with -s and -p as ``compileall`` has it."""
         strip, prepend = self.options.strip_prefix, self.options.prepend_prefix
         if strip is None and prepend is None:
             return name
-        recorded: PurePath = file
         if strip is not None:
             try:
-                recorded = file.relative_to(strip)
+                file = file.relative_to(strip)
             except ValueError:
                 raise DetpycError(f"{file}: does not start with the prefix {strip} that is to be stripped") from None
-        if prepend is not None:
-            recorded = PurePath(prepend) / recorded
-        return recorded.as_posix()
+        return (file if prepend is None else Path(prepend, file)).as_posix()
 
-    def compile(self, interpreter: Interpreter) -> None:
-        remaining = iter(self.sources)
-        while batch := list(islice(remaining, _BATCH)):
-            self.compile_batch(interpreter, batch)
-
-    def compile_batch(self, interpreter: Interpreter, batch: list[_Found]) -> None:
+    def byte_compile(self, interpreter: Interpreter, batch: Sequence[_Found], step: Callable[[], None]) -> None:
+        """Bring the pycs of some sources up to date."""
         readable: list[_Found] = []
         sources: list[Source] = []
         for found in batch:
@@ -191,136 +247,126 @@ class _Tree:
                 sources.append(Source(found.recorded, found.path.read_bytes(), pycs))
                 readable.append(found)
             except OSError as error:
-                self.report.failed[str(found.path)] = f"cannot be read: {error.strerror}"
+                self.report.fail(found.path, error, "read")
 
-        outcomes = byte_compile(interpreter, sources, self.settings.optimize, _as_it_is, jobs=self.options.jobs)
-        for found, outcome in zip(readable, outcomes, strict=True):
-            if isinstance(outcome, Compiled):
-                for level, payload in zip(self.settings.optimize, outcome.payloads, strict=True):
-                    self.put(found, interpreter, level, outcome.source_hash, payload)
-            elif isinstance(outcome, Refused):
-                self.report.skipped[str(found.path)] = outcome.reason
-            else:
-                self.report.failed[str(found.path)] = outcome.reason
+        def finish(index: int, outcome: Outcome) -> Report:
+            report = self.settle(readable[index], interpreter, outcome)
+            step()
+            return report
 
-    def header(self, found: _Found, interpreter: Interpreter, source_hash: bytes) -> PycHeader:
-        if self.settings.invalidation_mode != InvalidationMode.TIMESTAMP:
-            return PycHeader(interpreter.magic_number, self.settings.invalidation_mode, source_hash=source_hash)
-        return PycHeader(
-            interpreter.magic_number,
-            InvalidationMode.TIMESTAMP,
-            mtime=self.mtime(found),
-            source_size=found.status.st_size & _U32,
-        )
-
-    def mtime(self, found: _Found) -> int:
-        """Return the source's mtime as a header has it, not later than SOURCE_DATE_EPOCH."""
-        mtime = int(found.status.st_mtime)
-        return (mtime if self.epoch is None else min(mtime, self.epoch)) & _U32
+        levels = self.settings.optimize
+        for report in byte_compile(interpreter, sources, levels, finish, jobs=self.options.jobs):
+            self.report.add(report)
 
     def plausible_pyc(self, found: _Found, interpreter: Interpreter, level: int) -> bytes:
         """Return the pyc that is there if its header may be right; what only the worker can tell is left to it."""
-        if self.options.force:
+        pyc = found.pyc(interpreter, level)
+        if self.options.force or not self.is_inside(pyc.parent) or not self.is_inside(pyc):
             return b""
         try:
-            data = _pyc_path(found.path, interpreter, level).read_bytes()
+            with open_regular(pyc) as stream:
+                data = stream.read()
             header = PycHeader.parse(data)
-        except (OSError, BytecodeError):
+        except DetpycError:
             return b""
         wanted = self.header(found, interpreter, header.source_hash or b"")
         return data if header.to_bytes() == wanted.to_bytes() else b""
 
-    def put(self, found: _Found, interpreter: Interpreter, level: int, source_hash: bytes, payload: bytes) -> None:
-        """Write a pyc, atomically and with its source's mode, as ``py_compile`` does; nothing if it is right."""
-        pyc = _pyc_path(found.path, interpreter, level)
-        if not payload:
-            self.report.current += 1
-            return
-        if not self.options.check:
-            try:
-                pyc.parent.mkdir(exist_ok=True)
-                # importlib._bootstrap_external._calc_mode: as the source, but always writable and never executable.
-                with Replacement(pyc, (found.status.st_mode | stat.S_IWUSR) & 0o666) as replacement:
-                    with replacement.writing() as stream:
-                        stream.write(self.header(found, interpreter, source_hash).to_bytes() + payload)
-                    replacement.commit(durable=False)
-            except (OSError, DetpycError) as error:
-                self.report.failed[str(pyc)] = str(error)
+    def header(self, found: _Found, interpreter: Interpreter, source_hash: bytes) -> PycHeader:
+        """Return the header that a pyc is to have."""
+        mode = self.settings.invalidation_mode
+        if mode != InvalidationMode.TIMESTAMP:
+            return PycHeader(interpreter.magic_number, mode, source_hash=source_hash)
+        mtime, size = int(found.status.st_mtime), found.status.st_size
+        if self.epoch is not None:
+            mtime = min(mtime, self.epoch)
+        return PycHeader(interpreter.magic_number, mode, mtime=mtime & _U32, source_size=size & _U32)
+
+    def settle(self, found: _Found, interpreter: Interpreter, outcome: Outcome) -> Report:
+        """Write the pycs of a source, or see to it that there are none; return what was done."""
+        report = Report(str(found.path))
+        pycs = [found.pyc(interpreter, level) for level in self.settings.optimize]
+        if isinstance(outcome, Compiled):
+            for pyc, payload in zip(pycs, outcome.payloads, strict=True):
+                if payload:
+                    header = self.header(found, interpreter, outcome.source_hash)
+                    self.write(pyc, found.status.st_mode, header.to_bytes() + payload, report)
+                else:
+                    report.current += 1
+        elif isinstance(outcome, Refused) and not outcome.exhausted:
+            report.skipped[str(found.path)] = f"CPython {interpreter.release}: {outcome.reason}"
+            for pyc in pycs:  # what is there is of another source, and might be loaded all the same
+                self.remove(pyc, report)
+        else:
+            report.failed[str(found.path)] = f"cannot be compiled by CPython {interpreter.release}: {outcome.reason}"
+        return report
+
+    def write(self, pyc: Path, mode: int, content: bytes, report: Report) -> None:
+        """Write a pyc, as a whole or not at all, with the mode that its source's makes it (``_calc_mode``)."""
+        for path in (pyc.parent, pyc):
+            if not self.is_inside(path):
+                report.failed[str(path)] = "is a symbolic link that leads out of the tree, and is not followed"
                 return
-        self.report.written.append(str(pyc))
+        where = pyc.parent
+        try:
+            if not self.options.check:
+                _make_cache(where)
+                # importlib._bootstrap_external._calc_mode: as the source, but always writable and never executable.
+                with Replacement(pyc, (mode | stat.S_IWUSR) & 0o666) as replacement:
+                    where = pyc
+                    with replacement.writing() as stream:
+                        stream.write(content)
+                    replacement.commit(durable=False)
+        except (OSError, DetpycError) as error:
+            report.fail(where, error, "written")
+        else:
+            report.written.append(str(pyc))
+
+    def remove(self, pyc: Path, report: Report) -> None:
+        """Remove a pyc if there is one."""
+        if not self.is_inside(pyc.parent):
+            return
+        try:
+            pyc.lstat()
+            if not self.options.check:
+                pyc.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            report.fail(pyc, error, "removed")
+        else:
+            report.removed.append(str(pyc))
 
     def prune(self, own_tags: set[str]) -> None:
         """Remove the pycs that nothing would load."""
-        for pyc in walk(self.path, ".pyc") if self.path.is_dir() else ():
-            if not is_cached(pyc.as_posix()):
-                continue  # a sourceless distribution's
-            name = parse(pyc.as_posix())
-            orphaned = self.options.prune and not Path(name.source).exists()
-            foreign = self.options.prune_other_tags and name.cache_tag not in own_tags
-            if not (orphaned or foreign):
-                continue
-            try:
-                if not self.options.check:
-                    pyc.unlink()
-            except OSError as error:
-                self.report.failed[str(pyc)] = f"cannot be removed: {error.strerror}"
-            else:
-                self.report.pruned.append(str(pyc))
+        for pyc in self.walk(".pyc"):
+            if is_cached(pyc.as_posix()):  # or else a sourceless distribution's
+                name = parse(pyc.as_posix())
+                orphaned = self.options.prune and not Path(name.source).is_file()
+                foreign = self.options.prune_other_tags and name.cache_tag not in own_tags
+                if orphaned or foreign:
+                    self.remove(pyc, self.report)
 
-    def update_records(self, chosen: Sequence[Interpreter]) -> None:
+    def update_records(self, slots: set[tuple[str, int]]) -> None:
         """Make the RECORD of every installed distribution list the pycs of its sources."""
-        for file in walk(self.path, "RECORD") if self.path.is_dir() else ():
-            if file.name != "RECORD" or not file.parent.name.endswith(".dist-info"):
-                continue
-            try:
-                old = file.read_bytes()
-                new = record.serialize(self.updated(record.parse(old), file.parent.parent, chosen))
-                if new == old:
-                    continue
-                if not self.options.check:
-                    with Replacement(file, stat.S_IMODE(file.stat().st_mode)) as replacement:
-                        with replacement.writing() as stream:
-                            stream.write(new)
-                        replacement.commit(durable=False)
-            except OSError as error:
-                self.report.failed[str(file)] = f"cannot be read: {error.strerror}"
-            except DetpycError as error:
-                self.report.failed[str(file)] = str(error)
-            else:
-                self.report.records.append(str(file))
+        for file in self.walk("RECORD"):
+            if is_record(file) and self.is_inside(file):
+                try:
+                    if update_record(file, slots, check=self.options.check):
+                        self.report.records.append(str(file))
+                except DetpycError as error:
+                    self.report.failed[str(file)] = str(error).removeprefix(f"{file}: ")
 
-    def updated(
-        self, entries: list[record.RecordEntry], site: Path, chosen: Sequence[Interpreter]
-    ) -> Iterator[record.RecordEntry]:
-        """Give the entries of a RECORD with those of the pycs that are there now, and without those that are not."""
-        sources = [entry.path for entry in entries if entry.path.endswith(".py")]
-        pycs = {
-            pyc_name(source, each.cache_tag, level)
-            for source in sources
-            for each in chosen
-            for level in self.settings.optimize
-        }
-        own = {entry.path for entry in entries if is_cached(entry.path)} | pycs
-        present = {path: site / path for path in own if (site / path).is_file()}
-        seen: set[str] = set()
-        for entry in entries:
-            if entry.path not in own:
-                yield entry
-            elif entry.path in present and entry.path not in seen:  # pip lists what it has overwritten twice
-                seen.add(entry.path)
-                yield _entry(entry.path, present[entry.path])
-        for path in sorted(present.keys() - seen):
-            yield _entry(path, present[path])
+    def remove_empty_caches(self) -> None:
+        """Remove the directories that have had their last pycs removed."""
+        for cache in {Path(pyc).parent for pyc in self.report.removed}:
+            with suppress(OSError):  # it is not empty
+                cache.rmdir()
 
 
-def _as_it_is(_index: int, outcome: Outcome) -> Outcome:
-    return outcome
-
-
-def _pyc_path(source: Path, interpreter: Interpreter, level: int) -> Path:
-    return source.with_name("__pycache__") / Path(pyc_name(source.name, interpreter.cache_tag, level)).name
-
-
-def _entry(path: str, file: Path) -> record.RecordEntry:
-    content = file.read_bytes()
-    return record.RecordEntry.of(path, hashlib.sha256(content).digest(), len(content))
+def _make_cache(cache: Path) -> None:
+    """Make a ``__pycache__``, as accessible as the directory that it is in, whatever the umask."""
+    with suppress(FileExistsError):
+        cache.mkdir()
+        access = (cache.parent.stat().st_mode | stat.S_IWUSR) & 0o777
+        cache.chmod(cache.stat().st_mode & ~0o777 | access)

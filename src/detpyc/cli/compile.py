@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import (
     DONE,
+    FAILED,
     FOUND,
     add_command,
     add_jobs,
@@ -15,11 +17,16 @@ from detpyc.cli.common import (
     each_path,
     fail,
     print_json,
+    printable,
+    read_settings,
     settings_table,
 )
+from detpyc.cli.progress import progress
+from detpyc.errors import DetpycError, SettingsError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from detpyc.cli.common import Commands
     from detpyc.tree import Report
@@ -61,17 +68,12 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
-
-    from detpyc.byte_compile import choose_interpreters  # noqa: PLC0415
-    from detpyc.settings import Settings  # noqa: PLC0415
+    from detpyc.byte_compile import choose_interpreters  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.settings import jobs  # noqa: PLC0415
     from detpyc.tree import Options, byte_compile_tree  # noqa: PLC0415
 
-    table = settings_table(options)
-    if "invalidation-mode" not in table and os.environ.get("PYC_INVALIDATION_MODE"):
-        table["invalidation-mode"] = os.environ["PYC_INVALIDATION_MODE"]  # as uv reads it
-    settings = Settings.from_table(table, "options", modes=MODES)
-    tree_options = Options(
+    settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
+    how = Options(
         strip_prefix=options.strip_prefix,
         prepend_prefix=options.prepend_prefix,
         force=options.force,
@@ -79,22 +81,29 @@ def run(options: argparse.Namespace) -> int:
         prune=options.prune,
         prune_other_tags=options.prune_other_tags,
         update_records=options.update_records,
-        jobs=options.jobs,
+        jobs=options.jobs if options.jobs is not None else jobs(os.environ),
     )
+    if how.strip_prefix is None and how.prepend_prefix is None:
+        _refuse_nested(options.paths)
     chosen = choose_interpreters(settings.interpreters)
-    documents = []
+    documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
-        report = byte_compile_tree(path, settings, tree_options, chosen)
+        try:
+            with progress(path, options) as bar:
+                report = byte_compile_tree(path, settings, how, chosen, bar)
+        except DetpycError as error:
+            documents.append({"path": str(path), "error": str(error)})
+            raise
         documents.append({**asdict(report), "changed": report.changed})
         if not options.json and not options.quiet:
             _print(report, options)
-        status = FOUND if options.check and report.changed else DONE
-        if report.skipped and settings.on_syntax_error == "fail" and options.on_syntax_error is not None:
-            status = FOUND
         for name, reason in report.failed.items():
-            status = fail(f"{name}: {reason}")
-        return status
+            fail(f"{name}: {reason}")
+        if report.failed:
+            return FAILED
+        found = (options.check and report.changed) or (report.skipped and settings.on_syntax_error == "fail")
+        return FOUND if found else DONE
 
     status = each_path(options.paths, apply)
     if options.json:
@@ -102,16 +111,55 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
+def _defaults() -> dict[str, object]:
+    """Return what is different from a wheel's settings where neither an option nor a variable says otherwise."""
+    from detpyc.settings import variable  # noqa: PLC0415 - as in the package's docstring
+
+    found: dict[str, object] = {}
+    if not os.environ.get(variable("on-syntax-error")):
+        found["on-syntax-error"] = "skip"
+    text = os.environ.get("PYC_INVALIDATION_MODE")
+    if text and not os.environ.get(variable("invalidation-mode")):
+        mode = text.lower().replace("_", "-")  # uv takes the names of py_compile.PycInvalidationMode's members
+        if mode not in MODES:
+            raise SettingsError(
+                f'PYC_INVALIDATION_MODE must be CHECKED_HASH, UNCHECKED_HASH or TIMESTAMP, not "{text}"'
+            )
+        found["invalidation-mode"] = mode
+    return found
+
+
+def _refuse_nested(paths: Sequence[Path]) -> None:
+    """Refuse a path in another one: what its pycs record would change from the one to the other, and back."""
+    real = {path: Path(os.path.realpath(path)) for path in paths}
+    for path in paths:
+        for other in paths:
+            if real[other] in real[path].parents:
+                raise DetpycError(
+                    f"{path}: is in {other}; pycs record paths relative to what is named, so name only one of them, or"
+                    " use -s and -p"
+                )
+
+
 def _print(report: Report, options: argparse.Namespace) -> None:
-    written = "would be written" if options.check else "written"
-    parts = [f"{report.sources} sources", f"{len(report.written)} pycs {written}", f"{report.current} up to date"]
-    if report.pruned:
-        parts.append(f"{len(report.pruned)} {'would be removed' if options.check else 'removed'}")
+    from detpyc.plan import counted  # noqa: PLC0415 - as in the package's docstring
+
+    would = "would be " if options.check else ""
+    parts = [
+        counted(report.sources, "source"),
+        f"{counted(len(report.written), 'pyc')} {would}written",
+        f"{report.current} up to date",
+    ]
+    if report.removed:
+        parts.append(f"{len(report.removed)} {would}removed")
     if report.records:
-        parts.append(f"{len(report.records)} RECORDs {'would be updated' if options.check else 'updated'}")
-    print(f"{report.path}: {', '.join(parts)}")
+        parts.append(f"{counted(len(report.records), 'RECORD')} {would}updated")
+    if report.skipped:
+        parts.append(f"{counted(len(report.skipped), 'source')} skipped that does not compile")
+    print(f"{printable(report.path)}: {', '.join(parts)}")
     for source, reason in report.skipped.items():
-        print(f"    skipped {source}: {reason}")
+        print(f"    skipped {printable(source)}: {printable(reason)}")
     if options.verbose:
-        for name in (*report.written, *report.pruned, *report.records):
-            print(f"    {name}")
+        for done, names in (("written", report.written), ("removed", report.removed), ("updated", report.records)):
+            for name in names:
+                print(f"    {would}{done} {printable(name)}")

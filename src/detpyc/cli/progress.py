@@ -1,0 +1,70 @@
+"""A progress bar: on a terminal, for work that takes long, if rich is installed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import printable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+_PATIENCE = 0.5  # seconds of work before there is a bar
+
+
+def _nothing() -> None:
+    pass
+
+
+@contextmanager
+def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[int], Callable[[], None]]]:
+    """Show a bar while something is done, and take it away in the end.
+
+    Nothing is shown where standard error is no terminal or too simple a one, with ``--quiet`` or ``--json``, or
+    without rich.
+
+    Args:
+        label: what stands before the bar.
+        options: of the command.
+
+    Yields:
+        What to call with the number of steps; it returns what to call after each step, from any thread.
+
+    """
+    if options.quiet or options.json or not sys.stderr.isatty():
+        yield lambda _: _nothing
+        return
+    try:
+        from rich.console import Console  # noqa: PLC0415 - an extra
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    except ImportError:
+        yield lambda _: _nothing
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, transient=True, disable=console.is_dumb_terminal)
+    begin = time.monotonic()
+
+    def start(steps: int) -> Callable[[], None]:
+        task = bar.add_task(printable(label), total=steps)
+
+        def advance() -> None:
+            bar.advance(task)
+            if not bar.live.is_started and time.monotonic() - begin >= _PATIENCE:
+                bar.start()
+
+        return advance
+
+    try:
+        yield start
+    finally:
+        bar.stop()
