@@ -22,9 +22,8 @@ REFERS = (("constant", opcode.hasconst), ("name", opcode.hasname), ("local", opc
 
 def has_argument(number: int) -> bool:
     """Tell whether an opcode takes an argument."""
-    if sys.version_info >= (3, 12):
-        return number in opcode.hasarg
-    return number >= opcode.HAVE_ARGUMENT
+    taking = getattr(opcode, "hasarg", None)  # since 3.12
+    return number >= opcode.HAVE_ARGUMENT if taking is None else number in taking
 
 
 def caches(name: str, number: int) -> int:
