@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from detpyc import __version__
@@ -133,10 +133,10 @@ def _backend(generator: str) -> list[str]:
     match = _GENERATOR.fullmatch(generator)
     if match is None:
         return []
-    name = canonicalize_name(match["name"])
     try:
+        name = canonicalize_name(match["name"], validate=True)
         return [f"{_DISTRIBUTIONS.get(name, name)}=={Version(match['version'])}"]
-    except InvalidVersion:
+    except (InvalidName, InvalidVersion):
         return []
 
 

@@ -1,0 +1,121 @@
+"""Wheels built again from their sdists, in clean environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import detpyc, unchanged
+from projects import build, copy_project, pyc_of
+
+from detpyc.cli import main
+
+if TYPE_CHECKING:
+    from detpyc.compilation.interpreters import Interpreter
+
+EPOCH = "1600000000"  # setuptools gives its members the time of the build otherwise
+
+
+@pytest.fixture(autouse=True)
+def find_detpyc(wheel_of_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pip find the detpyc that builds require, wherever else it looks."""
+    links = f"{os.environ.get('PIP_FIND_LINKS', '')} {wheel_of_checkout.parent}".strip()
+    monkeypatch.setenv("PIP_FIND_LINKS", links)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+
+
+def build_both(name: str, directory: Path, **variables: str) -> tuple[Path, Path]:
+    """Build the wheel of a project, and the sdist; nothing else is left of it."""
+    project = copy_project(name, directory)
+    wheel, sdist = (
+        build(project, directory / "dist", hook=hook, **variables).artifact for hook in ("build_wheel", "build_sdist")
+    )
+    project.rename(directory / "gone")
+    return wheel, sdist
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "pinned"),
+    [
+        ("hatch-src", {"DETPYC_LAYOUT": "sourceless", "DETPYC_OPTIMIZE": "2"}, "hatchling"),
+        ("setuptools-wrapped", {"SOURCE_DATE_EPOCH": EPOCH, "DETPYC_COMPRESSION": "stored"}, "setuptools"),
+    ],
+)
+def test_reproduced(
+    name: str, variables: dict[str, str], pinned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the settings that the wheel records, whatever the project and the environment say now."""
+    wheel, sdist = build_both(name, tmp_path, **variables)
+    monkeypatch.setenv("DETPYC_OPTIMIZE", "1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with unchanged(tmp_path):
+        done = detpyc("reproduce", wheel, "--from", sdist, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert (document["same"], document["name"]) == (True, wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        (generator,) = (
+            line
+            for line in archive.read(f"{name.replace('-', '_')}-1.0.dist-info/WHEEL").decode().splitlines()
+            if line.startswith("Generator: ")
+        )
+    backend, _ = document["constraints"]
+    assert backend.partition("==")[0] == pinned
+    assert backend.partition("==")[2] in generator
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_normalized_wheel_of_several_interpreters_is_reproduced(
+    pythons: dict[str, Interpreter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Made by the command, of a wheel whose project does something else; and reproduced by one command."""
+    wheel, sdist = build_both("pdm-module", tmp_path)
+    found = [str(each.path) for each in {each.cache_tag: each for each in pythons.values()}.values()][:3]
+    monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], *(str(Path(path).parent) for path in found)]))
+    options = [option for path in found for option in ("--interpreter", path)]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    assert main(["wheel", "--normalize-archive", *options, str(wheel)]) == 0
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    capsys.readouterr()
+    assert main(["reproduce", str(wheel), "--from", str(sdist)]) == 0
+    assert capsys.readouterr().out.startswith(f"{wheel.name}: reproduced bit for bit, by CPython ")
+
+
+def test_one_byte_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wheel, _ = build_both("pdm-module", tmp_path)
+    name = pyc_of("pdm_module.py")
+    with zipfile.ZipFile(wheel) as archive:
+        members = {info: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for info, content in members.items():
+            forged = content.replace(b"whole", b"Whole") if info.filename == name else content
+            assert (forged != content) == (info.filename == name)
+            archive.writestr(info, forged)
+    with unchanged(tmp_path):
+        assert main(["reproduce", str(wheel), "--from", str(tmp_path / "gone")]) == 1
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{wheel.name}: not reproduced, by CPython ")
+    assert others == [
+        name,
+        "    code: in <module>: constant 0: 'The Whole distribution.' against 'The whole distribution.'",
+    ]
+
+
+def test_build_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is the end of what the build said, and nothing stays."""
+    wheel, _ = build_both("pdm-module", tmp_path)
+    (tmp_path / "gone" / "pyproject.toml").unlink()
+    (tmp_path / "gone" / "setup.py").write_text("from no_such_thing import setup\n", encoding="utf-8")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with unchanged(tmp_path):
+        done = detpyc("reproduce", wheel, "--from", tmp_path / "gone")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("detpyc: could not build the wheel with pdm-backend==")
+    assert "No module named 'no_such_thing'" in done.stderr
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -1,0 +1,230 @@
+"""What reproducing a wheel reads from it, and what it refuses before it builds anything."""
+
+# ruff: noqa: SLF001 - the pieces that no build is needed for
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import sys
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import wheels
+from detpyc import reproduce
+from detpyc.byte_compile import byte_compile_wheel
+from detpyc.cli import main
+from detpyc.compilation import interpreters
+from detpyc.compilation.interpreters import Interpreter
+from detpyc.provenance import Recipe
+from detpyc.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NAME = "demo-1.0-py3-none-any.whl"
+DOCUMENT = "demo-1.0.dist-info/detpyc.json"
+RUNNING = platform.python_version()
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    """A wheel with bytecode, alone in its directory."""
+    directory = tmp_path / "original"
+    directory.mkdir()
+    byte_compile_wheel(wheels.build(directory), Settings())
+    return directory / NAME
+
+
+@pytest.fixture
+def fail(original: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], str]:
+    """Return a function that reproduces the wheel, in vain and without running anything; it returns the message."""
+
+    def never(*command: object) -> None:
+        raise AssertionError(command)
+
+    monkeypatch.setattr(reproduce, "_run", never)
+
+    def fail(sources: Path) -> str:
+        content = original.read_bytes()
+        assert main(["reproduce", str(original), "--from", str(sources)]) == 2
+        assert list(original.parent.iterdir()) == [original]
+        assert original.read_bytes() == content
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return captured.err
+
+    return fail
+
+
+def rewrite(path: Path, document: bytes | None) -> None:
+    """Give a wheel another provenance, or none."""
+    contents = {name: data for name, data in wheels.read(path).items() if name != DOCUMENT}
+    wheels.write(path, contents if document is None else {**contents, DOCUMENT: document})
+
+
+def changed(path: Path, **changes: object) -> bytes:
+    """Change the document that a wheel has."""
+    return json.dumps({**json.loads(wheels.read(path)[DOCUMENT]), **changes}).encode()
+
+
+def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
+    rewrite(original, None)
+    assert fail(tmp_path) == f"detpyc: {original}: has no detpyc.json, and so does not say how it was made\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"bytecode": 1}, "detpyc.json is malformed: TypeError: 1 is no list"),
+        ({"bytecode": []}, "was made by several runs"),
+        ({"format": 2}, "detpyc.json is of format 2 and this detpyc knows 1; use the detpyc that wrote it, "),
+        ({"canonical-form": 2}, "detpyc.json tells of bytecode in canonical form 2, and this detpyc knows 1; use"),
+        (
+            {"archive": {"colour": "red"}},
+            "detpyc.json is malformed: ValueError: 'colour' is no setting of this detpyc's",
+        ),
+        ({"detpyc": "99.9"}, "was made by detpyc 99.9, and this is "),
+    ],
+)
+def test_bad_provenance(
+    changes: dict[str, Any], told: str, original: Path, fail: Callable[[Path], str], tmp_path: Path
+) -> None:
+    rewrite(original, changed(original, **changes))
+    message = fail(tmp_path)
+    assert message.startswith(f"detpyc: {original}: {told}")
+    assert message.count("\n") == 1
+
+
+def test_provenance_that_is_no_json(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
+    rewrite(original, b"{")
+    assert f"{original}: detpyc.json is malformed: JSONDecodeError: " in fail(tmp_path)
+
+
+def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
+    (entry,) = json.loads(wheels.read(original)[DOCUMENT])["bytecode"]
+    release = "{}.{}.99".format(*sys.version_info)
+    rewrite(original, changed(original, bytecode=[{**entry, "release": release}]))
+    message = fail(tmp_path)
+    assert message.startswith(f'detpyc: no interpreter for "{release}"; found are:\n')
+    assert f"Install CPython {release} exactly" in message
+
+
+def test_like_refuses_the_same(original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rewrite(original, changed(original, format=2))
+    other = wheels.build(tmp_path)
+    content = other.read_bytes()
+    assert main(["wheel", "--like", str(original), str(other)]) == 2
+    assert f"{original}: detpyc.json is of format 2" in capsys.readouterr().err
+    assert other.read_bytes() == content
+
+
+def archive(path: Path, *names: str) -> Path:
+    with tarfile.open(path, "w:gz") as sdist:
+        for name in names:
+            sdist.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return path
+
+
+def test_sources_that_are_none(fail: Callable[[Path], str], tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"text")
+    whole = archive(tmp_path / "whole.tar.gz", "demo-1.0/pyproject.toml").read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    for name, told in [
+        ("missing", "there is no such file or directory"),
+        ("text", "is no source distribution that can be unpacked: "),
+        ("cut.tar.gz", "is no source distribution that can be unpacked: "),
+    ]:
+        assert fail(tmp_path / name).startswith(f"detpyc: {tmp_path / name}: {told}")
+    for name, count, members in [("two", 2, ["a/x", "b/x"]), ("none", 0, []), ("flat", 0, ["x"])]:
+        sdist = archive(tmp_path / f"{name}.tar.gz", *members)
+        assert fail(sdist) == f"detpyc: {sdist}: holds {count} directories, and a source distribution has one\n"
+    outside = archive(tmp_path / "outside.tar.gz", "demo-1.0/x", "../x")
+    assert "is no source distribution that can be unpacked: " in fail(outside)
+    assert not (tmp_path / "x").exists()
+
+
+def test_python_that_cannot_unpack(
+    fail: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as CPython 3.11.2."""
+    monkeypatch.delattr(tarfile, "data_filter")
+    assert "unpack it, and give the directory" in fail(archive(tmp_path / "x.tar.gz", "demo-1.0/x"))
+
+
+def test_what_is_copied_of_a_directory(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    files = {"pyproject.toml", ".git/config", "src/demo/dist/x.py", "src/demo/venv.py"}
+    for name in {*files, "dist/x.whl", ".venv/x", "src/demo/__pycache__/x.pyc", "__pycache__/x.pyc"}:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
+    copy = reproduce._project(project, tmp_path / "copy")
+    assert {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize(
+    ("generator", "expected"),
+    [
+        ("hatchling 1.27.0", ["hatchling==1.27.0"]),
+        ("pdm-backend (2.4.3)", ["pdm-backend==2.4.3"]),
+        ("setuptools (80.9.0)", ["setuptools==80.9.0"]),
+        ("bdist_wheel (0.42.0)", ["wheel==0.42.0"]),
+        ("flit 3.12.0", ["flit-core==3.12.0"]),
+        ("poetry-core 2.1.3", ["poetry-core==2.1.3"]),
+        ("uv 0.9.5", ["uv-build==0.9.5"]),
+        ("maturin (1.9.4)", ["maturin==1.9.4"]),
+        ("scikit-build-core 0.11.5", ["scikit-build-core==0.11.5"]),
+        ("hatchling 1.27.0.dev1+local", ["hatchling==1.27.0.dev1+local"]),
+        ("meson", []),
+        ("", []),
+        ("hatchling 1.27.0; evil", []),
+        ("hatchling 1..0", []),
+        ("-r 1.0", []),
+    ],
+)
+def test_backend(generator: str, expected: list[str]) -> None:
+    assert reproduce._backend(generator) == expected
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ((1980, 1, 1, 0, 0, 0), "315532800"),
+        ((2020, 2, 2, 0, 0, 0), "1580601600"),
+        ((1980, 0, 0, 0, 0, 0), None),
+        (None, None),
+    ],
+)
+def test_epoch(date: tuple[int, int, int, int, int, int] | None, expected: str | None) -> None:
+    assert reproduce._epoch(Recipe(Settings(), normalized=False, date=date, detpyc="", generator="")) == expected
+
+
+def python(release: str) -> Interpreter:
+    return Interpreter(f"/python{release}", "cpython", release, "", 0)
+
+
+@pytest.mark.parametrize(
+    ("tag", "compilers", "expected"),
+    [
+        ("py3-none-any", ["3.11.7", "3.12.1"], "3.12.1"),
+        ("py3-none-any", ["3.11.7", RUNNING], RUNNING),
+        ("py3-none-any", ["3.8.18", "3.10.4"], "3.10.4"),
+        ("py3-none-any", ["3.8.18", "3.9.18"], RUNNING),
+        ("cp311-cp311-linux_x86_64", ["3.11.99", RUNNING], "3.11.99"),
+        ("cp311-cp311t-linux_x86_64", ["3.11.99", RUNNING], "3.11.99"),
+        ("cp39-abi3-linux_x86_64", ["3.11.99"], "3.11.99"),
+        ("cp311-none-any", ["3.11.99"], "3.11.99"),
+    ],
+)
+def test_builder(tag: str, compilers: list[str], expected: str) -> None:
+    assert reproduce._builder(tag, [python(each) for each in compilers]).release == expected
+
+
+def test_builder_of_extension_modules_that_did_not_compile_the_bytecode() -> None:
+    version = interpreters.current().version
+    tag = "cp{0}{1}-cp{0}{1}-linux_x86_64".format(*version)
+    assert reproduce._builder(tag, [python("3.8.18")]).version == version
