@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import marshal
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,7 +44,7 @@ def test_codes() -> None:
         ("C", 1),
     ]
     module, function, *_ = inspection.codes
-    assert (module.path, module.integers["firstlineno"]) == ("demo/core.py", 1 if sys.version_info >= (3, 11) else 2)
+    assert (module.path, module.integers["firstlineno"]) == ("demo/core.py", 1)
     assert function.integers["argcount"] == function.integers["kwonlyargcount"] == 1
     assert "OPTIMIZED, NEWLOCALS" in function.flags
     assert "'Answer.'" in function.constants
