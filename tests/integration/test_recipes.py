@@ -1,0 +1,230 @@
+"""The recipes in ``docs``: the very commands that stand there, run as a reader would run them."""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+import os
+import re
+import shutil
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import detpyc, done, snapshot
+from projects import CHECKOUT, copy_project, import_modules, pyc_of, remove_table, run
+
+import wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = CHECKOUT / "docs"
+BLOCK = re.compile(r"^```(?P<language>sh|bash)\n(?P<commands>.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = {"aws-lambda", "containers", "distributions", "pex-and-zipapp"}
+
+VERSION = "{}.{}".format(*sys.version_info)
+FIRST = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "1", "TZ": "UTC0"}
+SECOND = {"LC_ALL": "C", "PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo"}
+PYPROJECT = """\
+[project]
+name = "service"
+version = "1.0"
+requires-python = ">=3.10"
+dependencies = ["demo"]
+
+[tool.uv]
+package = false
+"""
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands on a page, block by block, for the Python that runs the tests instead of 3.12."""
+    blocks = BLOCK.finditer((DOCS / f"{page}.md").read_text(encoding="utf-8"))
+    return [block["commands"].replace("3.12", VERSION) for block in blocks]
+
+
+def sh(script: str, directory: Path, **variables: str) -> str:
+    """Run commands in a directory, with the programs that are installed beside the Python that runs the tests."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables = {"PATH": path, "PEX_ROOT": str(directory / "pex-root"), **variables}
+    completed = run(["sh", "-eux", "-c", script], cwd=directory, variables=variables)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pycs(directory: Path) -> dict[str, bytes]:
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.pyc")}
+
+
+@pytest.fixture
+def uv(tmp_path: Path) -> dict[str, str]:
+    """Tell uv to install a wheel that is here, and nothing else."""
+    index = tmp_path / "index"
+    index.mkdir()
+    wheels.build(index)
+    return {
+        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
+        "UV_FIND_LINKS": str(index),
+        "UV_LINK_MODE": "copy",
+        "UV_NO_INDEX": "1",
+        "UV_OFFLINE": "1",
+        "UV_PYTHON": sys.executable,
+    }
+
+
+def test_every_page_with_commands_is_run() -> None:
+    assert {page.stem for page in DOCS.glob("*.md") if BLOCK.search(page.read_text(encoding="utf-8"))} == PAGES
+
+
+def test_lambda(tmp_path: Path, uv: dict[str, str]) -> None:
+    (script,) = commands("aws-lambda")
+    digests, plain_pycs, plain_zips = set(), [], set()
+    for name, variables in (("first", FIRST), ("second/and/deeper", SECOND)):
+        project = tmp_path / name
+        project.mkdir(parents=True)
+        (project / "requirements.txt").write_text("demo==1.0\n")
+        (project / "handler.py").write_text("from demo.core import f\n\n\ndef handler():\n    return f(1)\n")
+        sh(script, project, **uv, **variables)
+        digests.add(sha256(project / "lambda.zip"))
+
+        sh("uv pip install --target plain --compile-bytecode -r requirements.txt", project, **uv)
+        plain_pycs.append(pycs(project / "plain"))
+        plain_zips.add(sha256(Path(shutil.make_archive(str(project / "plain"), "zip", project / "package"))))
+        time.sleep(2)  # the resolution of a ZIP's times
+    assert plain_pycs[0] != plain_pycs[1]
+    assert len(plain_zips) == 2
+    assert len(digests) == 1
+
+    site = tmp_path / "deployed"
+    with zipfile.ZipFile(project / "lambda.zip") as archive:
+        archive.extractall(site)
+    imported = import_modules(site, ["handler"], function="handler")
+    assert imported.answer == "True"
+    for source in ("handler.py", "demo/__init__.py", "demo/core.py"):
+        assert imported.from_bytecode(site, source, pyc_of(source))
+
+
+def test_container_layer(tmp_path: Path, uv: dict[str, str]) -> None:
+    (script,) = commands("containers")
+    project = tmp_path / "app"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    sh("uv lock", project, **uv)
+    digests, plain = set(), []
+    for variables in (FIRST, SECOND):
+        sh("UV_COMPILE_BYTECODE=1 uv sync --locked", project, **uv)
+        plain.append(pycs(project))
+        shutil.rmtree(project / ".venv")
+        sh(script, project, **uv, **variables)
+        digests.add(sha256(project / "layer.tar"))
+        shutil.rmtree(tmp_path / "deployed", ignore_errors=True)
+        shutil.move(project / ".venv", tmp_path / "deployed")
+        time.sleep(1)  # the resolution of a pyc's times
+    assert plain[0] != plain[1]
+    assert len(digests) == 1
+
+    sh("mkdir image; tar -xf app/layer.tar -C image", tmp_path)
+    (site,) = (tmp_path / "image" / ".venv").glob("lib/*/site-packages")
+    imported = import_modules(site, ["demo.core"], function="__repr__")
+    assert imported.from_bytecode(site, "demo/core.py", pyc_of("demo/core.py"))
+
+
+def test_uv_leaves_the_pycs_alone(tmp_path: Path, uv: dict[str, str]) -> None:
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    sh("uv sync", tmp_path, **uv)
+    venv = tmp_path / ".venv"
+    done("compile", "-q", venv)
+    before = snapshot(venv)
+    sh("uv run python --version", tmp_path, **uv)
+    assert snapshot(venv) == before
+    assert detpyc("compile", "-q", "--check", venv).returncode == 0
+    sh("UV_COMPILE_BYTECODE=1 uv run python --version", tmp_path, **uv)
+    assert detpyc("compile", "-q", "--check", venv).returncode == 1
+
+
+def rpm(script: str) -> str:
+    return f'BUILDROOT="$PWD/root"\n{script}'
+
+
+def debian(script: str) -> str:
+    return f"{script}\nmv debian/python3-demo root"
+
+
+def arch(script: str) -> str:
+    return f'pkgdir="$PWD/root"\n{script}\nbuild\npackage'
+
+
+@pytest.mark.parametrize(("number", "system", "levels"), [(0, rpm, [0, 1]), (1, debian, [0]), (2, arch, [0, 1])])
+def test_build_root(tmp_path: Path, number: int, system: Callable[[str], str], levels: list[int]) -> None:
+    script = system(commands("distributions")[number])
+    trees = []
+    for name, variables in (("first", FIRST), ("second/and/deeper", SECOND)):
+        project = copy_project("hatch-src", tmp_path / name)
+        remove_table(project)
+        sh(script, project, **variables)
+        trees.append(pycs(project / "root"))
+        done("verify", project / "root")
+    assert trees[0] == trees[1]
+
+    (package,) = (project / "root").rglob("hatch_src/")
+    installed = "/" + package.relative_to(project / "root").as_posix()
+    sources = [path.relative_to(package).as_posix() for path in package.rglob("*.py")]
+    assert installed.startswith("/usr/lib")
+    assert trees[0].keys() == {pyc_of(f"{installed}/{source}", level)[1:] for source in sources for level in levels}
+    for source in sources:
+        for level in levels:
+            code = marshal.loads(trees[0][pyc_of(f"{installed}/{source}", level)[1:]][16:])  # noqa: S302 - made here
+            assert code.co_filename == f"{installed}/{source}"
+    assert [name for name, content in trees[0].items() if os.fsencode(tmp_path) in content] == []
+    sh("python -m compileall -qf root", project)
+    assert [name for name, content in pycs(project / "root").items() if b"root/usr" in content]
+
+
+def test_pex(tmp_path: Path, wheel_of: Callable[[str], Path]) -> None:
+    script, _ = commands("pex-and-zipapp")
+    digests = set()
+    for name, variables in (("first", FIRST), ("second/and/deeper", SECOND)):
+        directory = tmp_path / name
+        (directory / "dist").mkdir(parents=True)
+        shutil.copy(wheel_of("hatch-src"), directory / "dist")
+        sh(script, directory, **variables)
+        digests.add(sha256(directory / "app.pex"))
+    assert len(digests) == 1
+
+    started = run(
+        [sys.executable, "-v", str(directory / "app.pex")], variables={"PEX_ROOT": str(tmp_path / "new-pex-root")}
+    )
+    assert started.stdout == "42\n", started.stderr
+    used = [
+        line for line in started.stderr.splitlines() if line.startswith("# code object from") and "hatch_src" in line
+    ]
+    assert any(pyc_of("nested/counting.py") in line for line in used)
+    assert [line for line in used if ".pyc" not in line] == []
+    assert [line for line in started.stderr.splitlines() if line.startswith("# wrote") and "hatch_src" in line] == []
+
+
+def test_zipapp(tmp_path: Path, wheel_of: Callable[[str], Path]) -> None:
+    _, script = commands("pex-and-zipapp")
+    digests = set()
+    for name, variables in (("first", FIRST), ("second/and/deeper", SECOND)):
+        directory = tmp_path / name
+        (directory / "dist").mkdir(parents=True)
+        shutil.copy(wheel_of("hatch-src"), directory / "dist")
+        sh(script, directory, **variables)
+        digests.add(sha256(directory / "app.pyz"))
+    assert len(digests) == 1
+
+    with zipfile.ZipFile(directory / "app.pyz") as archive:
+        modules = [name for name in archive.namelist() if name.startswith("hatch_src/") and ".py" in name]
+    assert modules
+    assert [name for name in modules if not name.endswith(".pyc")] == []
+    started = run([sys.executable, str(directory / "app.pyz")])
+    assert started.stdout == "42\n", started.stderr
