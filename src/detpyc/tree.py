@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1024  # sources that are held in memory at once
 _U32 = 0xFFFFFFFF
+_NOWHERE = {errno.ENOENT, errno.ELOOP}  # where some links lead, such as those by which editors lock files
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +208,9 @@ class _Tree:
             file = by_name[name]
             try:
                 status = file.stat()
-            except FileNotFoundError:  # a link that leads nowhere, such as an editor's lock
-                continue
             except OSError as error:
-                self.report.fail(file, error, "read")
+                if error.errno not in _NOWHERE:
+                    self.report.fail(file, error, "read")
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield _Found(file, self.recorded_path(file, name), status)
