@@ -274,7 +274,7 @@ def test_every_interpreter_loads_its_own_bytecode(pythons: dict[str, Interpreter
         sources = sorted(name for name in members if name.endswith(".py") and name not in newer)
         imported = import_modules(site, [*map(module_name, sources)], python=str(interpreter.path))
         assert imported.answer == "42"
-        assert imported.written == set()
+        assert not {path for path in imported.written if path.startswith(str(site))}
         for source in sources:
             pyc = f"hatch_constants/__pycache__/{Path(source).stem}.{tag}.pyc"
             assert imported.from_bytecode(site, source, pyc), (tag, source)
