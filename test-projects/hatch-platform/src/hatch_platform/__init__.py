@@ -1,0 +1,7 @@
+"""The whole distribution."""
+
+ANSWER = 42
+
+
+def answer():
+    return ANSWER
