@@ -37,7 +37,7 @@ def header(magic_number: int = HERE.magic_number, **times: int) -> bytes:
     return PycHeader(magic_number, InvalidationMode.CHECKED_HASH, source_hash=b"8 bytes!").to_bytes()
 
 
-def pyc(source: str = "x = 1\n", path: str = "core.py") -> bytes:
+def pyc(source: str = "x = 1000\n", path: str = "core.py") -> bytes:
     return header() + marshal.dumps(compile(source, path, "exec", dont_inherit=True))
 
 
@@ -114,7 +114,7 @@ def trees(tmp_path: Path) -> tuple[Path, Path]:
 def test_trees(trees: tuple[Path, Path]) -> None:
     a, b = trees
     (a / "sub/core.pyc").write_bytes(pyc())
-    (b / "sub/core.pyc").write_bytes(pyc("x = 2\n"))
+    (b / "sub/core.pyc").write_bytes(pyc("x = 2000\n"))
     (a / "text.txt").write_bytes(b"one two")
     (b / "text.txt").write_bytes(b"one too")
     (a / "only.txt").touch()
@@ -156,7 +156,7 @@ def test_unreadable_pyc_in_a_tree(trees: tuple[Path, Path]) -> None:
 def test_large_pycs_are_compared_as_bytes(trees: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detpyc.compare.MAX_SIZE", 10)
     monkeypatch.setattr(reading, "MAX_SIZE", 10)
-    for tree, source in zip(trees, ("x = 1\n", "x = 2\n"), strict=True):
+    for tree, source in zip(trees, ("x = 1000\n", "x = 2000\n"), strict=True):
         (tree / "core.pyc").write_bytes(pyc(source))
     (found,) = compare(*trees).changed["core.pyc"]
     assert found.aspect == "content"
@@ -205,7 +205,7 @@ def test_same_wheel(wheel: Path) -> None:
 
 def test_members(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    changed = wheels.build(tmp_path / "other", {"core.pyc": pyc("x = 2\n"), "new.py": b""})
+    changed = wheels.build(tmp_path / "other", {"core.pyc": pyc("x = 2000\n"), "new.py": b""})
     comparison = compare(wheel, changed)
     assert (comparison.only_a, comparison.only_b) == (("core.py",), ("new.py",))
     assert comparison.changed.keys() == {"core.pyc", "demo-1.0.dist-info/RECORD"}
