@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
     def apply(path: Path) -> int:
         try:
-            with progress(path, options) as bar:
+            with progress(path.name or path, options) as bar:
                 report = byte_compile_tree(path, settings, how, chosen, bar)
         except DetpycError as error:
             documents.append({"path": str(path), "error": str(error)})

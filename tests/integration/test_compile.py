@@ -1,0 +1,554 @@
+"""``detpyc compile``: trees that are byte-compiled as a user does it, held against what others write and load."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import COMMAND, detpyc, done, snapshot, unchanged
+from installer.records import RecordEntry, parse_record_file
+from projects import environment, import_modules
+
+import wheels
+from detpyc.bytecode.canonical import canonicalize_pyc
+from fakes import Fakes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from detpyc.compilation.interpreters import Interpreter
+
+TAG = sys.implementation.cache_tag
+VARIABLES = ("DETPYC_", "PYC_INVALIDATION_MODE", "SOURCE_DATE_EPOCH")
+SOURCES = {
+    "pkg/__init__.py": b"",
+    "pkg/core.py": b'def answer():\n    return 42 if "x" in {"x", "y y", 1} else 43\n',
+    "top.py": b"x = 1\n",
+}
+LONG = 0.6  # seconds; what takes as long as that has a progress bar
+MODES = {"timestamp": 0, "unchecked-hash": 1, "checked-hash": 3}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(VARIABLES)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return write(tmp_path / "tree")
+
+
+def write(directory: Path, sources: dict[str, bytes] = SOURCES) -> Path:
+    for name, content in sources.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return directory
+
+
+def pyc(source: str, level: int = 0, tag: str = TAG) -> str:
+    """Name a pyc."""
+    path = Path(source)
+    optimization = f".opt-{level}" if level else ""
+    return str(path.parent / "__pycache__" / f"{path.stem}.{tag}{optimization}.pyc")
+
+
+def pycs(tree: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*.pyc")}
+
+
+def document(*arguments: object, status: int = 0, **options: object) -> dict[str, object]:
+    """Return the one report of a run with --json."""
+    completed = detpyc("compile", "--json", *arguments, **options)
+    assert completed.returncode == status, completed.stderr
+    (report,) = json.loads(completed.stdout)["reports"]
+    return report
+
+
+# What it says
+
+
+def test_summary(tree: Path) -> None:
+    assert done("compile", tree).stdout == f"{tree}: 3 sources, 3 pycs written, 0 up to date\n"
+    assert done("compile", tree).stdout == f"{tree}: 3 sources, 0 pycs written, 3 up to date\n"
+    assert done("compile", "-q", "--force", tree).stdout == ""
+    (tree / "top.py").write_bytes(b"x =\n")
+    (tree / "pkg" / "core.py").write_bytes(b"")
+    (tree / "pkg" / "__init__.py").unlink()
+    release = ".".join(map(str, sys.version_info[:3]))
+    assert done("compile", "-v", "--prune", tree).stdout.splitlines() == [
+        f"{tree}: 2 sources, 1 pyc written, 0 up to date, 2 removed, 1 source skipped that does not compile",
+        f"    skipped {tree}/top.py: CPython {release}: SyntaxError: line 1: invalid syntax",
+        f"    written {tree}/{pyc('pkg/core.py')}",
+        f"    removed {tree}/{pyc('top.py')}",
+        f"    removed {tree}/{pyc('pkg/__init__.py')}",
+    ]
+
+
+def test_json(tree: Path) -> None:
+    (tree / "bad.py").write_bytes(b"x =\n")
+    report = document(tree)
+    assert list(report.pop("skipped")) == [str(tree / "bad.py")]
+    assert sorted(report.pop("written")) == sorted(str(tree / name) for name in pycs(tree))
+    assert report == {
+        "path": str(tree),
+        "sources": 4,
+        "current": 0,
+        "removed": [],
+        "records": [],
+        "failed": {},
+        "changed": True,
+    }
+    assert document(tree)["changed"] is False
+
+
+def test_names_that_could_do_things_to_a_terminal(tree: Path) -> None:
+    (tree / "bad\x1b[2J.py").write_bytes(b"x =\n")
+    assert "bad\\x1b[2J.py" in done("compile", tree).stdout
+
+
+def test_name_that_is_not_unicode(tree: Path) -> None:
+    """Python itself has such names in surrogates."""
+    (tree / os.fsdecode(b"latin\xe9.py")).write_bytes(b"x = 1\n")
+    report = document(tree)
+    assert (report["sources"], report["failed"]) == (4, {})
+    assert document(tree)["written"] == []
+
+
+def test_several_paths(tree: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other")
+    completed = detpyc("compile", tree, tmp_path / "missing", other / "top.py", tmp_path / "other" / "pkg")
+    assert completed.returncode == 2
+    assert completed.stderr == f"detpyc: {tmp_path}/missing: cannot be read: No such file or directory\n"
+    assert [line.partition(": ")[0] for line in completed.stdout.splitlines()] == [
+        str(tree),
+        str(other / "top.py"),
+        str(other / "pkg"),
+    ]
+    assert pycs(other).keys() == {pyc(name) for name in SOURCES}
+
+
+def test_path_in_another_one(tree: Path) -> None:
+    """Each run would write again what the other has written."""
+    completed = detpyc("compile", tree / "pkg", tree)
+    assert (completed.returncode, pycs(tree)) == (2, {})
+    assert f"{tree}/pkg: is in {tree}" in completed.stderr
+    done("compile", "-q", "-s", tree, tree / "pkg", tree)
+    done("compile", "-q", "--check", tree)
+
+
+# Settings
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_options(tree: Path, jobs: str) -> None:
+    options = ["--optimize", "1", "--optimize", "0", "--exclude", "top.py", "--include", "*.py", "--jobs", jobs]
+    assert document(tree, *options)["sources"] == 2
+    assert pycs(tree).keys() == {pyc(name, level) for name in ("pkg/__init__.py", "pkg/core.py") for level in (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "mode"),
+    [
+        ([], {}, "checked-hash"),
+        ([], {"SOURCE_DATE_EPOCH": "1"}, "checked-hash"),
+        (["--invalidation-mode", "timestamp"], {}, "timestamp"),
+        ([], {"PYC_INVALIDATION_MODE": "UNCHECKED_HASH"}, "unchecked-hash"),
+        ([], {"PYC_INVALIDATION_MODE": "TIMESTAMP"}, "timestamp"),
+        ([], {"PYC_INVALIDATION_MODE": "unchecked-hash"}, "unchecked-hash"),
+        ([], {"PYC_INVALIDATION_MODE": ""}, "checked-hash"),
+        (["--invalidation-mode", "checked-hash"], {"PYC_INVALIDATION_MODE": "TIMESTAMP"}, "checked-hash"),
+        ([], {"PYC_INVALIDATION_MODE": "TIMESTAMP", "DETPYC_INVALIDATION_MODE": "unchecked-hash"}, "unchecked-hash"),
+    ],
+)
+def test_invalidation_mode(tree: Path, arguments: list[str], variables: dict[str, str], mode: str) -> None:
+    done("compile", "-q", tree, *arguments, env={**os.environ, **variables})
+    assert {content[4] for content in pycs(tree).values()} == {MODES[mode]}
+    done("compile", "-q", "--check", tree, "--invalidation-mode", mode, env={**os.environ, **variables})
+
+
+def test_invalidation_mode_that_is_none(tree: Path) -> None:
+    completed = detpyc("compile", tree, env={**os.environ, "PYC_INVALIDATION_MODE": "hash"})
+    assert (completed.returncode, pycs(tree)) == (2, {})
+    assert completed.stderr == (
+        'detpyc: PYC_INVALIDATION_MODE must be CHECKED_HASH, UNCHECKED_HASH or TIMESTAMP, not "hash"\n'
+    )
+
+
+def test_timestamp_pycs_are_loaded(tree: Path) -> None:
+    """Where SOURCE_DATE_EPOCH is earlier, only those are whose sources are given that time."""
+    epoch = 1_600_000_000
+    variables = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
+    done("compile", "-q", "--invalidation-mode", "timestamp", tree, env=variables)
+    loaded = f"# code object from {str(tree / pyc('pkg/core.py'))!r}"
+    assert loaded not in import_modules(tree, ["pkg.core"], options=["-B"]).log
+    for name in SOURCES:
+        os.utime(tree / name, (epoch, epoch))
+    assert loaded in import_modules(tree, ["pkg.core"], options=["-B"]).log
+
+
+def test_each_interpreter(tree: Path, interpreter: Interpreter) -> None:
+    """Whichever it is that runs detpyc."""
+    done("compile", "-q", "--interpreter", interpreter.path, "--optimize", "0", "--optimize", "2", tree)
+    tag = interpreter.cache_tag
+    assert pycs(tree).keys() == {pyc(name, level, tag) for name in SOURCES for level in (0, 2)}
+    for options, level in (((), 0), (("-OO",), 2)):
+        imported = import_modules(tree, ["pkg.core", "top"], python=interpreter.path, options=("-B", *options))
+        assert imported.answer == "42"
+        for source in ("pkg/core.py", "pkg/__init__.py", "top.py"):
+            assert imported.from_bytecode(tree, source, pyc(source, level, tag))
+    done("verify", "-q", "--strict", "-i", interpreter.path, tree)
+    with unchanged(tree):
+        done("compile", "-q", "--interpreter", interpreter.path, "--optimize", "0", "--optimize", "2", tree)
+
+
+def test_several_interpreters(tree: Path, pythons: dict[str, Interpreter]) -> None:
+    """What one of them does not compile, another may."""
+    older, newer = (
+        pythons[name] for name in sorted(pythons, key=lambda name: pythons[name].version)[:: len(pythons) - 1]
+    )
+    if older.version == newer.version:
+        pytest.skip("there is one CPython only")
+    assert older.version < (3, 12) <= newer.version, "the tests need an older and a newer CPython than 3.12"
+    (tree / "new.py").write_bytes(b"type X = int\n")
+    report = document("-i", older.path, "-i", newer.path, tree)
+    assert report["skipped"] == {str(tree / "new.py"): f"CPython {older.release}: SyntaxError: line 1: invalid syntax"}
+    both = {pyc(name, tag=each.cache_tag) for name in SOURCES for each in (older, newer)}
+    assert pycs(tree).keys() == {*both, pyc("new.py", tag=newer.cache_tag)}
+    assert len(document("-i", newer.path, "--prune-other-tags", tree)["removed"]) == 3
+
+
+# Paths that are recorded
+
+
+def recorded(tree: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(tree)): marshal.loads(path.read_bytes()[16:]).co_filename  # noqa: S302 - made here
+        for path in tree.rglob("*.pyc")
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "strip", "prepend"),
+    [
+        ("{root}/tree", "{root}", "/"),
+        ("{root}/tree", "{root}/tree", None),
+        ("{root}/tree/", "{root}", "/usr//lib/"),
+        ("{root}/tree/pkg/core.py", "{root}/tree", "lib/"),
+        ("{root}/tree", None, "/usr"),
+        ("tree", "tree", "/"),
+        ("tree/", "tree", None),
+        ("tree/pkg", "tree", "/usr/lib"),
+        ("tree", None, "/usr"),
+        ("tree", None, "lib"),
+    ],
+)
+def test_prefixes_are_those_of_compileall(tree: Path, path: str, strip: str | None, prepend: str | None) -> None:
+    options = [*(("-s", strip.format(root=tree.parent)) if strip else ()), *(("-p", prepend) if prepend else ())]
+    path = path.format(root=tree.parent)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *options, path], cwd=tree.parent, check=True)
+    expected = {name: os.path.normpath(each) for name, each in recorded(tree).items()}
+    assert expected
+    for name in expected:
+        (tree / name).unlink()
+    done("compile", "-q", *options, path, cwd=tree.parent)
+    assert recorded(tree) == expected
+
+
+@pytest.mark.parametrize(("path", "strip"), [("{root}/tree", "{root}/"), ("tree", "tree/"), ("./tree", "tree")])
+def test_prefixes_that_compileall_has_read_in_several_ways(tree: Path, path: str, strip: str) -> None:
+    """From 3.13 on it takes none of them for a prefix, and so records the build root."""
+    paths = [each.format(root=tree.parent) for each in (strip, path)]
+    done("compile", "-q", "-s", paths[0], "-p", "/", paths[1], cwd=tree.parent)
+    names = {f"/{name}" for name in SOURCES}
+    assert set(recorded(tree).values()) in (names, {f"/tree{name}" for name in names})
+    assert not any(str(tree.parent) in name for name in recorded(tree).values())
+
+
+def test_prefix_that_is_none(tree: Path) -> None:
+    completed = detpyc("compile", "-s", "/elsewhere", tree)
+    assert (completed.returncode, pycs(tree)) == (2, {})
+    assert "does not start with the prefix /elsewhere that is to be stripped" in completed.stderr
+
+
+# Statuses
+
+
+def test_check(tree: Path) -> None:
+    with unchanged(tree):
+        completed = detpyc("compile", "--check", tree)
+    assert (completed.returncode, completed.stderr) == (1, "")
+    assert completed.stdout == f"{tree}: 3 sources, 3 pycs would be written, 0 up to date\n"
+    done("compile", "-q", tree)
+    with unchanged(tree):
+        done("compile", "--check", tree)
+    (tree / "top.py").unlink()
+    done("compile", "-q", "--check", tree)
+    assert detpyc("compile", "-q", "--check", "--prune", tree).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "status"),
+    [
+        ([], {}, 0),
+        (["--on-syntax-error", "skip"], {"DETPYC_ON_SYNTAX_ERROR": "fail"}, 0),
+        (["--on-syntax-error", "fail"], {}, 1),
+        ([], {"DETPYC_ON_SYNTAX_ERROR": "fail"}, 1),
+    ],
+)
+def test_syntax_error(tree: Path, arguments: list[str], variables: dict[str, str], status: int) -> None:
+    """It makes a difference to the status, and to nothing else."""
+    (tree / "bad.py").write_bytes(b"x =\n")
+    completed = detpyc("compile", tree, *arguments, env={**os.environ, **variables})
+    assert (completed.returncode, completed.stderr) == (status, "")
+    assert f"skipped {tree}/bad.py: CPython" in completed.stdout
+    assert pycs(tree).keys() == {pyc(name) for name in SOURCES}
+
+
+@pytest.fixture
+def unprivileged(tree: Path) -> Iterator[tuple[str, ...]]:
+    """Give a command that runs another without root's rights to all files."""
+    prefix: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        assert shutil.which("setpriv"), "the tests must not run as root, or need setpriv"
+        dropped = "-dac_override,-dac_read_search"
+        prefix = ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
+    yield prefix
+    for path in (tree, *tree.rglob("*")):
+        path.chmod(0o755)
+
+
+def test_directories_that_cannot_be_written(tree: Path, unprivileged: tuple[str, ...]) -> None:
+    """Each is one error, however many pycs it is to have; the rest is done."""
+    write(tree, {f"{name}/{module}.py": b"" for name in ("new", "old", "good") for module in "abc"})
+    (tree / "old" / "__pycache__").mkdir()
+    for path in (tree / "new", tree / "old" / "__pycache__"):
+        path.chmod(0o555)
+    options = ("--optimize", "0", "--optimize", "1")
+    completed = detpyc("compile", *options, tree, prefix=unprivileged)
+    assert completed.returncode == 2
+    assert completed.stderr.splitlines() == [
+        f"detpyc: {tree}/new/__pycache__: cannot be written: Permission denied",
+        f"detpyc: {tree}/old/__pycache__: cannot be written: Permission denied",
+    ]
+    assert completed.stdout == f"{tree}: 12 sources, 12 pycs written, 0 up to date\n"
+    assert pycs(tree).keys() == {
+        pyc(name, level) for name in (*SOURCES, "good/a.py", "good/b.py", "good/c.py") for level in (0, 1)
+    }
+
+
+def test_files_that_cannot_be_read(tree: Path, unprivileged: tuple[str, ...]) -> None:
+    (tree / "pkg").chmod(0o000)
+    (tree / "top.py").chmod(0o000)
+    write(tree, {"good.py": b""})
+    completed = detpyc("compile", tree, prefix=unprivileged)
+    assert completed.returncode == 2
+    assert set(completed.stderr.splitlines()) == {
+        f"detpyc: {tree}/pkg: cannot be read: Permission denied",
+        f"detpyc: {tree}/top.py: cannot be read: Permission denied",
+    }
+    assert completed.stdout == f"{tree}: 2 sources, 1 pyc written, 0 up to date\n"
+
+
+def test_read_only_tree_that_is_up_to_date(tree: Path, unprivileged: tuple[str, ...]) -> None:
+    done("compile", "-q", tree)
+    for path in (tree, *tree.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done("compile", "-q", "--prune", "--prune-other-tags", "--update-records", tree, prefix=unprivileged)
+
+
+# Several at once
+
+
+def test_several_at_once(tmp_path: Path) -> None:
+    sources = {f"pkg{number}/module{letter}.py": b"x = %d\n" % number for number in range(9) for letter in "abcd"}
+    expected = write(tmp_path / "expected", sources)
+    done("compile", "-q", expected)
+    tree = write(tmp_path / "tree", sources)
+    command = [*COMMAND, "compile", "--force", "--prune", "-q", tree]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
+    assert [(process.communicate()[0], process.returncode) for process in running] == [("", 0)] * 4
+    assert pycs(tree) == pycs(expected)
+    assert {path.suffix for path in tree.rglob("*") if path.is_file()} == {".py", ".pyc"}
+
+
+def test_records_by_several_at_once(tmp_path: Path, pythons: dict[str, Interpreter]) -> None:
+    """Each lists its own, and keeps what the others have listed."""
+    site = tmp_path / "site"
+    write(site, wheels.complete())
+    tags = {each.cache_tag: each for each in pythons.values()}
+    running = [
+        subprocess.Popen([*COMMAND, "compile", "-q", "--update-records", "-i", each.path, site])
+        for each in tags.values()
+    ]
+    assert [process.wait() for process in running] == [0] * len(tags)
+    assert_records_are_right(site)
+    assert len(pycs(site)) == 2 * len(tags)
+
+
+# RECORD
+
+
+def assert_records_are_right(site: Path) -> None:
+    """Hold every RECORD against the files, as ``installer`` reads it."""
+    listed: list[str] = []
+    for file in site.glob("*.dist-info/RECORD"):
+        for row in parse_record_file(file.read_text(encoding="utf-8").splitlines()):
+            entry = RecordEntry.from_elements(*row)
+            listed.append(entry.path)
+            content = (site / entry.path).read_bytes()
+            assert entry.validate(content), entry
+            assert entry.hash_ or entry.path.endswith(("/RECORD", ".lock"))
+    assert len(listed) == len(set(listed))
+    assert {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()} - {*listed, ".lock"} == set()
+
+
+INSTALLERS = {
+    "pip": ["pip", "install"],
+    "uv": ["uv", "pip", "install", "--offline", "--no-cache", "--python", sys.executable],
+    "uv --compile-bytecode": [
+        *("uv", "pip", "install", "--offline", "--no-cache", "--python", sys.executable),
+        "--compile-bytecode",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("installer", "bytecode"), [("pip", False), ("pip", True), ("uv", True), ("uv --compile-bytecode", True)]
+)
+def test_update_records(tmp_path: Path, installer: str, bytecode: bool) -> None:  # noqa: FBT001
+    wheel = wheels.build(tmp_path)
+    if bytecode:
+        done("wheel", "-q", wheel)
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", *INSTALLERS[installer], "--no-deps", "--no-index", "--target", site, wheel]
+    subprocess.run(command, check=True, capture_output=True, env=environment())
+    options = ("--update-records", "--optimize", "0", "--optimize", "1")
+    completed = done("compile", *options, site)
+    assert "1 RECORD updated" in completed.stdout
+    assert_records_are_right(site)
+    assert len(pycs(site)) == 4
+    with unchanged(site):
+        done("compile", *options, site)
+    done("compile", "-q", "--prune-other-tags", "--update-records", "--optimize", "0", site)
+    assert_records_are_right(site)
+
+
+def test_record_that_is_malformed(tree: Path) -> None:
+    write(tree, {"demo-1.0.dist-info/RECORD": b"top.py\n"})
+    completed = detpyc("compile", "-q", "--update-records", tree)
+    assert completed.returncode == 2
+    assert completed.stderr == (
+        f"detpyc: {tree}/demo-1.0.dist-info/RECORD: RECORD is malformed: line 1 has 1 fields, not 3\n"
+    )
+    assert len(pycs(tree)) == 3
+
+
+def test_bytecode_that_a_wheel_brought_is_up_to_date(tmp_path: Path) -> None:
+    wheel = wheels.build(tmp_path)
+    done("wheel", "-q", wheel)
+    shutil.unpack_archive(wheel, tmp_path / "site", "zip")
+    with unchanged(tmp_path):
+        done("compile", "--update-records", tmp_path / "site")
+
+
+# The promise
+
+VARYING = {
+    # Whether "foo" was interned before b_constants.py is compiled decides how often its set is written.
+    "a_imports.py": b"import foo\n",
+    "b_constants.py": b'def f(a):\n    return a in {"foo", 2, 3}\n\n\na = 1 in {"foo", 2, 3}\n',
+    "c_strings.py": b'def g(x=("-", "+")):\n    return {"-": 1, "+": 2}["-"], x in {"-", "+", "a b", None}\n',
+}
+
+
+def compileall(tree: Path, *names: str, seed: str = "0") -> dict[str, bytes]:
+    """Return what compileall makes of sources, in one process and under the names that detpyc records."""
+    command = [sys.executable, "-m", "compileall", "-qf", "--invalidation-mode", "checked-hash", *names]
+    subprocess.run(command, cwd=tree, check=True, env=environment(PYTHONHASHSEED=seed))
+    return pycs(tree)
+
+
+def states(tree: Path) -> Iterator[Callable[[], object]]:
+    """Give ways to byte-compile a tree: number of workers, hash seed, order, and what else is compiled."""
+
+    def run(*arguments: object, seed: str = "random") -> None:
+        done("compile", "-q", "--force", *arguments, cwd=tree, env=environment(PYTHONHASHSEED=seed))
+
+    def one_by_one(names: Sequence[str]) -> None:
+        for name in names:
+            run("-s", tree, tree / name)
+
+    for jobs in ("1", "2", "5"):
+        yield lambda jobs=jobs: run("--jobs", jobs, ".", seed=jobs)
+    yield lambda: one_by_one(sorted(VARYING))
+    yield lambda: one_by_one(sorted(VARYING, reverse=True))
+    yield lambda: run("--jobs", "1", *sorted(VARYING, reverse=True))
+
+
+def test_one_digest_in_every_state(tmp_path: Path) -> None:
+    tree = write(tmp_path / "tree", VARYING)
+    together = compileall(tree, *VARYING)
+    (tree / pyc("b_constants.py")).unlink()
+    alone = compileall(tree, "b_constants.py")
+    assert together[pyc("b_constants.py")] != alone[pyc("b_constants.py")]
+    found = set()
+    for compile_tree in states(tree):
+        shutil.rmtree(tree / "__pycache__", ignore_errors=True)
+        compile_tree()
+        found.add(tuple(sorted(pycs(tree).items())))
+    assert len(found) == 1
+    assert dict(*found) == {name: canonicalize_pyc(content) for name, content in together.items()}
+
+
+def test_second_run_writes_nothing(tree: Path) -> None:
+    done("compile", "-q", tree)
+    with unchanged(tree):
+        assert document(tree)["written"] == []
+    before = snapshot(tree)
+    compile_again = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", tree]
+    subprocess.run(compile_again, check=True)
+    assert snapshot(tree) != before  # which looks at times only
+
+
+# The progress bar
+
+
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    path = tmp_path / "fakes"
+    path.mkdir()
+    return Fakes(path, monkeypatch)
+
+
+@pytest.mark.parametrize(("options", "bar"), [([], True), (["--quiet"], False), (["--json"], False)])
+def test_progress_bar(tree: Path, fakes: Fakes, options: list[str], bar: bool) -> None:  # noqa: FBT001
+    """On a terminal, on standard error, if it takes long: here until an interpreter is let to work."""
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "compile", *options, "--interpreter", fakes.make("waits"), tree]
+    variables = environment(TERM="xterm", COLUMNS="80")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=variables) as process:
+        os.close(theirs)
+        fakes.wait_for_one()
+        time.sleep(LONG)
+        fakes.let_go()
+        shown = b""
+        with suppress(OSError):  # Linux's way to say that it was closed
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert (b"tree" in shown and b"/3" in shown) is bar
+    assert bool(shown) is bar

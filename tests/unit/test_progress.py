@@ -1,0 +1,87 @@
+"""The progress bar: where there is one, and where there must be none."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, suppress
+
+import pytest
+
+from detpyc.cli import progress as module
+from detpyc.cli.progress import progress
+
+PLAIN = Namespace(quiet=False, json=False)
+LABEL = "[red]tree[/red] \x1b[2J"
+
+
+class Terminal(io.StringIO):
+    """What takes itself for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Make a terminal on which bars are shown at once."""
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    for name in [name for name in os.environ if name.startswith("TTY_") or name in {"NO_COLOR", "COLUMNS"}]:
+        monkeypatch.delenv(name)
+    return Terminal()
+
+
+def shown(stream: io.StringIO, options: Namespace = PLAIN) -> str:
+    """Do something in three steps, in threads, and return what is shown until the bar is taken away."""
+    with redirect_stderr(stream), progress(LABEL, options) as start, ThreadPoolExecutor() as pool:
+        advance = start(3)
+        list(pool.map(lambda _: advance(), range(3)))
+    return stream.getvalue()
+
+
+def test_bar(terminal: Terminal) -> None:
+    output = shown(terminal)
+    assert "[red]tree[/red] \\x1b[2J" in output
+    assert "3/3" in output
+    assert "\x1b[2J" not in output
+    assert output.endswith("\x1b[2K")  # the line is erased
+
+
+def test_bar_is_taken_away_if_the_work_fails(terminal: Terminal) -> None:
+    with redirect_stderr(terminal), suppress(ZeroDivisionError), progress(LABEL, PLAIN) as start:
+        start(3)()
+        raise ZeroDivisionError
+    assert "1/3" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[2K")
+
+
+def test_short_work(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 3600)
+    assert shown(terminal) == ""
+
+
+@pytest.mark.parametrize("options", [Namespace(quiet=True, json=False), Namespace(quiet=False, json=True)])
+def test_options(terminal: Terminal, options: Namespace) -> None:
+    assert shown(terminal, options) == ""
+
+
+def test_terminal_that_cannot_show_one(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert shown(terminal) == ""
+
+
+def test_without_rich(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    assert shown(terminal) == ""
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_no_terminal(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Whatever rich is told to take for one."""
+    monkeypatch.setenv(variable, "1")
+    assert shown(io.StringIO()) == ""
