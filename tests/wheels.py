@@ -87,3 +87,9 @@ def read(path: Path) -> dict[str, bytes]:
     """Read the members of an archive."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+def dates(path: Path) -> set[tuple[int, ...]]:
+    """Read the dates of the members of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        return {info.date_time for info in archive.infolist()}

@@ -92,13 +92,7 @@ def make_plan(
 
     pycs = len(new)
     redone = {each.slot for each in bytecode}
-    kept: set[str] = set()
-    for each in earlier if settings.provenance and settings.layout != SOURCELESS else ():
-        if each.slot not in redone:
-            names, record = _still_valid(wheel, importable, each)
-            if names:
-                kept |= names
-                bytecode.append(record)
+    kept, still_true = _kept(wheel, importable, [each for each in earlier if each.slot not in redone], settings)
     cached = {name for name in wheel.archive.members if _is_cached_pyc(wheel, name)}
     dropped = cached - kept - {each.member.name for each in new}
     foreign = dropped - {pyc_name(name, *each.slot) for each in earlier if each.slot in redone for name in importable}
@@ -110,7 +104,7 @@ def make_plan(
 
     document = f"{wheel.dist_info}/{FILE_NAME}"
     if settings.provenance:
-        content = Provenance(tuple(bytecode), settings.compression, normalized).to_json()
+        content = Provenance((*bytecode, *still_true), settings.compression, normalized).to_json()
         like = wheel.archive.members[wheel.record_name]
         new.append(NewMember.make(document, content, like, stored=settings.compression == STORED))
     elif document in wheel.archive.members:
@@ -227,6 +221,21 @@ def _earlier_bytecode(wheel: Wheel) -> tuple[Bytecode, ...]:
         return Provenance.from_json(wheel.read_member(name)).bytecode
     except DetpycError as error:
         raise WheelError(f"{wheel.path}: {error}") from error
+
+
+def _kept(
+    wheel: Wheel, sources: Iterable[str], earlier: Iterable[Bytecode], settings: Settings
+) -> tuple[set[str], list[Bytecode]]:
+    """Tell which pycs of earlier runs stay, and what is to be recorded of them; if nothing is, they go."""
+    kept: set[str] = set()
+    records = []
+    if settings.provenance and settings.layout != SOURCELESS:
+        for each in earlier:
+            names, record = _still_valid(wheel, sources, each)
+            if names:
+                kept |= names
+                records.append(record)
+    return kept, records
 
 
 def _still_valid(wheel: Wheel, sources: Iterable[str], bytecode: Bytecode) -> tuple[set[str], Bytecode]:
