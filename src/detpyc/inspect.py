@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from detpyc.bytecode.difference import Difference
     from detpyc.bytecode.marshal import Nodes
 
-_SIZED_HEAD = 5  # bytes before a byte string's content
 _MAX_REPEATED = 100  # items of a tuple that another code object has as well
 
 
@@ -85,7 +84,7 @@ def inspect(data: bytes) -> Inspection:
         canonical = canonicalize(payload, header.version)
         differences = explain(payload, canonical, header.version)
         nodes = marshal.read(canonical, header.version)
-        if not describe.is_code(nodes, nodes.sequence[0]):
+        if not describe.is_code(nodes.sequence[0]):
             raise BytecodeError("the payload is no code object", 0)
     except BytecodeError as error:
         raise error.behind(HEADER_SIZE) from error
@@ -95,8 +94,8 @@ def inspect(data: bytes) -> Inspection:
 def _codes(nodes: Nodes) -> list[Code]:
     """Describe the code objects, each before those in it."""
     shown = _Shown(nodes)
-    found: dict[int, Code] = {}
-    expanded: set[int] = set()  # tuples of constants, which many code objects may share
+    found: dict[bytes, Code] = {}
+    expanded: set[bytes] = set()  # tuples of constants, which many code objects may share
     pending = [(nodes.sequence[0], 0)]
     while pending:
         node, depth = pending.pop()
@@ -105,7 +104,7 @@ def _codes(nodes: Nodes) -> list[Code]:
         found[node] = shown.code(node, depth)
         if describe.field(nodes, node, "consts") not in expanded:
             expanded.add(describe.field(nodes, node, "consts"))
-            inner = [each for each in describe.constants(nodes, node) if describe.is_code(nodes, each)]
+            inner = [each for each in describe.constants(nodes, node) if describe.is_code(each)]
             pending += ((each, depth + 1) for each in reversed(inner))
     return list(found.values())
 
@@ -119,29 +118,32 @@ class _Shown:
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
         self.qualified = describe.names(nodes)
-        self.repeated: dict[tuple[bool, int], tuple[str, ...]] = {}
+        self.repeated: dict[tuple[bool, bytes], tuple[str, ...]] = {}
 
-    def code(self, node: int, depth: int) -> Code:
+    def code(self, node: bytes, depth: int) -> Code:
         nodes = self.nodes
         integers = describe.integers(nodes, node)
         fields = [nodes.layout.fields[at] for at in nodes.layout.tuples_of_names]
         return Code(
             name=self.qualified[node],
             depth=depth,
-            path=describe.name(nodes, describe.field(nodes, node, "filename")),
+            path=describe.name(describe.field(nodes, node, "filename")),
             integers=integers,
             flags=describe.flags(integers["flags"]),
-            size=len(nodes.pieces[describe.field(nodes, node, "code")]) - _SIZED_HEAD,
+            size=len(marshal.content(describe.field(nodes, node, "code"))),
             names={field: self.items(field, describe.field(nodes, node, field)) for field in fields},
             constants=self.items("consts", describe.field(nodes, node, "consts")),
         )
 
-    def items(self, field: str, node: int) -> tuple[str, ...]:
+    def items(self, field: str, node: bytes) -> tuple[str, ...]:
         key = (field == "consts", node)
         if key in self.repeated:
             return self.repeated[key]
-        show = describe.value if field == "consts" else describe.name
-        items = tuple(show(self.nodes, item) for item in self.nodes.children[node])
+        children = self.nodes.children[node]
+        if field == "consts":
+            items = tuple(describe.value(self.nodes, item) for item in children)
+        else:
+            items = tuple(describe.name(item) for item in children)
         rest = len(items) - _MAX_REPEATED
         self.repeated[key] = (*items[:_MAX_REPEATED], f"and {rest} more") if rest > 0 else items
         return items

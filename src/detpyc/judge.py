@@ -318,9 +318,9 @@ def _compiled_as(pyc: Pyc, payload: bytes, header: PycHeader) -> str:
 def _recorded_path(payload: bytes, version: tuple[int, int]) -> str:
     nodes = marshal.read(payload, version)
     root = nodes.sequence[0]
-    if not describe.is_code(nodes, root):
+    if not describe.is_code(root):
         raise BytecodeError("the payload is no code object", 0)
-    return describe.text(nodes, describe.field(nodes, root, "filename"))
+    return describe.text(describe.field(nodes, root, "filename"))
 
 
 def _verdict(case: _Case, outcome: Outcome, interpreter: Interpreter) -> Finding | None:

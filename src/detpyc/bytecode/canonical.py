@@ -76,57 +76,51 @@ def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
     try:
         nodes = marshal.read(payload, version)
         root = nodes.sequence[0]
-        return is_code(nodes, root) and text(nodes, field(nodes, root, "filename")) == path and _write(nodes) == payload
+        return is_code(root) and text(field(nodes, root, "filename")) == path and _write(nodes) == payload
     except BytecodeError:
         return False
 
 
 def _write(nodes: marshal.Nodes) -> bytes:
-    interned = interned_texts(nodes)
-    order_sets(nodes, interned)
-    return marshal.write(nodes, interned)
+    plain = plain_texts(nodes)
+    order_sets(nodes, plain)
+    return marshal.write(nodes, plain)
 
 
-def interned_texts(nodes: marshal.Nodes) -> set[int]:
-    """Return the nodes of the texts to be marked as interned.
+def plain_texts(nodes: marshal.Nodes) -> list[bytes]:
+    """Return the texts that are not to be marked as interned.
 
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
     ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
     """
-    identifiers = nodes.identifiers
-    return identifiers.union(
-        [
-            node
-            for content, node in nodes.texts.items()
-            if node not in identifiers and not content.translate(None, _NAME_CHARACTERS)
-        ]
-    )
+    content = marshal.content
+    return [text for text in nodes.texts - nodes.identifiers if content(text).translate(None, _NAME_CHARACTERS)]
 
 
-def order_sets(nodes: marshal.Nodes, interned: set[int]) -> None:
+def order_sets(nodes: marshal.Nodes, plain: list[bytes]) -> None:
     """Put the elements of every set in the order of their standalone encodings, written without references."""
-    if marshal.SETS.isdisjoint(nodes.kinds):
+    if not nodes.sets:
         return
-    pieces = marshal.encode(nodes, interned)
-    sizes = [len(piece) for piece in pieces]
-    total = 0
-    # A set in a set is ordered before the one around it, as the children come first.
-    for node, children in nodes.children.items():
-        sizes[node] = min(sizes[node] + sum([sizes[child] for child in children]), _MAX_SETS + 1)
-        if nodes.kinds[node] in marshal.SETS:
-            total += sizes[node]
-            if total > _MAX_SETS:
-                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", nodes.offsets[node])
-            nodes.children[node] = tuple(sorted(children, key=lambda child: _standalone(nodes, pieces, child)))
+    pieces = marshal.pieces(nodes, plain)
+    room = _MAX_SETS
+    for node in nodes.sets:  # one that stands in another comes before it
+        encodings = {}
+        for child in nodes.children[node]:
+            encodings[child] = _standalone(nodes, pieces, child, room)
+            room -= len(encodings[child])
+            if room < 0:
+                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", marshal.offset(node))
+        nodes.children[node] = tuple(sorted(nodes.children[node], key=encodings.__getitem__))
     marshal.arrange(nodes)
 
 
-def _standalone(nodes: marshal.Nodes, pieces: list[bytes], node: int) -> bytes:
-    """Encode a node and all below it, without references."""
-    encoding = []
+def _standalone(nodes: marshal.Nodes, pieces: dict[bytes, bytes], node: bytes, room: int) -> bytes:
+    """Encode a node and all below it, without references; only the beginning if there is no room for all."""
+    parts = []
     stack = [node]
-    while stack:
+    while stack and room >= 0:
         node = stack.pop()
-        encoding.append(pieces[node])
+        parts.append(pieces.get(node, node))
+        room -= len(parts[-1])
         stack += reversed(nodes.children.get(node, ()))
-    return b"".join(encoding)
+    return b"".join(parts)

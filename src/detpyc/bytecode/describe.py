@@ -40,6 +40,7 @@ _FLAGS = {
 }
 
 _F64 = Struct("<d")
+_COMPLEX = Struct("<dd")
 _I32 = Struct("<i")
 _U16 = Struct("<H")
 
@@ -62,12 +63,12 @@ _BRACKETS = {
 }
 
 
-def text(nodes: Nodes, node: int) -> str:
+def text(node: bytes) -> str:
     """Return a text's characters."""
-    return nodes.pieces[node].decode("utf-8", "surrogatepass")
+    return marshal.content(node).decode("utf-8", "surrogatepass")
 
 
-def field(nodes: Nodes, code: int, name: str) -> int:
+def field(nodes: Nodes, code: bytes, name: str) -> bytes:
     """Return the node of a code object's field.
 
     Raises:
@@ -77,17 +78,12 @@ def field(nodes: Nodes, code: int, name: str) -> int:
     return nodes.children[code][nodes.layout.fields.index(name)]
 
 
-def integers(nodes: Nodes, code: int) -> dict[str, int]:
+def integers(nodes: Nodes, code: bytes) -> dict[str, int]:
     """Return a code object's integers by name, the first line number among them."""
     head = nodes.pieces[code][1:]
     values = dict(zip(nodes.layout.integers, (value for (value,) in _I32.iter_unpack(head))))  # noqa: B905 - Python 3.8
-    (values["firstlineno"],) = _I32.unpack(nodes.pieces[field(nodes, code, "firstlineno")])
+    (values["firstlineno"],) = _I32.unpack(field(nodes, code, "firstlineno")[1:])
     return values
-
-
-def byte_string(nodes: Nodes, node: int) -> bytes:
-    """Return the content of a byte string."""
-    return nodes.pieces[node][5:]
 
 
 def flags(number: int) -> str:
@@ -97,12 +93,12 @@ def flags(number: int) -> str:
     return ", ".join(known + [hex(rest)] * bool(rest)) or "none"
 
 
-def name(nodes: Nodes, node: int) -> str:
+def name(node: bytes) -> str:
     """Show an identifier: cut short if it is very long, escaped if it is not printable."""
-    content = nodes.pieces[node]
+    content = marshal.content(node)
     if len(content) > _MAX_NAME:
         return _printable(_beginning(content, _MAX_NAME)) + "..."
-    return _printable(text(nodes, node))
+    return _printable(text(node))
 
 
 def _printable(shown: str) -> str:
@@ -114,7 +110,7 @@ def _beginning(content: bytes, size: int) -> str:
     return content[:size].decode("utf-8", "ignore")
 
 
-def value(nodes: Nodes, node: int) -> str:
+def value(nodes: Nodes, node: bytes) -> str:
     """Show a value as Python would, cut short where it is long.
 
     It takes time and gives text within limits, whatever a payload's references make of its size.
@@ -122,30 +118,30 @@ def value(nodes: Nodes, node: int) -> str:
     return _value(nodes, node, _MAX_SHOWN, 0)
 
 
-def _value(nodes: Nodes, node: int, room: int, depth: int) -> str:
-    kind = nodes.kinds[node]
+def _value(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
+    kind = node[0]
     if kind in _SINGLETONS:
         return _SINGLETONS[kind]
     if kind in _BRACKETS:
         return _container(nodes, node, room, depth)
-    return _shorten(_leaf(nodes, node, kind))
-
-
-def _leaf(nodes: Nodes, node: int, kind: int) -> str:
-    content = nodes.pieces[node]
-    if kind == marshal.TYPE_UNICODE:
-        long = len(content) > 4 * _MAX_TEXT
-        return ascii(_beginning(content, 4 * _MAX_TEXT)) if long else repr(text(nodes, node))
-    if kind == marshal.TYPE_STRING:
-        return repr(content[5 : 5 + _MAX_TEXT])
     if kind == marshal.TYPE_CODE:
-        return "<code {}>".format(name(nodes, field(nodes, node, "name")))
+        return _shorten("<code {}>".format(name(field(nodes, node, "name"))))
+    return _shorten(_leaf(node, kind))
+
+
+def _leaf(node: bytes, kind: int) -> str:
+    if kind in marshal.INTERNED:
+        content = marshal.content(node)
+        return ascii(_beginning(content, 4 * _MAX_TEXT)) if len(content) > 4 * _MAX_TEXT else repr(text(node))
+    if kind == marshal.TYPE_STRING:
+        return repr(marshal.content(node)[:_MAX_TEXT])
     if kind == marshal.TYPE_INT:
-        return str(_I32.unpack(content[1:])[0])
+        return str(_I32.unpack(node[1:])[0])
     if kind == marshal.TYPE_LONG:
-        return _long(content)
-    numbers = [number for (number,) in _F64.iter_unpack(content[1:])]
-    return repr(numbers[0] if len(numbers) == 1 else complex(*numbers))
+        return _long(node)
+    if kind == marshal.TYPE_BINARY_FLOAT:
+        return repr(_F64.unpack_from(node, 1)[0])
+    return repr(complex(*_COMPLEX.unpack_from(node, 1)))
 
 
 def _long(encoding: bytes) -> str:
@@ -163,8 +159,8 @@ def _magnitude(digits: bytes) -> int:
     return sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
 
 
-def _container(nodes: Nodes, node: int, room: int, depth: int) -> str:
-    kind = nodes.kinds[node]
+def _container(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
+    kind = node[0]
     opening, closing = _BRACKETS[kind]
     children = nodes.children[node]
     step = 1
@@ -172,7 +168,7 @@ def _container(nodes: Nodes, node: int, room: int, depth: int) -> str:
         children, step = children[:-1], 2
     elif kind in marshal.SETS and len(children) <= _MAX_SORTED:
         # One set is to be shown alike in two files.
-        children = tuple(sorted(children, key=lambda child: (nodes.kinds[child], nodes.pieces[child])))
+        children = tuple(sorted(children, key=lambda child: nodes.pieces.get(child, child)))
     if children and (depth == _MAX_DEPTH or room <= 0):
         return opening + "..." + closing
     items: list[str] = []
@@ -194,28 +190,28 @@ def _shorten(shown: str) -> str:
     return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 3] + "..."
 
 
-def names(nodes: Nodes) -> dict[int, str]:
+def names(nodes: Nodes) -> dict[bytes, str]:
     """Return the qualified name of every code object, e.g. ``C.method.<locals>.<lambda>``, as `name` shows it.
 
     From 3.11 on it is a field; before, it is made of the names of the code objects around it.
     """
-    found: dict[int, str] = {}
+    found: dict[bytes, str] = {}
     qualified = "qualname" in nodes.layout.fields
-    expanded: set[int] = set()  # tuples of constants, which many code objects may share
+    expanded: set[bytes] = set()  # tuples of constants, which many code objects may share
     root = nodes.sequence[0]
-    pending = [(root, "")] if is_code(nodes, root) else []
+    pending = [(root, "")] if is_code(root) else []
     while pending:
         code, prefix = pending.pop()
         if code in found:
             continue
         if qualified:
-            found[code] = name(nodes, field(nodes, code, "qualname"))
+            found[code] = name(field(nodes, code, "qualname"))
         else:
-            found[code] = _end(prefix + name(nodes, field(nodes, code, "name")))
+            found[code] = _end(prefix + name(field(nodes, code, "name")))
         inner = "" if code == root else found[code] + (".<locals>." if _is_function(nodes, code) else ".")
         if field(nodes, code, "consts") not in expanded:
             expanded.add(field(nodes, code, "consts"))
-            pending += ((child, inner) for child in reversed(constants(nodes, code)) if is_code(nodes, child))
+            pending += ((child, inner) for child in reversed(constants(nodes, code)) if is_code(child))
     return found
 
 
@@ -223,15 +219,15 @@ def _end(qualified: str) -> str:
     return qualified if len(qualified) <= 2 * _MAX_NAME else "..." + qualified[-_MAX_NAME:]
 
 
-def _is_function(nodes: Nodes, code: int) -> bool:
+def _is_function(nodes: Nodes, code: bytes) -> bool:
     return bool(integers(nodes, code)["flags"] & _CO_OPTIMIZED)
 
 
-def constants(nodes: Nodes, code: int) -> tuple[int, ...]:
+def constants(nodes: Nodes, code: bytes) -> tuple[bytes, ...]:
     """Return the nodes of a code object's constants."""
     return nodes.children[field(nodes, code, "consts")]
 
 
-def is_code(nodes: Nodes, node: int) -> bool:
+def is_code(node: bytes) -> bool:
     """Tell whether a node is a code object."""
-    return nodes.kinds[node] == marshal.TYPE_CODE
+    return node[0] == marshal.TYPE_CODE

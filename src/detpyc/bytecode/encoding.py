@@ -42,21 +42,19 @@ def encoding_differences(a: bytes, b: bytes, version: tuple[int, int]) -> list[D
 
     """
     first, second = _Writing(a, version), _Writing(b, version)
-    both = [value for value in first.nodes_of if value in second.nodes_of]
+    both = [value for value in first.written if value in second.written]
     found = []
     for aspect, way in _WAYS.items():
         differing = [value for value in both if way(first, value) != way(second, value)]
-        if aspect == SHARING:
-            differing.reverse()  # what contains others comes after them, and says more
         if differing:
             value = differing[0]
-            node = first.nodes_of[value][0]
+            start = first.written[value][0]
             if aspect == SET_ORDER:
                 a_shown, b_shown = _orders_shown(first, second, value)
             else:
                 a_shown, b_shown = (_TOLD[aspect](way(each, value)) for each in (first, second))
-            what = describe.value(first.nodes, node)
-            found.append(Difference(ENCODING, aspect, first.where(node), what, a_shown, b_shown, len(differing)))
+            what = describe.value(first.nodes, first.node_at[start])
+            found.append(Difference(ENCODING, aspect, first.where(start), what, a_shown, b_shown, len(differing)))
     return found
 
 
@@ -66,19 +64,22 @@ def _orders_shown(first: _Writing, second: _Writing, value: bytes) -> list[str]:
     at = next((index for index, pair in enumerate(zip(*orders)) if pair[0] != pair[1]), 0)  # noqa: B905 - Python 3.8
     shown = []
     for each, order in zip((first, second), orders):  # noqa: B905 - Python 3.8
-        elements = [describe.value(each.nodes, each.nodes_of_any[item]) for item in order[at : at + _MAX_ELEMENTS]]
+        elements = [describe.value(each.nodes, each.node_of[item]) for item in order[at : at + _MAX_ELEMENTS]]
         before, after = "..., " if at else "", ", ..." if at + _MAX_ELEMENTS < len(order) else ""
         shown.append(before + ", ".join(elements) + after)
     return shown
 
 
 class _Writing:
-    """How a payload writes its values: one node for each object that is written in full.
+    """How a payload writes its values: where each one is written in full. An object is known by its offset.
 
     Attributes:
         nodes: the payload's.
-        nodes_of: the objects that have a value, singletons aside, by its digest.
-        nodes_of_any: the last object of each value, singletons among them.
+        node_at: the node of what is written in full, by its offset.
+        node_of: the node of each value, by its digest.
+        written: the offsets at which a value is written in full, singletons aside, by its digest.
+        references: how often what is written in full is referred to.
+        parents: the offset of the container in which something is written in full.
 
     """
 
@@ -86,53 +87,63 @@ class _Writing:
         self.payload = payload
         self.nodes = marshal.read_as_written(payload, version)
         self.digests = digests(self.nodes)
-        self.occurrences = Counter(self.nodes.sequence)
-        self.nodes_of_any = {value: node for node, value in enumerate(self.digests)}
-        self.nodes_of: dict[bytes, list[int]] = {}
-        for node, kind in enumerate(self.nodes.kinds):
-            if kind != marshal.RAW and kind not in marshal.SINGLETONS:
-                self.nodes_of.setdefault(self.digests[node], []).append(node)
+        self.node_at: dict[int, bytes] = {}
+        self.node_of = {value: node for node, value in self.digests.items()}
+        self.written: dict[bytes, list[int]] = {}
+        self.references: Counter[int] = Counter()
+        self.parents: dict[int, int] = {}
+        self.names = describe.names(self.nodes)
+        around: list[list[int]] = []  # the open containers: the offset, and how many children are to come
+        for offset, node, start in marshal.placed(payload, self.nodes):
+            if around:
+                parent = around[-1]
+                self.parents.setdefault(start, parent[0])
+                parent[1] -= 1
+            if start != offset:
+                self.references[start] += 1
+            elif node[0] != marshal.RAW and node[0] not in marshal.SINGLETONS:
+                self.node_at[start] = node
+                self.written.setdefault(self.digests[node], []).append(start)
+                if node in self.nodes.children:
+                    around.append([start, len(self.nodes.children[node])])
+            while around and not around[-1][1]:
+                around.pop()
 
-    def type_code(self, node: int) -> int:
-        return self.payload[self.nodes.offsets[node]]
+    def type_code(self, start: int) -> int:
+        return self.payload[start]
 
     def flags(self, value: bytes) -> bool:
         """Tell whether a value is somewhere flagged and never referenced."""
         return any(
-            self.type_code(node) & marshal.FLAG_REF and self.occurrences[node] == 1 for node in self.nodes_of[value]
+            self.type_code(start) & marshal.FLAG_REF and not self.references[start] for start in self.written[value]
         )
 
     def times(self, value: bytes) -> int:
         """Return how often a value is written in full."""
-        return len(self.nodes_of[value])
+        return len(self.written[value])
 
     def orders(self, value: bytes) -> set[tuple[bytes, ...]]:
         """Return the orders in which a set is written."""
-        nodes = self.nodes
-        if nodes.kinds[self.nodes_of[value][0]] not in marshal.SETS:
+        nodes = [self.node_at[start] for start in self.written[value]]
+        if nodes[0][0] not in marshal.SETS:
             return set()
-        return {tuple(self.digests[child] for child in nodes.children[node]) for node in self.nodes_of[value]}
+        return {tuple(self.digests[child] for child in self.nodes.children[node]) for node in nodes}
 
     def interned(self, value: bytes) -> bool:
         """Tell whether a text is somewhere written as interned."""
-        return any(self.type_code(node) & ~marshal.FLAG_REF in marshal.INTERNED for node in self.nodes_of[value])
+        return any(self.type_code(start) & ~marshal.FLAG_REF in marshal.INTERNED for start in self.written[value])
 
     def type_codes(self, value: bytes) -> set[int]:
         """Return the type codes that a value is written with, flags and interning aside."""
-        codes = {self.type_code(node) & ~marshal.FLAG_REF for node in self.nodes_of[value]}
+        codes = {self.type_code(start) & ~marshal.FLAG_REF for start in self.written[value]}
         return {marshal.INTERNED.get(code, code) for code in codes}
 
-    def where(self, node: int) -> str:
+    def where(self, start: int) -> str:
         """Name the code object that an object stands in."""
-        names = describe.names(self.nodes)
-        parents: dict[int, int] = {}
-        for parent, children in self.nodes.children.items():
-            for child in children:
-                parents.setdefault(child, parent)
-        while node in parents:
-            node = parents[node]
-            if node in names:
-                return names[node]
+        while start in self.parents:
+            start = self.parents[start]
+            if self.node_at[start] in self.names:
+                return self.names[self.node_at[start]]
         return ""
 
 

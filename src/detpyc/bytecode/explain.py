@@ -80,11 +80,11 @@ class _Comparison:
         self.opcodes = opcodes
         self.digests_a, self.digests_b = digests(a, paths=False), digests(b, paths=False)
         self.names = describe.names(a)
-        self.known: dict[tuple[str, int, int], Any] = {}
+        self.known: dict[tuple[str, bytes, bytes], Any] = {}
 
     def differences(self) -> list[Difference]:
         a, b = self.a.sequence[0], self.b.sequence[0]
-        if not (describe.is_code(self.a, a) and describe.is_code(self.b, b)):
+        if not (describe.is_code(a) and describe.is_code(b)):
             return [] if self.same(a, b) else [self.as_a_whole(a, b)]
         path_a, path_b = (describe.field(nodes, node, "filename") for nodes, node in ((self.a, a), (self.b, b)))
         found = []
@@ -96,16 +96,16 @@ class _Comparison:
             found += sorted(in_code, key=lambda difference: difference.aspect in _LOCATIONS)
         return found
 
-    def same(self, a: int, b: int) -> bool:
+    def same(self, a: bytes, b: bytes) -> bool:
         return self.digests_a[a] == self.digests_b[b]
 
-    def as_a_whole(self, a: int, b: int) -> Difference:
+    def as_a_whole(self, a: bytes, b: bytes) -> Difference:
         return Difference(CODE, "payload", "", "", describe.value(self.a, a), describe.value(self.b, b))
 
-    def in_code(self, a: int, b: int) -> Iterator[Difference]:
+    def in_code(self, a: bytes, b: bytes) -> Iterator[Difference]:
         """Compare two code objects and those they contain."""
         pending = [(a, b)]
-        seen: set[int] = set()
+        seen: set[bytes] = set()
         while pending:
             a, b = pending.pop()
             if a in seen or self.same(a, b):
@@ -116,14 +116,14 @@ class _Comparison:
             _, inner = self.compare_constants(describe.field(self.a, a, "consts"), describe.field(self.b, b, "consts"))
             pending += reversed(inner)
 
-    def compare_integers(self, a: int, b: int) -> Iterator[_Found]:
+    def compare_integers(self, a: bytes, b: bytes) -> Iterator[_Found]:
         integers_b = describe.integers(self.b, b)
         for name, number in describe.integers(self.a, a).items():
             if number != integers_b[name]:
                 show_number = describe.flags if name == "flags" else str
                 yield _Found(name, "", show_number(number), show_number(integers_b[name]))
 
-    def compare_fields(self, a: int, b: int) -> Iterator[_Found]:
+    def compare_fields(self, a: bytes, b: bytes) -> Iterator[_Found]:
         for name, kind in zip(self.a.layout.fields, self.a.layout.kinds):  # noqa: B905 - Python 3.8
             field_a, field_b = describe.field(self.a, a, name), describe.field(self.b, b, name)
             if name == "filename":
@@ -144,25 +144,25 @@ class _Comparison:
             else:
                 yield _Found(name, "", describe.value(self.a, field_a), describe.value(self.b, field_b))
 
-    def once(self, name: str, a: int, b: int, compare: Callable[[int, int], T]) -> T:
+    def once(self, name: str, a: bytes, b: bytes, compare: Callable[[bytes, bytes], T]) -> T:
         """Compare two nodes, but each pair only once."""
         if (name, a, b) not in self.known:
             self.known[name, a, b] = compare(a, b)
         found: T = self.known[name, a, b]
         return found
 
-    def compare_inner_paths(self, a: int, b: int) -> Iterator[_Found]:
+    def compare_inner_paths(self, a: bytes, b: bytes) -> Iterator[_Found]:
         """Compare the paths of code objects; those that the outermost ones record count as the same."""
         own_a = a == describe.field(self.a, self.a.sequence[0], "filename")
         own_b = b == describe.field(self.b, self.b.sequence[0], "filename")
         if own_a != own_b or not (own_a or self.same(a, b)):
             yield _Found("filename", "", describe.value(self.a, a), describe.value(self.b, b))
 
-    def compare_constants(self, a: int, b: int) -> tuple[list[_Found], list[tuple[int, int]]]:
+    def compare_constants(self, a: bytes, b: bytes) -> tuple[list[_Found], list[tuple[bytes, bytes]]]:
         """Compare two tuples of constants: what differs, and which code objects in them are to be compared."""
         return self.once("consts", a, b, self.match_constants)
 
-    def match_constants(self, a: int, b: int) -> tuple[list[_Found], list[tuple[int, int]]]:
+    def match_constants(self, a: bytes, b: bytes) -> tuple[list[_Found], list[tuple[bytes, bytes]]]:
         constants_a, constants_b = self.a.children[a], self.b.children[b]
         left_a = {index: self.digests_a[node] for index, node in enumerate(constants_a)}
         left_b = {index: self.digests_b[node] for index, node in enumerate(constants_b)}
@@ -182,14 +182,14 @@ class _Comparison:
             found.append(_Found("constant", what, *shown, total=len(differing)))
         return found, [(constants_a[place], constants_b[other]) for place, other in inner]
 
-    def compare_names(self, a: int, b: int) -> _Found:
+    def compare_names(self, a: bytes, b: bytes) -> _Found:
         names_a, names_b = self.a.children[a], self.b.children[b]
         pairs = zip_longest((self.digests_a[node] for node in names_a), (self.digests_b[node] for node in names_b))
         wrong = [index for index, (name_a, name_b) in enumerate(pairs) if name_a != name_b]
         shown = _shown_item(self.a, names_a, wrong[0]), _shown_item(self.b, names_b, wrong[0])
         return _Found("", str(wrong[0]), *shown, total=len(wrong))
 
-    def compare_instructions(self, a: int, b: int) -> _Found:
+    def compare_instructions(self, a: bytes, b: bytes) -> _Found:
         fields = describe.field(self.a, a, "code"), describe.field(self.b, b, "code")
         first, second = self.once("code", *fields, self.first_instructions)
         shown_a = show(first, self.opcodes, self.a, a) if first else _NOTHING
@@ -202,16 +202,16 @@ class _Comparison:
         at = min(each.offset for each in (first, second) if each)
         return _Found("instruction", "at {}".format(at), shown_a, shown_b)
 
-    def first_instructions(self, a: int, b: int) -> tuple[Instruction | None, Instruction | None]:
+    def first_instructions(self, a: bytes, b: bytes) -> tuple[Instruction | None, Instruction | None]:
         """Return the first instructions that differ."""
-        code_a, code_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
+        code_a, code_b = marshal.content(a), marshal.content(b)
         for first, second in zip_longest(instructions(code_a, self.opcodes), instructions(code_b, self.opcodes)):
             if first != second:
                 return first, second
         raise AssertionError("equal code with different digests")
 
-    def compare_handlers(self, a: int, b: int) -> _Found:
-        table_a, table_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
+    def compare_handlers(self, a: bytes, b: bytes) -> _Found:
+        table_a, table_b = marshal.content(a), marshal.content(b)
         for index, (first, second) in enumerate(zip_longest(handlers(table_a), handlers(table_b))):
             if first != second:
                 return _Found(
@@ -219,7 +219,7 @@ class _Comparison:
                 )
         return _Found("exception table", "with the same entries", _sized(table_a), _sized(table_b))
 
-    def compare_lines(self, a: int, b: int) -> _Found:
+    def compare_lines(self, a: bytes, b: bytes) -> _Found:
         name = "linetable" if "linetable" in self.a.layout.fields else "lnotab"
         fields = describe.field(self.a, a, name), describe.field(self.b, b, name)
         found = self.once("lines", *fields, self.first_lines)
@@ -229,11 +229,9 @@ class _Comparison:
             return _Found("line", "from instruction {} on".format(offset), shown_a, shown_b)
         return self.once("places", *fields, self.compare_places)
 
-    def first_lines(self, a: int, b: int) -> tuple[int, int | None, int | None] | None:
+    def first_lines(self, a: bytes, b: bytes) -> tuple[int, int | None, int | None] | None:
         """Return where the first lines differ, and both, counted from the first one; None if all are the same."""
-        tables = (
-            lines(describe.byte_string(nodes, node), 0, self.version) for nodes, node in ((self.a, a), (self.b, b))
-        )
+        tables = (lines(marshal.content(node), 0, self.version) for node in (a, b))
         before: int | None = None
         for first, second in zip_longest(*tables):
             if first != second:
@@ -243,9 +241,9 @@ class _Comparison:
             before = first[1]
         return None
 
-    def compare_places(self, a: int, b: int) -> _Found:
+    def compare_places(self, a: bytes, b: bytes) -> _Found:
         """Compare two tables that give the same lines."""
-        table_a, table_b = describe.byte_string(self.a, a), describe.byte_string(self.b, b)
+        table_a, table_b = marshal.content(a), marshal.content(b)
         places_a, places_b = places(table_a, 0, self.version), places(table_b, 0, self.version)
         for first, second in zip_longest(places_a, places_b):
             if first != second:
@@ -270,16 +268,16 @@ def _match(a: dict[int, bytes], b: dict[int, bytes]) -> list[tuple[int, int]]:
     return matched
 
 
-def _code_name(nodes: Nodes, node: int) -> bytes:
+def _code_name(nodes: Nodes, node: bytes) -> bytes:
     """Return a code object's name, which is never empty; empty for what is none."""
-    return nodes.pieces[describe.field(nodes, node, "name")] if describe.is_code(nodes, node) else b""
+    return describe.field(nodes, node, "name") if describe.is_code(node) else b""
 
 
-def _shown_item(nodes: Nodes, items: tuple[int, ...], index: int | None) -> str:
+def _shown_item(nodes: Nodes, items: tuple[bytes, ...], index: int | None) -> str:
     return describe.value(nodes, items[index]) if index is not None and index < len(items) else _NOTHING
 
 
-def _shown_line(nodes: Nodes, code: int, number: int | None) -> str:
+def _shown_line(nodes: Nodes, code: bytes, number: int | None) -> str:
     """Show a line that is counted from the code object's first one."""
     return "no line" if number is None else str(describe.integers(nodes, code)["firstlineno"] + number)
 

@@ -79,7 +79,7 @@ def instructions(code: bytes, opcodes: Opcodes) -> Iterator[Instruction]:
         offset, argument = pos, 0
 
 
-def show(instruction: Instruction, opcodes: Opcodes, nodes: Nodes, code: int) -> str:
+def show(instruction: Instruction, opcodes: Opcodes, nodes: Nodes, code: bytes) -> str:
     """Show an instruction of a code object: its name, argument, and what that refers to."""
     opcode = opcodes.get(instruction.opcode)
     if opcode is None:
@@ -90,7 +90,7 @@ def show(instruction: Instruction, opcodes: Opcodes, nodes: Nodes, code: int) ->
     return "{} {}{}".format(opcode.name, instruction.argument, " ({})".format(referred) if referred else "")
 
 
-def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: int) -> str:
+def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: bytes) -> str:
     """Show what an argument refers to; empty if to nothing."""
     if opcode.refers == TWO_LOCALS:
         found = _variables(nodes, code, "varnames")
@@ -108,14 +108,14 @@ def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: int) -> str:
     return _item(nodes, found, argument >> opcode.shift)
 
 
-def _variables(nodes: Nodes, code: int, *fields: str) -> tuple[int, ...]:
+def _variables(nodes: Nodes, code: bytes, *fields: str) -> tuple[bytes, ...]:
     """Return the names of variables: of those kinds before 3.11, of all kinds in one tuple from then on."""
     if "localsplusnames" in nodes.layout.fields:
         fields = ("localsplusnames",)
     return tuple(node for name in fields for node in nodes.children[describe.field(nodes, code, name)])
 
 
-def _item(nodes: Nodes, found: tuple[int, ...], index: int) -> str:
+def _item(nodes: Nodes, found: tuple[bytes, ...], index: int) -> str:
     return describe.value(nodes, found[index]) if index < len(found) else "which is not there"
 
 

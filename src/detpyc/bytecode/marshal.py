@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections import Counter
 from itertools import count
 from struct import Struct
 
@@ -19,7 +20,7 @@ from detpyc.errors import BytecodeError
 
 TYPE_CHECKING = False  # the typing module would slow the worker's start
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 FLAG_REF = 0x80
 MAX_DEPTH = 2000  # MAX_MARSHAL_STACK_DEPTH: what CPython itself can write
@@ -75,13 +76,32 @@ INTERNED = {
     TYPE_ASCII_INTERNED: TYPE_ASCII,
     TYPE_SHORT_ASCII_INTERNED: TYPE_SHORT_ASCII,
 }
+_SHORT_TEXTS = frozenset({TYPE_SHORT_ASCII, TYPE_SHORT_ASCII_INTERNED, TYPE_FLOAT})
+# How many bytes are written of what is neither a text nor a code object nor a long integer; of containers, those before
+# their children.
+_SIZES = {
+    **dict.fromkeys((TYPE_NONE, TYPE_FALSE, TYPE_TRUE, TYPE_ELLIPSIS, TYPE_STOPITER, TYPE_NULL), 1),
+    **dict.fromkeys((TYPE_SLICE, *_DICTS), 1),
+    **dict.fromkeys(_SIZED, 5),
+    TYPE_SMALL_TUPLE: 2,
+    TYPE_INT: 5,
+    TYPE_BINARY_FLOAT: 9,
+    TYPE_BINARY_COMPLEX: 17,
+}
+# The type codes of the nodes that may stand where a code object has one of a kind.
+_KINDS_OF_FIELD = {
+    RAW: frozenset({RAW}),
+    TYPE_STRING: frozenset({TYPE_STRING}),
+    TYPE_TUPLE: frozenset({TYPE_TUPLE}),
+    TYPE_UNICODE: frozenset(INTERNED),
+}
 _DIGITS_OF_INT = 3  # a 32-bit integer never has more 15-bit digits
 
 # What is written in one byte is the same object everywhere, and never flagged nor referenced: r_object() and w_object()
 # treat them apart.
 SINGLETONS = (TYPE_NONE, TYPE_FALSE, TYPE_TRUE, TYPE_ELLIPSIS, TYPE_STOPITER)
-_NEVER_SHARED = frozenset({RAW, *SINGLETONS})
-_NODE_OF_SINGLETON = {kind: node for node, kind in enumerate(SINGLETONS)}
+_NEVER_SHARED = frozenset({RAW, TYPE_NULL, *SINGLETONS})
+_SINGLETON_NODES = {kind: bytes([kind]) for kind in SINGLETONS}
 
 _COMMON = ("code", "consts", "names")
 _BEFORE_311 = (*_COMMON, "varnames", "freevars", "cellvars", "filename", "name")
@@ -147,42 +167,47 @@ _NOT_ASCII = "a byte that is not ASCII in a text marked as ASCII"
 
 
 class Nodes:
-    """The objects of one payload, each value once: a graph in parallel lists.
+    """The objects of one payload, each value once: a graph whose nodes are byte strings.
 
-    A node is an index. Two occurrences in the payload are one node exactly when they have the same type and value,
-    however the writer had shared, flagged or interned them. What has no value to go by is told apart by identity, as
-    the writer had it: lists, dicts and sets, which can change, and NaN, which is not equal to itself (``{nan, nan}``
-    has two elements, and must keep them).
+    A node's first byte is its type code. The node of a number, a byte string or a text is its own shortest encoding,
+    texts written as if interned; that of a container is its type code and the offset where it first starts. So two
+    occurrences in the payload are one node exactly when they have the same type and value, however the writer had
+    shared, flagged or interned them. What has no value to go by is told apart by identity, as the writer had it: lists,
+    dicts and sets, which can change, and NaN, which is not equal to itself (``{nan, nan}`` has two elements, and must
+    keep them).
 
     Attributes:
         layout: how the code objects are laid out.
-        kinds: the type code of each node; every text is TYPE_UNICODE, every tuple TYPE_TUPLE.
-        pieces: how each node is written, unflagged: whole, or up to its children; of a text, the content alone.
-        texts: the node of each text, by its content (UTF-8, lone surrogates passed).
+        pieces: how the nodes are written that are not their own encoding: containers up to their children, and NaN.
         children: of every container, in writing order. Containers come after those they contain.
-        offsets: where each node first starts in the payload; 0 for the singletons.
+        texts: those that are texts.
         identifiers: the texts that are names: of code objects, and in their tuples of names.
+        sets: those that are sets.
         sequence: the payload's nodes in writing order, from the root on; what a repeated node contains is not repeated.
-        places: where in the sequence each node first stands; 0 for the singletons.
 
     """
 
-    __slots__ = ("children", "identifiers", "kinds", "layout", "offsets", "pieces", "places", "sequence", "texts")
+    __slots__ = ("children", "identifiers", "layout", "pieces", "sequence", "sets", "texts")
 
     def __init__(self, layout: CodeLayout) -> None:
         self.layout = layout
-        self.kinds = bytearray(SINGLETONS)
-        self.pieces: list[bytes] = [bytes([kind]) for kind in SINGLETONS]
-        self.texts: dict[bytes, int] = {}
-        self.children: dict[int, tuple[int, ...]] = {}
-        self.offsets: list[int] = [0] * len(SINGLETONS)
-        self.identifiers: set[int] = set()
-        self.sequence: list[int] = []
-        self.places: list[int] = [0] * len(SINGLETONS)
+        self.pieces: dict[bytes, bytes] = {}
+        self.children: dict[bytes, tuple[bytes, ...]] = {}
+        self.texts: set[bytes] = set()
+        self.identifiers: set[bytes] = set()
+        self.sets: list[bytes] = []
+        self.sequence: list[bytes] = []
 
-    def codes(self) -> list[int]:
-        """Return the code objects."""
-        return [node for node in self.children if self.kinds[node] == TYPE_CODE]
+
+def content(node: bytes) -> bytes:
+    """Return what a text or a byte string holds; texts in UTF-8, lone surrogates passed."""
+    return node[2:] if node[0] == TYPE_SHORT_ASCII_INTERNED else node[5:]
+
+
+def offset(container: bytes) -> int:
+    """Return where a container first starts in the payload."""
+    start: int = _U32.unpack_from(container, 1)[0]
+    return start
 
 
 def read(payload: bytes, version: tuple[int, int]) -> Nodes:
@@ -205,29 +230,73 @@ def read(payload: bytes, version: tuple[int, int]) -> Nodes:
 
 
 def read_as_written(payload: bytes, version: tuple[int, int]) -> Nodes:
-    """Read a marshalled payload, sharing only what its writer had shared.
+    """Read a marshalled payload, sharing no containers but those that its writer had shared.
 
     Args:
         payload: as for `read`.
         version: as for `read`.
 
     Returns:
-        One node for each object that is written in full, at its offset; wherever it stands again in the sequence, there
-        is a reference. Singletons are one node each all the same.
+        The payload's nodes, one for each container that is written in full: nothing that is written is left out of the
+        sequence.
 
     Raises:
         BytecodeError: as from `read`.
 
     """
     reader = _Reader(payload, version)
-    reader.nodes.texts = _NothingIsEqual()
-    reader.leaves = _NothingIsEqual()
     reader.tuples = _NothingIsEqual()
-    reader.containers = _NothingIsEqual()
+    reader.codes = _NothingIsEqual()
+    reader.frozen = _NothingIsEqual()
     return reader.read()
 
 
-class _NothingIsEqual(dict):  # type: ignore[type-arg] # Python 3.8 has no dict[object, int] here
+def placed(payload: bytes, nodes: Nodes) -> Iterator[tuple[int, bytes, int]]:
+    """Say where in a payload everything stands.
+
+    Args:
+        payload: what was read.
+        nodes: what it was read into by `read_as_written`.
+
+    Returns:
+        For each item of the sequence its offset, its node, and the offset where the object is written in full, which is
+        another one if it is a reference.
+
+    """
+    slots: list[int] = []
+    pos = 0
+    for node in nodes.sequence:
+        code = payload[pos]
+        if node[0] == RAW:
+            yield pos, node, pos
+            pos += 4
+        elif code == TYPE_REF:
+            yield pos, node, slots[_U32.unpack_from(payload, pos + 1)[0]]
+            pos += 5
+        else:
+            if code & FLAG_REF:
+                slots.append(pos)
+            yield pos, node, pos
+            pos += _size(payload, pos, nodes.layout)
+
+
+def _size(payload: bytes, pos: int, layout: CodeLayout) -> int:
+    """Return the size of what is written at an offset, of containers up to their children."""
+    kind = payload[pos] & ~FLAG_REF
+    if kind in _SIZES:
+        return _SIZES[kind]
+    if kind == TYPE_CODE:
+        return layout.head_size
+    if kind in _SHORT_TEXTS:
+        return 2 + payload[pos + 1]
+    if kind == TYPE_COMPLEX:
+        real = 1 + payload[pos + 1]
+        return 1 + real + 1 + payload[pos + 1 + real]
+    size: int = _I32.unpack_from(payload, pos + 1)[0]
+    return 5 + (2 * abs(size) if kind == TYPE_LONG else size)
+
+
+class _NothingIsEqual(dict):  # type: ignore[type-arg] # Python 3.8 has no dict[object, bytes] here
     """An index from values to nodes that finds none."""
 
     def get(self, _key: object, _default: object = None) -> None:
@@ -241,11 +310,11 @@ class _Reader:
         self.data = payload
         self.version = version
         self.nodes = Nodes(LAYOUTS[version])
-        # From a value to its node; texts have theirs in the nodes. Numbers and byte strings go by their encoding, with
-        # its type code; tuples by their children, and other containers by what they are written with as well.
-        self.leaves: dict[bytes, int] = {}
-        self.tuples: dict[tuple[int, ...], int] = {}
-        self.containers: dict[tuple[bytes, object], int] = {}
+        # From what makes a container's value to its node: of tuples the children, of code objects also what is written
+        # before them, and of the rest besides the type code.
+        self.tuples: dict[tuple[bytes, ...], bytes] = {}
+        self.codes: dict[tuple[bytes, tuple[bytes, ...]], bytes] = {}
+        self.frozen: dict[tuple[int, object], bytes] = {}
 
     def read(self) -> Nodes:  # noqa: C901, PLR0912, PLR0915 - one loop; the comment says why
         # One loop over everything, with the open containers on a stack of our own: the payload is untrusted and may
@@ -256,22 +325,22 @@ class _Reader:
         data = self.data
         size = len(data)
         nodes, layout = self.nodes, self.nodes.layout
-        kinds, pieces, texts, sequence = nodes.kinds, nodes.pieces, nodes.texts, nodes.sequence
-        offsets, places = nodes.offsets, nodes.places
-        children_of, leaves, tuples, codes = nodes.children, self.leaves, self.tuples, self.containers
+        pieces, children_of, sequence = nodes.pieces, nodes.children, nodes.sequence
+        tuples, codes = self.tuples, self.codes
         line_at, field_count, head_size = layout.lineno, len(layout.kinds), layout.head_size
         reference, byte_string = TYPE_REF, TYPE_STRING
         short_interned, short = TYPE_SHORT_ASCII_INTERNED, TYPE_SHORT_ASCII
-        unicode, small_tuple, containers, singletons = TYPE_UNICODE, TYPE_SMALL_TUPLE, _CONTAINERS, _NODE_OF_SINGLETON
+        small_tuple, containers, singletons = TYPE_SMALL_TUPLE, _CONTAINERS, _SINGLETON_NODES
         ranges, tuple_heads = _RANGES, _SMALL_TUPLE_HEADS
         emit = sequence.append
-        u32 = _U32.unpack_from
-        slots: list[int] = []  # the flagged objects; -1 until they are complete
-        stack: list[tuple[int, int, int, int, list[int], Iterator[int]]] = []
+        add_text = nodes.texts.add
+        u32, numbered = _U32.unpack_from, _SIZED_HEAD
+        slots: list[bytes] = []  # the flagged objects; empty until they are complete
+        stack: list[tuple[int, int, int, int, list[bytes], Iterator[int]]] = []
         # The container that is being read: its kind, offset, slot (-1 for none), place in the sequence, children so
         # far, and an iterator that ends when they are all there. The outermost one stands for the whole.
         container, opened, slot, place, coming = TYPE_NULL, 0, -1, 0, iter(range(1))
-        children: list[int] = []
+        children: list[bytes] = []
         pos = start = 0
         try:
             while True:
@@ -281,7 +350,7 @@ class _Reader:
                     if code == reference:
                         pos += 5
                         node = slots[u32(data, start + 1)[0]]
-                        if node < 0:
+                        if not node:
                             raise BytecodeError("reference to an object that is not complete", start)
                         children.append(node)
                         emit(node)
@@ -289,30 +358,14 @@ class _Reader:
                     kind = code & 0x7F
                     if kind == short_interned or kind == short:  # noqa: PLR1714, SIM109 - a set is slower
                         pos += 2 + data[start + 1]
-                        content = data[start + 2 : pos]
-                        found = texts.get(content)
-                        if found is None:
-                            if not content.isascii():
-                                raise BytecodeError(_NOT_ASCII, start)
-                            node = texts[content] = len(pieces)
-                            kinds.append(unicode)
-                            pieces.append(content)
-                            offsets.append(start)
-                            places.append(len(sequence))
-                        else:
-                            node = found
+                        node = b"Z" + data[start + 1 : pos]
+                        # The length is no part of the text, but mostly below 128.
+                        if not (node.isascii() or node[2:].isascii()):
+                            raise BytecodeError(_NOT_ASCII, start)
+                        add_text(node)
                     elif kind == byte_string:
                         pos += 5 + u32(data, start + 1)[0]
-                        content = b"s" + data[start + 1 : pos]
-                        found = leaves.get(content)
-                        if found is None:
-                            node = leaves[content] = len(pieces)
-                            kinds.append(byte_string)
-                            pieces.append(content)
-                            offsets.append(start)
-                            places.append(len(sequence))
-                        else:
-                            node = found
+                        node = b"s" + data[start + 1 : pos]
                     elif kind == small_tuple or kind in containers:
                         if len(stack) == MAX_DEPTH:
                             raise BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start)
@@ -322,8 +375,8 @@ class _Reader:
                             slot = -1
                         else:
                             slot = len(slots)
-                            slots.append(-1)
-                        emit(-1)
+                            slots.append(b"")
+                        emit(b"")
                         if kind == small_tuple:
                             container = TYPE_TUPLE
                             coming = iter(ranges[data[start + 1]])
@@ -344,9 +397,7 @@ class _Reader:
                         continue
                     elif kind == TYPE_INT:
                         pos += 5
-                        content = b"i" + data[start + 1 : pos]
-                        found = leaves.get(content)
-                        node = self.add(TYPE_INT, content, start) if found is None else found
+                        node = b"i" + data[start + 1 : pos]
                     elif kind == TYPE_NULL and container in _DICTS:
                         pos += 1
                         coming = iter(())
@@ -360,35 +411,21 @@ class _Reader:
                 else:
                     if not stack:
                         break
-                    known = len(pieces)
                     value = tuple(children)
                     if container == TYPE_TUPLE:
                         found = tuples.get(value)
                         if found is None:
-                            node = tuples[value] = known
-                            kinds.append(TYPE_TUPLE)
-                            pieces.append(
-                                tuple_heads[len(value)] if len(value) < _SHORT else _SIZED_HEAD(TYPE_TUPLE, len(value))
+                            node = tuples[value] = numbered(TYPE_TUPLE, opened)
+                            pieces[node] = (
+                                tuple_heads[len(value)] if len(value) < _SHORT else numbered(TYPE_TUPLE, len(value))
                             )
-                            offsets.append(opened)
-                            places.append(place)
                             children_of[node] = value
-                        else:
-                            node = found
                     elif container != TYPE_CODE:
-                        node = self.close_rare(container, value, opened, place)
+                        node, found = self.close_rare(container, value, opened)
                     elif len(value) == line_at:
                         start, pos = pos, pos + 4
-                        content = data[start:pos]
-                        found = leaves.get(content)
-                        if found is None:
-                            node = leaves[content] = known
-                            kinds.append(RAW)
-                            pieces.append(content)
-                            offsets.append(start)
-                            places.append(len(sequence))
-                        else:
-                            node = found
+                        node = b"\0" + data[start:pos]
+                        pieces[node] = data[start:pos]
                         children.append(node)
                         emit(node)
                         coming = iter(range(field_count - line_at - 1))
@@ -397,19 +434,15 @@ class _Reader:
                         head = b"c" + data[opened + 1 : opened + head_size]
                         found = codes.get((head, value))
                         if found is None:
-                            node = codes[head, value] = known
-                            kinds.append(TYPE_CODE)
-                            pieces.append(head)
-                            offsets.append(opened)
-                            places.append(place)
+                            node = codes[head, value] = numbered(TYPE_CODE, opened)
+                            pieces[node] = head
                             children_of[node] = value
-                        else:
-                            node = found
-                    if node < known:
+                    if found is None:
+                        sequence[place] = node
+                    else:
+                        node = found
                         del sequence[place:]
                         emit(node)
-                    else:
-                        sequence[place] = node
                     if slot >= 0:
                         slots[slot] = node
                     container, opened, slot, place, children, coming = stack.pop()
@@ -428,43 +461,31 @@ class _Reader:
     def truncated(self) -> BytecodeError:
         return BytecodeError("the data end in the middle of an object", len(self.data))
 
-    def add(self, kind: int, encoding: bytes, start: int) -> int:
-        """Make the node of a number or a byte string that is new."""
-        node = self.leaves[encoding] = len(self.nodes.kinds)
-        self.nodes.kinds.append(kind)
-        self.nodes.pieces.append(encoding)
-        self.nodes.offsets.append(start)
-        self.nodes.places.append(len(self.nodes.sequence))
+    def text(self, content: bytes) -> bytes:
+        """Return the node of a text that is written in another than the most frequent way."""
+        size = len(content)
+        if not content.isascii():
+            node = _SIZED_HEAD(TYPE_INTERNED, size) + content
+        elif size < _SHORT:
+            node = bytes([TYPE_SHORT_ASCII_INTERNED, size]) + content
+        else:
+            node = _SIZED_HEAD(TYPE_ASCII_INTERNED, size) + content
+        self.nodes.texts.add(node)
         return node
 
-    def leaf(self, kind: int, encoding: bytes, start: int) -> int:
-        found = self.leaves.get(encoding)
-        return self.add(kind, encoding, start) if found is None else found
-
-    def text(self, content: bytes, start: int) -> int:
-        found = self.nodes.texts.get(content)
-        if found is not None:
-            return found
-        node = self.nodes.texts[content] = len(self.nodes.kinds)
-        self.nodes.kinds.append(TYPE_UNICODE)
-        self.nodes.pieces.append(content)
-        self.nodes.offsets.append(start)
-        self.nodes.places.append(len(self.nodes.sequence))
-        return node
-
-    def ascii(self, content: bytes, start: int) -> int:
+    def ascii(self, content: bytes, start: int) -> bytes:
         """Return the node of a text that is written as ASCII."""
         if not content.isascii():
             raise BytecodeError(_NOT_ASCII, start)
-        return self.text(content, start)
+        return self.text(content)
 
-    def unicode(self, content: bytes, start: int) -> int:
+    def unicode(self, content: bytes, start: int) -> bytes:
         """Return the node of a text that is written as UTF-8, lone surrogates passed as marshal.c passes them."""
         try:
             content.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise BytecodeError("a text that is not UTF-8", start) from error
-        return self.text(content, start)
+        return self.text(content)
 
     def sized(self, start: int) -> tuple[bytes, int]:
         """Read a 32-bit size and as many bytes: the content, and the offset behind it."""
@@ -477,7 +498,7 @@ class _Reader:
         value: int = _U32.unpack_from(self.data, pos)[0]
         return value
 
-    def rare(self, kind: int, start: int) -> tuple[int, int]:
+    def rare(self, kind: int, start: int) -> tuple[bytes, int]:
         """Read an object of the less frequent kinds: its node, and the offset behind it."""
         if kind in _LONG_ASCII:
             content, end = self.sized(start)
@@ -504,7 +525,7 @@ class _Reader:
             f"type code {bytes([kind])!r} is not one that CPython {_dotted(self.version)} writes", start
         )
 
-    def long(self, start: int) -> tuple[int, int]:
+    def long(self, start: int) -> tuple[bytes, int]:
         """Read an integer written in 15-bit digits, its sign being that of their number."""
         (digit_count,) = _I32.unpack_from(self.data, start + 1)
         end = start + 5 + 2 * abs(digit_count)
@@ -519,8 +540,8 @@ class _Reader:
             magnitude = sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
             value = -magnitude if digit_count < 0 else magnitude
             if -(1 << 31) <= value < 1 << 31:
-                return self.leaf(TYPE_INT, b"i" + _I32.pack(value), start), end
-        return self.leaf(TYPE_LONG, b"l" + self.data[start + 1 : end], start), end
+                return b"i" + _I32.pack(value), end
+        return b"l" + self.data[start + 1 : end], end
 
     def text_float(self, start: int, pos: int) -> tuple[bytes, int]:
         """Read a float written as text, as marshal versions 0 and 1 do: its binary form, and the offset behind it."""
@@ -530,14 +551,16 @@ class _Reader:
             raise BytecodeError("a float that is not a number", start)
         return _F64.pack(float(text)), end
 
-    def floats(self, kind: int, encoding: bytes, start: int) -> int:
+    def floats(self, kind: int, encoding: bytes, start: int) -> bytes:
         """Return the node of a float or complex. NaN is not equal to itself, so each one is a node of its own."""
         if len(encoding) != _BINARY_FLOATS[kind]:
             raise self.truncated()
         whole = bytes([kind]) + encoding
         if any(math.isnan(value) for (value,) in _F64.iter_unpack(encoding)):
-            return self.add(kind, whole, start)
-        return self.leaf(kind, whole, start)
+            node = whole + _U32.pack(start)
+            self.nodes.pieces[node] = whole
+            return node
+        return whole
 
     def open(self, kind: int, start: int) -> tuple[Iterator[int], int]:
         """Read how many children a container of the less frequent kinds has: an iterator, and the offset behind it."""
@@ -552,64 +575,50 @@ class _Reader:
             raise BytecodeError(f"{number} items claimed, more than there are bytes", start)
         return iter(range(number)), start + 5
 
-    def close(
-        self, kind: int, head: bytes, children: tuple[int, ...], start: int, place: int, key: object = None
-    ) -> int:
-        """Return the node of a container whose children are all read; it goes by them, unless a key is given."""
-        identity = (head, children if key is None else key)
-        found = self.containers.get(identity)
-        if found is not None:
-            return found
-        node = self.containers[identity] = len(self.nodes.pieces)
-        self.nodes.kinds.append(kind)
-        self.nodes.pieces.append(head)
-        self.nodes.offsets.append(start)
-        self.nodes.places.append(place)
-        self.nodes.children[node] = children
-        return node
-
-    def close_rare(self, kind: int, children: tuple[int, ...], start: int, place: int) -> int:
-        """Return the node of a container of the less frequent kinds whose children are all read."""
+    def close_rare(self, kind: int, children: tuple[bytes, ...], start: int) -> tuple[bytes, bytes | None]:
+        """Make the node of a container of the less frequent kinds: itself, and what it is equal to if it is not new."""
+        node = _SIZED_HEAD(kind, start)
+        key: object = children
         if kind in _DICTS:
             if len(children) % 2:
                 raise BytecodeError("a dict with a key that has no value", start)
-            node = self.leaf(RAW, bytes([TYPE_NULL]), start)
-            self.nodes.sequence.append(node)
-            children += (node,)
-        head = _SIZED_HEAD(kind, len(children)) if kind in _SIZED else bytes([kind])
-        if kind == TYPE_FROZENSET:
-            elements = frozenset(children)
-            if len(elements) != len(children):
+            children += (_END_OF_DICT,)
+            self.nodes.sequence.append(_END_OF_DICT)
+        elif kind == TYPE_FROZENSET:
+            key = frozenset(children)
+            if len(key) != len(children):
                 raise BytecodeError("a frozenset that holds an element twice", start)
-            return self.close(kind, head, children, start, place, elements)
-        if kind in _MUTABLE:
-            return self.close(kind, head, children, start, place, object())  # which equals nothing else
-        return self.close(kind, head, children, start, place)
+        if kind not in _MUTABLE:
+            found = self.frozen.setdefault((kind, key), node)
+            if found != node:
+                return node, found
+        self.nodes.pieces[node] = _SIZED_HEAD(kind, len(children)) if kind in _SIZED else bytes([kind])
+        self.nodes.children[node] = children
+        if kind in SETS:
+            self.nodes.sets.append(node)
+        return node, None
 
     def check_codes(self) -> None:
         """Refuse code objects whose fields are not of the types that their constructor takes; note identifiers."""
         nodes, layout = self.nodes, self.nodes.layout
-        codes = nodes.codes()
         # Field by field over all code objects at once, which is many times faster than code object by code object.
-        for at, column in enumerate(zip(*[nodes.children[code] for code in codes])):  # noqa: B905 - Python 3.8
-            if bytes(map(nodes.kinds.__getitem__, column)) != layout.kinds[at : at + 1] * len(codes):
-                wrong = next(code for code, node in zip(codes, column) if nodes.kinds[node] != layout.kinds[at])  # noqa: B905
-                raise self.wrong_field(wrong, layout.fields[at])
+        for at, column in enumerate(zip(*[fields for _, fields in self.codes])):  # noqa: B905 - Python 3.8
+            right = _KINDS_OF_FIELD[layout.kinds[at]]
+            if not right.issuperset([node[0] for node in column]):
+                raise self.wrong_field(at, next(node for node in column if node[0] not in right))
             if at in layout.names:
                 nodes.identifiers.update(column)
             elif at in layout.tuples_of_names:
                 names = set().union(*[nodes.children[node] for node in set(column)])
-                if any(nodes.kinds[name] != TYPE_UNICODE for name in names):
-                    wrong = next(
-                        code
-                        for code, node in zip(codes, column)  # noqa: B905
-                        if any(nodes.kinds[name] != TYPE_UNICODE for name in nodes.children[node])
-                    )
-                    raise self.wrong_field(wrong, layout.fields[at])
+                if not nodes.texts.issuperset(names):
+                    wrong = next(node for node in column if not nodes.texts.issuperset(nodes.children[node]))
+                    raise self.wrong_field(at, wrong)
                 nodes.identifiers |= names
 
-    def wrong_field(self, code: int, field: str) -> BytecodeError:
-        return BytecodeError(f"a code object whose {field} is of a wrong type", self.nodes.offsets[code])
+    def wrong_field(self, at: int, wrong: bytes) -> BytecodeError:
+        """Say which code object has a field that is not right."""
+        code = next(node for (_, fields), node in self.codes.items() if fields[at] == wrong)
+        return BytecodeError(f"a code object whose {self.nodes.layout.fields[at]} is of a wrong type", offset(code))
 
 
 def _dotted(version: tuple[int, int]) -> str:
@@ -623,72 +632,66 @@ def arrange(nodes: Nodes) -> None:
         BytecodeError: if, written so, they would nest deeper than CPython allows.
 
     """
-    sequence: list[int] = []
-    seen = set(range(len(SINGLETONS)))
+    sequence: list[bytes] = []
+    seen = set()
     stack = [(nodes.sequence[0], 0)]
     while stack:
         node, depth = stack.pop()
-        if node not in seen:
+        if node in nodes.children and node not in seen:
             seen.add(node)
-            nodes.places[node] = len(sequence)
-            if node in nodes.children:
-                if depth == MAX_DEPTH:
-                    message = f"nested more than {MAX_DEPTH} levels deep once sets are in order"
-                    raise BytecodeError(message, nodes.offsets[node])
-                stack += [(child, depth + 1) for child in reversed(nodes.children[node])]
+            if depth == MAX_DEPTH:
+                message = f"nested more than {MAX_DEPTH} levels deep once sets are in order"
+                raise BytecodeError(message, offset(node))
+            stack += [(child, depth + 1) for child in reversed(nodes.children[node])]
         sequence.append(node)
     nodes.sequence = sequence
 
 
-def write(nodes: Nodes, interned: set[int]) -> bytes:
+def pieces(nodes: Nodes, plain: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Return how the nodes are written, unflagged, that are not written as they are.
+
+    Args:
+        nodes: of one payload.
+        plain: the texts that are not to be marked as interned.
+
+    """
+    return {**nodes.pieces, **{node: _PLAIN[node[0]] + node[1:] for node in plain}}
+
+
+def write(nodes: Nodes, plain: Iterable[bytes]) -> bytes:
     """Write nodes as a payload, each value once and each in its shortest form.
 
     An object is written in full where it first occurs, flagged only if it occurs again, and referenced from then on.
 
     Args:
         nodes: what to write, in the order of their sequence.
-        interned: the nodes of the texts that are to be marked as interned.
+        plain: the texts that are not to be marked as interned.
 
     Returns:
         The payload.
 
     """
-    pieces = encode(nodes, interned)
-    sequence = nodes.sequence.copy()
-    kinds, places = nodes.kinds, nodes.places
-    # What is left when each node is taken out where it first stands occurs again.
-    repeated = sequence.copy()
-    for place in places:
-        repeated[place] = 0
-    shared = [node for node in set(repeated) if kinds[node] not in _NEVER_SHARED]
-    flagged, reference = _FLAGGED, _SIZED_HEAD
-    for index, place in enumerate(sorted([places[node] for node in shared])):
-        node = sequence[place]
-        piece = pieces[node]
-        sequence[place] = len(pieces)
-        pieces.append(flagged[piece[0]] + piece[1:])
-        pieces[node] = reference(TYPE_REF, index)
-    return b"".join([pieces[node] for node in sequence])
-
-
-def encode(nodes: Nodes, interned: set[int]) -> list[bytes]:
-    """Return how each node is written, unflagged: whole, or up to its children."""
-    pieces = nodes.pieces.copy()
-    for content, node in nodes.texts.items():
-        size = len(content)
-        if size < _SHORT and content.isascii():
-            pieces[node] = (_SHORT_INTERNED_HEADS if node in interned else _SHORT_HEADS)[size] + content
-        elif content.isascii():
-            pieces[node] = _SIZED_HEAD(TYPE_ASCII_INTERNED if node in interned else TYPE_ASCII, size) + content
-        else:
-            pieces[node] = _SIZED_HEAD(TYPE_INTERNED if node in interned else TYPE_UNICODE, size) + content
-    return pieces
+    written = pieces(nodes, plain)
+    sequence = nodes.sequence
+    place = -1
+    first: list[tuple[int, bytes]] = []
+    # A Counter keeps the order of first occurrence, which is the order in which references are numbered.
+    for node, times in Counter(sequence).items():
+        if times > 1 and node[0] not in _NEVER_SHARED:
+            place = sequence.index(node, place + 1)
+            piece = written.get(node, node)
+            written[node] = _SIZED_HEAD(TYPE_REF, len(first))
+            first.append((place, _FLAGGED[piece[0]] + piece[1:]))
+    parts = list(map(written.get, sequence, sequence))  # a node that is not there is written as it is
+    for place, piece in first:
+        parts[place] = piece
+    return b"".join(parts)
 
 
 _SHORT = 256
-_SHORT_HEADS = [bytes([TYPE_SHORT_ASCII, size]) for size in range(_SHORT)]
-_SHORT_INTERNED_HEADS = [bytes([TYPE_SHORT_ASCII_INTERNED, size]) for size in range(_SHORT)]
 _SMALL_TUPLE_HEADS = [bytes([TYPE_SMALL_TUPLE, size]) for size in range(_SHORT)]
 _FLAGGED = [bytes([kind | FLAG_REF]) for kind in range(_SHORT)]
+_PLAIN = {interned: bytes([plain]) for interned, plain in INTERNED.items()}
 _SIZED_HEAD = Struct("<BI").pack
 _RANGES = [range(size) for size in range(_SHORT)]
+_END_OF_DICT = bytes([TYPE_NULL])

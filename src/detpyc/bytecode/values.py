@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SIZE = 16  # bytes
 
 
-def digests(nodes: Nodes, *, paths: bool = True) -> list[bytes]:
+def digests(nodes: Nodes, *, paths: bool = True) -> dict[bytes, bytes]:
     """Return a digest of the value of each node.
 
     Args:
@@ -25,17 +25,21 @@ def digests(nodes: Nodes, *, paths: bool = True) -> list[bytes]:
             outermost does counts in any case.
 
     """
-    own_path = -1
-    if not paths and describe.is_code(nodes, nodes.sequence[0]):
+    own_path = b""
+    if not paths and describe.is_code(nodes.sequence[0]):
         own_path = describe.field(nodes, nodes.sequence[0], "filename")
     at = nodes.layout.fields.index("filename")
-    found: list[bytes] = []
-    for node, piece in enumerate(nodes.pieces):  # a node comes after those it contains
-        kind = nodes.kinds[node]
-        parts = [found[child] for child in nodes.children.get(node, ())]
-        if kind in marshal.SETS:
+    found = {node: _digest(nodes, node, []) for node in set(nodes.sequence).difference(nodes.children)}
+    for node, children in nodes.children.items():  # it comes after those it contains
+        parts = [found[child] for child in children]
+        if node[0] in marshal.SETS:
             parts.sort()
-        elif kind == marshal.TYPE_CODE and nodes.children[node][at] == own_path:
+        elif node[0] == marshal.TYPE_CODE and children[at] == own_path:
             parts[at] = b""
-        found.append(hashlib.blake2b(bytes([kind]) + piece + b"".join(parts), digest_size=_SIZE).digest())
+        found[node] = _digest(nodes, node, parts)
     return found
+
+
+def _digest(nodes: Nodes, node: bytes, parts: list[bytes]) -> bytes:
+    content = node[:1] + nodes.pieces.get(node, node) + b"".join(parts)
+    return hashlib.blake2b(content, digest_size=_SIZE).digest()

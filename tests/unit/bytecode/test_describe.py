@@ -135,4 +135,4 @@ def test_qualified_names_in_every_version(version: tuple[int, int]) -> None:
 )
 def test_names_are_printable_and_short(name: str, expected: str | None) -> None:
     nodes = marshal.read(sized(b"u", name.encode("utf-8", "surrogatepass")), LAST)
-    assert describe.name(nodes, nodes.sequence[0]) == (expected or "x" * 200 + "...")
+    assert describe.name(nodes.sequence[0]) == (expected or "x" * 200 + "...")

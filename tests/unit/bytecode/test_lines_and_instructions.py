@@ -65,11 +65,11 @@ class Dissected:
 
     version: tuple[int, int]
     nodes: Nodes
-    code: int
+    code: bytes
     expected: dict[str, Any]
 
     def field(self, name: str) -> bytes:
-        return describe.byte_string(self.nodes, describe.field(self.nodes, self.code, name))
+        return marshal.content(describe.field(self.nodes, self.code, name))
 
     @property
     def line_table(self) -> tuple[bytes, int, tuple[int, int]]:
@@ -77,10 +77,10 @@ class Dissected:
         return self.field(name), describe.integers(self.nodes, self.code)["firstlineno"], self.version
 
 
-def walk(nodes: Nodes, code: int) -> Iterator[int]:
+def walk(nodes: Nodes, code: bytes) -> Iterator[bytes]:
     yield code
     for constant in describe.constants(nodes, code):
-        if describe.is_code(nodes, constant):
+        if describe.is_code(constant):
             yield from walk(nodes, constant)
 
 
