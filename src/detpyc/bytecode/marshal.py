@@ -199,6 +199,21 @@ class Nodes:
         self.sequence: list[bytes] = []
 
 
+def text_node(content: bytes) -> bytes:
+    """Return the node of a text, by its content (UTF-8, lone surrogates passed)."""
+    size = len(content)
+    if content.isascii():
+        return _SHORT_HEADS[size] + content if size < _SHORT else _SIZED_HEAD(TYPE_ASCII_INTERNED, size) + content
+    return _SIZED_HEAD(TYPE_INTERNED, size) + content
+
+
+def head_of(container: int, size: int) -> bytes:
+    """Return what is written of a container before its children, by its kind and their number; of no code object."""
+    if container == TYPE_TUPLE and size < _SHORT:
+        return _SMALL_TUPLE_HEADS[size]
+    return _SIZED_HEAD(container, size) if container in _SIZED else bytes([container])
+
+
 def content(node: bytes) -> bytes:
     """Return what a text or a byte string holds; texts in UTF-8, lone surrogates passed."""
     return node[2:] if node[0] == TYPE_SHORT_ASCII_INTERNED else node[5:]
@@ -332,8 +347,7 @@ class _Reader:
         short_interned, short = TYPE_SHORT_ASCII_INTERNED, TYPE_SHORT_ASCII
         small_tuple, containers, singletons = TYPE_SMALL_TUPLE, _CONTAINERS, _SINGLETON_NODES
         ranges, tuple_heads = _RANGES, _SMALL_TUPLE_HEADS
-        emit = sequence.append
-        add_text = nodes.texts.add
+        texts = nodes.texts
         u32, numbered = _U32.unpack_from, _SIZED_HEAD
         slots: list[bytes] = []  # the flagged objects; empty until they are complete
         stack: list[tuple[int, int, int, int, list[bytes], Iterator[int]]] = []
@@ -345,26 +359,26 @@ class _Reader:
         try:
             while True:
                 for _ in coming:
-                    start = pos
                     code = data[pos]
                     if code == reference:
-                        pos += 5
-                        node = slots[u32(data, start + 1)[0]]
+                        node = slots[u32(data, pos + 1)[0]]
                         if not node:
-                            raise BytecodeError("reference to an object that is not complete", start)
+                            raise BytecodeError("reference to an object that is not complete", pos)
+                        pos += 5
                         children.append(node)
-                        emit(node)
+                        sequence.append(node)
                         continue
+                    start = pos
                     kind = code & 0x7F
                     if kind == short_interned or kind == short:  # noqa: PLR1714, SIM109 - a set is slower
-                        pos += 2 + data[start + 1]
+                        pos += 2 + data[pos + 1]
                         node = b"Z" + data[start + 1 : pos]
                         # The length is no part of the text, but mostly below 128.
                         if not (node.isascii() or node[2:].isascii()):
                             raise BytecodeError(_NOT_ASCII, start)
-                        add_text(node)
+                        texts.add(node)
                     elif kind == byte_string:
-                        pos += 5 + u32(data, start + 1)[0]
+                        pos += 5 + u32(data, pos + 1)[0]
                         node = b"s" + data[start + 1 : pos]
                     elif kind == small_tuple or kind in containers:
                         if len(stack) == MAX_DEPTH:
@@ -376,7 +390,7 @@ class _Reader:
                         else:
                             slot = len(slots)
                             slots.append(b"")
-                        emit(b"")
+                        sequence.append(b"")
                         if kind == small_tuple:
                             container = TYPE_TUPLE
                             coming = iter(ranges[data[start + 1]])
@@ -393,7 +407,7 @@ class _Reader:
                         pos += 1
                         node = singletons[kind]
                         children.append(node)
-                        emit(node)
+                        sequence.append(node)
                         continue
                     elif kind == TYPE_INT:
                         pos += 5
@@ -407,7 +421,7 @@ class _Reader:
                     if code != kind:
                         slots.append(node)
                     children.append(node)
-                    emit(node)
+                    sequence.append(node)
                 else:
                     if not stack:
                         break
@@ -427,7 +441,7 @@ class _Reader:
                         node = b"\0" + data[start:pos]
                         pieces[node] = data[start:pos]
                         children.append(node)
-                        emit(node)
+                        sequence.append(node)
                         coming = iter(range(field_count - line_at - 1))
                         continue
                     else:
@@ -442,14 +456,14 @@ class _Reader:
                     else:
                         node = found
                         del sequence[place:]
-                        emit(node)
+                        sequence.append(node)
                     if slot >= 0:
                         slots[slot] = node
                     container, opened, slot, place, children, coming = stack.pop()
                     children.append(node)
         except (IndexError, struct.error):
-            if data[start : start + 1] == b"r" and start + 5 <= size:
-                raise BytecodeError("reference to an object that does not exist", start) from None
+            if data[pos : pos + 1] == b"r" and pos + 5 <= size:
+                raise BytecodeError("reference to an object that does not exist", pos) from None
             raise self.truncated() from None
         if pos > size:
             raise self.truncated()
@@ -463,13 +477,7 @@ class _Reader:
 
     def text(self, content: bytes) -> bytes:
         """Return the node of a text that is written in another than the most frequent way."""
-        size = len(content)
-        if not content.isascii():
-            node = _SIZED_HEAD(TYPE_INTERNED, size) + content
-        elif size < _SHORT:
-            node = bytes([TYPE_SHORT_ASCII_INTERNED, size]) + content
-        else:
-            node = _SIZED_HEAD(TYPE_ASCII_INTERNED, size) + content
+        node = text_node(content)
         self.nodes.texts.add(node)
         return node
 
@@ -592,7 +600,7 @@ class _Reader:
             found = self.frozen.setdefault((kind, key), node)
             if found != node:
                 return node, found
-        self.nodes.pieces[node] = _SIZED_HEAD(kind, len(children)) if kind in _SIZED else bytes([kind])
+        self.nodes.pieces[node] = head_of(kind, len(children))
         self.nodes.children[node] = children
         if kind in SETS:
             self.nodes.sets.append(node)
@@ -673,22 +681,24 @@ def write(nodes: Nodes, plain: Iterable[bytes]) -> bytes:
     """
     written = pieces(nodes, plain)
     sequence = nodes.sequence
-    place = -1
-    first: list[tuple[int, bytes]] = []
     # A Counter keeps the order of first occurrence, which is the order in which references are numbered.
-    for node, times in Counter(sequence).items():
-        if times > 1 and node[0] not in _NEVER_SHARED:
-            place = sequence.index(node, place + 1)
-            piece = written.get(node, node)
-            written[node] = _SIZED_HEAD(TYPE_REF, len(first))
-            first.append((place, _FLAGGED[piece[0]] + piece[1:]))
-    parts = list(map(written.get, sequence, sequence))  # a node that is not there is written as it is
+    repeated = [node for node, times in Counter(sequence).items() if times > 1 and node[0] not in _NEVER_SHARED]
+    first = []
+    place = -1
+    find, written_as, flagged, reference = sequence.index, written.get, _FLAGGED, _SIZED_HEAD
+    for index, node in enumerate(repeated):
+        place = find(node, place + 1)
+        piece = written_as(node, node)
+        written[node] = reference(TYPE_REF, index)
+        first.append((place, flagged[piece[0]] + piece[1:]))
+    parts = list(map(written_as, sequence, sequence))  # a node that is not there is written as it is
     for place, piece in first:
         parts[place] = piece
     return b"".join(parts)
 
 
 _SHORT = 256
+_SHORT_HEADS = [bytes([TYPE_SHORT_ASCII_INTERNED, size]) for size in range(_SHORT)]
 _SMALL_TUPLE_HEADS = [bytes([TYPE_SMALL_TUPLE, size]) for size in range(_SHORT)]
 _FLAGGED = [bytes([kind | FLAG_REF]) for kind in range(_SHORT)]
 _PLAIN = {interned: bytes([plain]) for interned, plain in INTERNED.items()}
