@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
-from detpyc.errors import InterpreterError, SettingsError, WheelError
+from detpyc.errors import SettingsError, WheelError
 from detpyc.files import Replacement, open_locked
-from detpyc.plan import counted, make_plan
+from detpyc.plan import make_plan
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
+from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.settings import Settings
 
@@ -106,7 +105,7 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
         DetpycError: if it cannot be done; the wheel is then as it was.
 
     """
-    chosen = choose_interpreters(settings.interpreters)
+    chosen = interpreters.choose(settings.interpreters)
     target = (options.output_dir or path.parent) / _name(path, settings, chosen, options)
     with open_locked(path) as stream:
         status = os.fstat(stream.fileno())
@@ -168,21 +167,3 @@ def _name(path: Path, settings: Settings, chosen: tuple[Interpreter, ...], optio
             ' "pycache" and run: detpyc wheel --layout sourceless'
         )
     return fitting
-
-
-def choose_interpreters(requests: Iterable[str]) -> tuple[Interpreter, ...]:
-    """Find the interpreter for each request; the running one for none.
-
-    Raises:
-        InterpreterError: if one is missing or not supported, or if two would write pycs of the same names.
-
-    """
-    chosen = [interpreters.find(request) for request in requests] or [interpreters.supported(interpreters.current())]
-    by_tag: dict[str, Interpreter] = {}
-    for each in chosen:
-        other = by_tag.setdefault(each.cache_tag, each)
-        if other.release != each.release:
-            raise InterpreterError(
-                f"CPython {other.release} and {each.release} both write {each.cache_tag} pycs; choose one"
-            )
-    return tuple(sorted(by_tag.values(), key=lambda each: each.version))

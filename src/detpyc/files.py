@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
-import secrets
 import stat
 import sys
 import time
@@ -146,7 +144,9 @@ class Replacement:
         self.path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
         self.mode = mode
         # Named before it is made, so that no signal in between can leave it behind.
-        self.temporary = (self.path.parent if directory is None else directory) / f".detpyc-{secrets.token_hex(8)}.tmp"
+        from secrets import token_hex  # noqa: PLC0415 - it takes long to import, and most runs of most commands only read
+
+        self.temporary = (self.path.parent if directory is None else directory) / f".detpyc-{token_hex(8)}.tmp"
 
     def __enter__(self) -> Self:
         with self._naming_the_file():
@@ -162,6 +162,8 @@ class Replacement:
 
     def equals(self, path: Path) -> bool:
         """Tell whether what was written is what a file holds already."""
+        import filecmp  # noqa: PLC0415 - likewise
+
         with self._naming_the_file():
             self.stream.flush()
         return path.exists() and filecmp.cmp(self.temporary, path, shallow=False)

@@ -13,6 +13,7 @@ from detpyc.provenance import FILE_NAME, Bytecode, Provenance
 from detpyc.settings import SOURCELESS, STORED, select
 from detpyc.wheel import tags
 from detpyc.wheel.archive import NewMember
+from detpyc.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from detpyc.wheel.distribution import Wheel
 
 _LISTED = 10  # of many failures, how many an error tells
-
-
-def counted(number: int, noun: str) -> str:
-    """Say how many of a thing there are."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)

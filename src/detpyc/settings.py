@@ -1,14 +1,13 @@
-"""The settings: a raw table, wherever it came from, made into a frozen, checked object."""
+"""The settings: a raw table, wherever it came from, made into a frozen, checked object.
+
+Named tuples and imports at use keep the start short, as most runs have no patterns and no mistakes.
+"""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import SettingsError
 
@@ -33,8 +32,7 @@ DEFLATED, STORED = "deflated", "stored"
 WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What to byte-compile, for which interpreters, and how.
 
     Attributes:
@@ -165,7 +163,7 @@ def _unknown(keys: Iterable[str], known: Collection[str], prefix: str) -> Iterat
     """Say which keys are none."""
     for key in keys:
         if key not in known:
-            near = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1)
+            near = _near(key.replace("_", "-").lower(), known)
             meant = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(known))}"
             yield f"{prefix}{key} is no setting; {meant}"
 
@@ -175,8 +173,15 @@ def _misspelt(environment: Iterable[str], known: Collection[str]) -> Iterator[st
     variables = [variable(key) for key in known]
     for name in environment:
         if name.startswith(VARIABLES) and name not in variables:
-            for near in difflib.get_close_matches(name, variables, n=1, cutoff=_MISSPELT):
+            for near in _near(name, variables, _MISSPELT):
                 yield f"{name} is no setting; did you mean {near}?"
+
+
+def _near(word: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
+    """Return the one that may be meant, if there is one."""
+    from difflib import get_close_matches  # noqa: PLC0415 - as in the module's docstring
+
+    return get_close_matches(word, known, n=1, cutoff=cutoff)
 
 
 def _from_text(key: str, value: str) -> object:
@@ -198,6 +203,11 @@ def select(names: Iterable[str], include: Collection[str], exclude: Collection[s
         exclude: gitignore patterns, none of which may match.
 
     """
+    if not include and not exclude:
+        yield from names
+        return
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - as in the module's docstring
+
     included, excluded = GitIgnoreSpec.from_lines(include), GitIgnoreSpec.from_lines(exclude)
     for name in names:
         if (not include or included.match_file(name)) and not excluded.match_file(name):
@@ -240,6 +250,8 @@ def _is_unicode(text: str) -> bool:
 
 
 def _patterns(value: object) -> tuple[str, ...]:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - as in the module's docstring
+
     patterns = _texts(value)
     try:
         GitIgnoreSpec.from_lines(patterns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -39,6 +38,8 @@ def printable(text: object) -> str:
 
 def print_json(document: object) -> None:
     """Print one JSON object on standard output."""
+    import json  # noqa: PLC0415 - it is seldom needed
+
     print(json.dumps(document, indent=2, sort_keys=True))
 
 

@@ -68,7 +68,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile import choose_interpreters  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
     from detpyc.settings import jobs  # noqa: PLC0415
     from detpyc.tree import Options, byte_compile_tree  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
-    chosen = choose_interpreters(settings.interpreters)
+    chosen = choose(settings.interpreters)
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
@@ -142,7 +142,7 @@ def _refuse_nested(paths: Sequence[Path]) -> None:
 
 
 def _print(report: Report, options: argparse.Namespace) -> None:
-    from detpyc.plan import counted  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     would = "would be " if options.check else ""
     parts = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +72,9 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - as in the package's docstring
+    from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
+
+    from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415
     from detpyc.settings import jobs  # noqa: PLC0415
 
     how = Options(

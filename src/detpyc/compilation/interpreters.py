@@ -1,4 +1,7 @@
-"""Find the CPython that a request names, and tell what an interpreter is."""
+"""Find the CPython that a request names, and tell what an interpreter is.
+
+What only a search or another interpreter needs is imported when there is one: most runs use the running one alone.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,21 @@ import functools
 import os
 import re
 import signal
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from packaging.version import Version
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import MAGIC_NUMBERS, SUPPORTED
-from detpyc.bytecode.instructions import Opcode
 from detpyc.compilation import worker
 from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Iterator, Mapping
+
+    from detpyc.bytecode.instructions import Opcode
 
 START_LIMIT = (
     60.0  # seconds for an interpreter to say what it is; a cold disk is slow, a hanging shim is not waited for
@@ -33,8 +33,7 @@ _REQUEST = re.compile(r"(?:cpython|python)?-?(?P<release>3\.\d+(?:\.\d+\w*)?)", 
 _MINOR = re.compile(r"3\.\d+\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python interpreter, as it describes itself.
 
     Attributes:
@@ -111,6 +110,8 @@ def describe(path: str | os.PathLike[str]) -> Interpreter:
         InterpreterError: if it does not run, or is no Python that the worker can run under.
 
     """
+    import subprocess  # noqa: PLC0415 - as in the module's docstring
+
     path = os.fspath(path)
     try:
         fields = worker.read_frame(BytesIO(_output(command(path))))
@@ -138,6 +139,8 @@ def _output(arguments: list[str]) -> bytes:
         subprocess.SubprocessError: if it fails, or takes longer than `START_LIMIT`.
 
     """
+    import subprocess  # noqa: PLC0415 - as in the module's docstring
+
     process = subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,
@@ -200,7 +203,7 @@ def find(request: str) -> Interpreter:
 
     """
     if {os.sep, os.altsep or os.sep} & {*request}:
-        return supported(describe(request))
+        return supported(described(request, worker.describe()) if _is_running(request) else describe(request))
     match = _REQUEST.fullmatch(request)
     if match is None:
         raise InterpreterError(f'"{request}" names no interpreter; write "3.12", "3.12.1", "cpython3.12" or a path')
@@ -208,6 +211,8 @@ def find(request: str) -> Interpreter:
     running = current()
     if running.problem is None and running.satisfies(release):
         return running
+    from packaging.version import Version  # noqa: PLC0415 - as in the module's docstring
+
     minor = ".".join(release.split(".")[:2])
     for candidates in _candidates(minor):
         fitting = [
@@ -220,6 +225,24 @@ def find(request: str) -> Interpreter:
     raise InterpreterError(f'no interpreter for "{request}"; found are:{_listing()}\n{_way_out(release)}')
 
 
+def choose(requests: Iterable[str]) -> tuple[Interpreter, ...]:
+    """Find the interpreter for each request; the running one for none.
+
+    Raises:
+        InterpreterError: if one is missing or not supported, or if two would write pycs of the same names.
+
+    """
+    chosen = [find(request) for request in requests] or [supported(current())]
+    by_tag: dict[str, Interpreter] = {}
+    for each in chosen:
+        other = by_tag.setdefault(each.cache_tag, each)
+        if other.release != each.release:
+            raise InterpreterError(
+                f"CPython {other.release} and {each.release} both write {each.cache_tag} pycs; choose one"
+            )
+    return tuple(sorted(by_tag.values(), key=lambda each: each.version))
+
+
 def find_releases(version: tuple[int, int]) -> list[Interpreter]:
     """Return a supported interpreter for each release of a version that is found, the running one first.
 
@@ -227,6 +250,8 @@ def find_releases(version: tuple[int, int]) -> list[Interpreter]:
         version: e.g. ``(3, 12)``.
 
     """
+    from packaging.version import Version  # noqa: PLC0415 - as in the module's docstring
+
     running = [current()] if sys.executable else []
     minor = "{}.{}".format(*version)
     found = [each for candidates in _candidates(minor) for each in _describe_all(candidates)]
@@ -246,6 +271,10 @@ def opcodes(interpreter: Interpreter) -> dict[int, Opcode]:
         InterpreterError: if it does not run.
 
     """
+    import subprocess  # noqa: PLC0415 - as in the module's docstring
+
+    from detpyc.bytecode.instructions import Opcode  # noqa: PLC0415
+
     script = Path(__file__).with_name("opcodes.py")
     try:
         output = _output([*_isolated(interpreter.path), str(script)])
@@ -256,6 +285,14 @@ def opcodes(interpreter: Interpreter) -> dict[int, Opcode]:
         number, name, has_argument, caches, refers, shift = line.split()
         found[int(number)] = Opcode(name, has_argument == "1", int(caches), refers.strip("-"), int(shift))
     return found
+
+
+def _is_running(path: str) -> bool:
+    """Tell whether the executable at a path is that of the running interpreter, which need not be asked what it is."""
+    try:
+        return bool(sys.executable) and os.path.samefile(path, sys.executable)  # noqa: PTH121 - there may be no path
+    except OSError:
+        return False
 
 
 def _way_out(release: str) -> str:
@@ -278,6 +315,8 @@ def supported(interpreter: Interpreter) -> Interpreter:
 
 def find_all() -> list[Interpreter]:
     """Return every Python that is found here, the newest release first; the running one is among them."""
+    from packaging.version import Version  # noqa: PLC0415 - as in the module's docstring
+
     found = {interpreter.path: interpreter for interpreter in _describe_all(_executables().values())}
     if sys.executable:
         running = current()
@@ -313,6 +352,7 @@ def _executables() -> dict[str, str]:
 
 def _describe_all(paths: Iterable[str]) -> list[Interpreter]:
     """Describe those that run; a version manager's shim for a Python that is not installed does not."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - as in the module's docstring
 
     def describe_or_none(path: str) -> Interpreter | None:
         try:

@@ -67,10 +67,10 @@ def sourceless_version(
         DetpycError: if the settings are wrong, or the interpreter is missing.
 
     """
-    from detpyc.byte_compile import choose_interpreters  # noqa: PLC0415
+    from detpyc.compilation.interpreters import choose  # noqa: PLC0415
     from detpyc.settings import SOURCELESS, Settings, disabled  # noqa: PLC0415
 
     settings = Settings.from_table(table, location, reserved, environment=os.environ)
     if settings.layout != SOURCELESS or disabled(os.environ):
         return None
-    return choose_interpreters(settings.interpreters)[0].version
+    return choose(settings.interpreters)[0].version

@@ -1,0 +1,8 @@
+"""Wording that several reports share."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many of a thing there are."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
