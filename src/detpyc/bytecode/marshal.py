@@ -597,9 +597,10 @@ class _Reader:
             if len(key) != len(children):
                 raise BytecodeError("a frozenset that holds an element twice", start)
         if kind not in _MUTABLE:
-            found = self.frozen.setdefault((kind, key), node)
-            if found != node:
+            found = self.frozen.get((kind, key))
+            if found is not None:
                 return node, found
+            self.frozen[kind, key] = node
         self.nodes.pieces[node] = head_of(kind, len(children))
         self.nodes.children[node] = children
         if kind in SETS:
