@@ -149,6 +149,7 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.wheels = fetch(directory)
+        os.environ["XDG_CACHE_HOME"] = str(directory / "cache")  # what is measured leaves nothing behind
         self.detpyc = [sys.executable, "-m", "detpyc"]
 
     def rows(self) -> Iterator[Row]:

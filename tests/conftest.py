@@ -31,6 +31,14 @@ DEBUG = "3.14 debug"
 NAMES = [*(f"{major}.{minor}" for major, minor in sorted(MAGIC_NUMBERS.values())), DEBUG]
 
 
+@pytest.fixture(autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep each test's caches apart, and out of the user's."""
+    path = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path))
+    return path
+
+
 @pytest.fixture(scope="session")
 def pythons() -> dict[str, Interpreter]:
     """Every supported CPython that is here, the newest release for each name in ``NAMES``."""

@@ -6,24 +6,23 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.bytecode.header import InvalidationMode, PycHeader
+from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, PycHeader
 from detpyc.bytecode.names import CACHE, is_cached, parse, pyc_name
-from detpyc.compilation.compiler import Compiled, Refused, Source, byte_compile
 from detpyc.errors import DetpycError
-from detpyc.files import Replacement, open_regular, walk
-from detpyc.installed import is_record, update_record
+from detpyc.files import Replacement, read_regular, walk
+from detpyc.known import Known, digest, proof
 from detpyc.reproducible import source_date_epoch
+from detpyc.scan import scan
 from detpyc.settings import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from detpyc.compilation.compiler import Outcome
+    from detpyc.compilation.compiler import Outcome, Source
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.settings import Settings
 
@@ -32,11 +31,11 @@ if TYPE_CHECKING:
 
 _BATCH = 1024  # sources that are held in memory at once
 _U32 = 0xFFFFFFFF
+_START = 8  # bytes of a header before what ties it to its source
 _NOWHERE = {errno.ENOENT, errno.ELOOP}  # where some links lead, such as those by which editors lock files
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a tree is byte-compiled, beyond the settings that wheels have as well.
 
     Attributes:
@@ -49,6 +48,7 @@ class Options:
         prune_other_tags: remove pycs of other interpreters than those that compile now.
         update_records: list the pycs in the RECORD of each ``.dist-info`` directory that lists their source.
         jobs: how many workers; by default as many as there are usable processors. The results do not depend on it.
+        cache: keep in the user's cache directory which pycs are known to be right, and believe what is there.
 
     """
 
@@ -60,9 +60,9 @@ class Options:
     prune_other_tags: bool = False
     update_records: bool = False
     jobs: int | None = None
+    cache: bool = True
 
 
-@dataclass(slots=True)
 class Report:
     """What was done to a tree, or with ``check`` would be.
 
@@ -78,21 +78,22 @@ class Report:
 
     """
 
-    path: str
-    sources: int = 0
-    written: list[str] = field(default_factory=list)
-    current: int = 0
-    skipped: dict[str, str] = field(default_factory=dict)
-    removed: list[str] = field(default_factory=list)
-    records: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.sources = 0
+        self.written: list[str] = []
+        self.current = 0
+        self.skipped: dict[str, str] = {}
+        self.removed: list[str] = []
+        self.records: list[str] = []
+        self.failed: dict[str, str] = {}
 
     @property
     def changed(self) -> bool:
         """Whether anything was changed, or with ``check`` would be."""
         return bool(self.written or self.removed or self.records)
 
-    def fail(self, path: Path, error: OSError | DetpycError, done: str) -> None:
+    def fail(self, path: str | Path, error: OSError | DetpycError, done: str) -> None:
         """Note what could not be done to a path."""
         cause = error.__cause__ if isinstance(error, DetpycError) else error
         reason = cause.strerror if isinstance(cause, OSError) else str(error)
@@ -142,35 +143,71 @@ def byte_compile_tree(
     tree.report.sources = len(sources)
     step = progress(len(sources) * len(chosen)) if progress is not None else lambda: None
     for interpreter in chosen:
-        remaining = iter(sources)
-        while batch := list(islice(remaining, _BATCH)):
-            tree.byte_compile(interpreter, batch, step)
+        target = tree.target(interpreter)
+        stale = tree.stale(target, sources, step)
+        while batch := list(islice(stale, _BATCH)):
+            tree.byte_compile(target, batch, step)
     if options.prune or options.prune_other_tags:
         tree.prune({each.cache_tag for each in chosen})
     if not options.check:
         tree.remove_empty_caches()
     if options.update_records:
         tree.update_records({(each.cache_tag, level) for each in chosen for level in settings.optimize})
+    if not options.check:
+        tree.known.write()
     return tree.report
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A source in the tree.
 
     Attributes:
         path: on disk.
         recorded: the path that its code objects are to record.
-        status: what the file system says of it.
+        cache: the directory of its pycs, with a separator at the end.
+        stem: how their names begin.
+        listing: what stood in that directory, by name, and whether it was a regular file and no link; None if that is
+            not known.
 
     """
 
-    path: Path
+    path: str
     recorded: str
-    status: os.stat_result
+    cache: str
+    stem: str
+    listing: Mapping[str, bool] | None
 
-    def pyc(self, interpreter: Interpreter, level: int) -> Path:
-        return self.path.parent / pyc_name(self.path.name, interpreter.cache_tag, level)
+
+class _Target(NamedTuple):
+    """What the pycs of one interpreter have in common.
+
+    Attributes:
+        interpreter: that compiles.
+        endings: of their names, for each level.
+        start: of their headers, as far as that does not depend on the source.
+
+    """
+
+    interpreter: Interpreter
+    endings: Sequence[str]
+    start: bytes
+
+
+class _Stale(NamedTuple):
+    """A source whose pycs are not known to be right.
+
+    Attributes:
+        found: the source.
+        status: what the file system said of it before it was read.
+        digest: of its content, if the headers are to hold a hash of it; otherwise nothing.
+        source: what is to be compiled, and the pycs that may be right.
+
+    """
+
+    found: _Found
+    status: os.stat_result
+    digest: bytes
+    source: Source
 
 
 class _Tree:
@@ -191,6 +228,7 @@ class _Tree:
             raise DetpycError(f"{path}: is no directory, and no source: those are files with names in .py")
         self.top = path if self.is_directory else path.parent
         self.home = os.path.realpath(self.top)
+        self.known = Known(os.path.realpath(path), enabled=options.cache)
 
     def find_sources(self) -> Iterator[_Found]:
         """Give the sources that are to be byte-compiled.
@@ -199,38 +237,49 @@ class _Tree:
             DetpycError: if one does not have the prefix that is to be stripped.
 
         """
-        if self.is_directory:
-            files = [file for file in self.walk(".py") if file.parent.name != CACHE and self.is_inside(file)]
-        else:
-            files = [self.path]  # wherever it leads, if it is a link
-        by_name = {file.relative_to(self.top).as_posix(): file for file in files}
-        for name in select(by_name, self.settings.include, self.settings.exclude):
-            file = by_name[name]
+        if not self.is_directory:
+            for name in select([self.path.name], self.settings.include, self.settings.exclude):
+                path, cache = str(self.path), f"{self.top / CACHE}{os.sep}"
+                # Wherever it leads, if it is a link.
+                yield _Found(path, self.recorded_path(path, name), cache, self.path.stem, None)
+            return
+        candidates = {each.name: each for each in scan(self.path, self.unreadable)}
+        for name in select(candidates, self.settings.include, self.settings.exclude):
+            _, where, entry, listing = candidates[name]
+            path = where + entry.name
             try:
-                status = file.stat()
+                if entry.is_symlink() and not self.is_inside(path):
+                    continue
+                if not entry.is_file():
+                    continue
             except OSError as error:
                 if error.errno not in _NOWHERE:
-                    self.report.fail(file, error, "read")
+                    self.unreadable(path, error)
                 continue
-            if stat.S_ISREG(status.st_mode):
-                yield _Found(file, self.recorded_path(file, name), status)
+            stem = entry.name[: -len(".py")]
+            yield _Found(path, self.recorded_path(path, name), f"{where}{CACHE}{os.sep}", stem, listing)
 
     def walk(self, suffix: str) -> Iterator[Path]:
         """Give the files of the tree whose names end so; a single source has none around it."""
         if self.is_directory:
-            yield from walk(self.path, suffix, lambda error: self.report.fail(error.filename, error, "read"))
+            yield from walk(self.path, suffix, lambda error: self.unreadable(error.filename, error))
 
-    def is_inside(self, path: Path) -> bool:
+    def unreadable(self, path: str, error: OSError) -> None:
+        """Note that a file or directory cannot be read."""
+        self.report.fail(path, error, "read")
+
+    def is_inside(self, path: str | Path) -> bool:
         """Tell whether a path is no symbolic link, or one that stays in the tree."""
         if not os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises where a directory may not be entered
             return True
         return Path(os.path.realpath(path)).is_relative_to(self.home)
 
-    def recorded_path(self, file: Path, name: str) -> str:
+    def recorded_path(self, path: str, name: str) -> str:
         """Return the path that a source's code objects are to record, with -s and -p as ``compileall`` has it."""
         strip, prepend = self.options.strip_prefix, self.options.prepend_prefix
         if strip is None and prepend is None:
             return name
+        file = Path(path)
         if strip is not None:
             try:
                 file = file.relative_to(strip)
@@ -238,68 +287,114 @@ class _Tree:
                 raise DetpycError(f"{file}: does not start with the prefix {strip} that is to be stripped") from None
         return (file if prepend is None else Path(prepend, file)).as_posix()
 
-    def byte_compile(self, interpreter: Interpreter, batch: Sequence[_Found], step: Callable[[], None]) -> None:
-        """Bring the pycs of some sources up to date."""
-        readable: list[_Found] = []
-        sources: list[Source] = []
-        for found in batch:
+    def target(self, interpreter: Interpreter) -> _Target:
+        """Return what the pycs of an interpreter have in common."""
+        names = [pyc_name(".py", interpreter.cache_tag, level) for level in self.settings.optimize]
+        header = PycHeader(interpreter.magic_number, self.settings.invalidation_mode, source_hash=bytes(8))
+        return _Target(interpreter, [Path(name).name for name in names], header.to_bytes()[:_START])
+
+    def stale(self, target: _Target, sources: Iterable[_Found], step: Callable[[], None]) -> Iterator[_Stale]:
+        """Give the sources whose pycs are not known to be right, and count those that are."""
+        for found in sources:
             try:
-                pycs = tuple(self.plausible_pyc(found, interpreter, level) for level in self.settings.optimize)
-                sources.append(Source(found.recorded, found.path.read_bytes(), pycs))
-                readable.append(found)
-            except OSError as error:
+                stale = self.if_stale(target, found)
+            except (OSError, DetpycError) as error:
                 self.report.fail(found.path, error, "read")
+                continue
+            if stale is not None:
+                yield stale
+            else:
+                self.report.current += len(self.settings.optimize)
+                step()
+
+    def if_stale(self, target: _Target, found: _Found) -> _Stale | None:
+        """Return a source whose pycs are not known to be right.
+
+        Raises:
+            OSError: if it cannot be read.
+            DetpycError: if it is no regular file any more.
+
+        """
+        status, content, source_digest, start = None, None, b"", target.start
+        if self.settings.invalidation_mode == InvalidationMode.TIMESTAMP:
+            status = os.stat(found.path)  # noqa: PTH116 - it is done for thousands
+            start = self.header(target.interpreter, status)
+        else:
+            content = read_regular(found.path)
+            source_digest = digest(content)
+        pycs = [self.plausible_pyc(found, found.stem + ending, start) for ending in target.endings]
+        if all(pyc and self.known.holds(proof(pyc, found.recorded, source_digest)) for pyc in pycs):
+            return None
+        from detpyc.compilation.compiler import Source  # noqa: PLC0415 - it takes long, and is often not needed
+
+        if status is None:
+            status = os.stat(found.path)  # noqa: PTH116
+        if content is None:
+            content = read_regular(found.path)
+        return _Stale(found, status, source_digest, Source(found.recorded, content, tuple(pycs)))
+
+    def byte_compile(self, target: _Target, batch: Sequence[_Stale], step: Callable[[], None]) -> None:
+        """Bring the pycs of some sources up to date."""
+        from detpyc.compilation.compiler import byte_compile  # noqa: PLC0415 - as above
 
         def finish(index: int, outcome: Outcome) -> Report:
-            report = self.settle(readable[index], interpreter, outcome)
+            report = self.settle(batch[index], target, outcome)
             step()
             return report
 
-        levels = self.settings.optimize
-        for report in byte_compile(interpreter, sources, levels, finish, jobs=self.options.jobs):
+        sources = [each.source for each in batch]
+        levels, jobs = self.settings.optimize, self.options.jobs
+        for report in byte_compile(target.interpreter, sources, levels, finish, jobs=jobs):
             self.report.add(report)
 
-    def plausible_pyc(self, found: _Found, interpreter: Interpreter, level: int) -> bytes:
+    def plausible_pyc(self, found: _Found, name: str, start: bytes) -> bytes:
         """Return the pyc that is there if its header may be right; what only the worker can tell is left to it."""
-        pyc = found.pyc(interpreter, level)
-        if self.options.force or not self.is_inside(pyc.parent) or not self.is_inside(pyc):
+        path = found.cache + name
+        if self.options.force:
+            return b""
+        if found.listing is None or found.listing.get(name) is False:
+            if not self.is_inside(found.cache.rstrip(os.sep)) or not self.is_inside(path):
+                return b""
+        elif name not in found.listing:
             return b""
         try:
-            with open_regular(pyc) as stream:
-                data = stream.read()
-            header = PycHeader.parse(data)
-        except DetpycError:
+            data = read_regular(path)
+        except (OSError, DetpycError):
             return b""
-        wanted = self.header(found, interpreter, header.source_hash or b"")
-        return data if header.to_bytes() == wanted.to_bytes() else b""
+        return data if data.startswith(start) and len(data) >= HEADER_SIZE else b""
 
-    def header(self, found: _Found, interpreter: Interpreter, source_hash: bytes) -> PycHeader:
+    def header(self, interpreter: Interpreter, status: os.stat_result, source_hash: bytes = b"") -> bytes:
         """Return the header that a pyc is to have."""
         mode = self.settings.invalidation_mode
         if mode != InvalidationMode.TIMESTAMP:
-            return PycHeader(interpreter.magic_number, mode, source_hash=source_hash)
-        mtime, size = int(found.status.st_mtime), found.status.st_size
+            return PycHeader(interpreter.magic_number, mode, source_hash=source_hash).to_bytes()
+        mtime, size = int(status.st_mtime), status.st_size
         if self.epoch is not None:
             mtime = min(mtime, self.epoch)
-        return PycHeader(interpreter.magic_number, mode, mtime=mtime & _U32, source_size=size & _U32)
+        return PycHeader(interpreter.magic_number, mode, mtime=mtime & _U32, source_size=size & _U32).to_bytes()
 
-    def settle(self, found: _Found, interpreter: Interpreter, outcome: Outcome) -> Report:
+    def settle(self, stale: _Stale, target: _Target, outcome: Outcome) -> Report:
         """Write the pycs of a source, or see to it that there are none; return what was done."""
-        report = Report(str(found.path))
-        pycs = [found.pyc(interpreter, level) for level in self.settings.optimize]
+        from detpyc.compilation.compiler import Compiled, Refused  # noqa: PLC0415 - as above
+
+        found, release = stale.found, target.interpreter.release
+        report = Report(found.path)
+        paths = [Path(found.cache, found.stem + ending) for ending in target.endings]
         if isinstance(outcome, Compiled):
-            for pyc, payload in zip(pycs, outcome.payloads, strict=True):
+            header = self.header(target.interpreter, stale.status, outcome.source_hash)
+            for path, old, payload in zip(paths, stale.source.pycs, outcome.payloads, strict=True):
+                pyc = header + payload if payload else old
+                self.known.learn(proof(pyc, found.recorded, stale.digest))
                 if payload:
-                    header = self.header(found, interpreter, outcome.source_hash)
-                    self.write(pyc, found.status.st_mode, header.to_bytes() + payload, report)
+                    self.write(path, stale.status.st_mode, pyc, report)
                 else:
                     report.current += 1
         elif isinstance(outcome, Refused) and not outcome.exhausted:
-            report.skipped[str(found.path)] = f"CPython {interpreter.release}: {outcome.reason}"
-            for pyc in pycs:  # what is there is of another source, and might be loaded all the same
-                self.remove(pyc, report)
+            report.skipped[found.path] = f"CPython {release}: {outcome.reason}"
+            for path in paths:  # what is there is of another source, and might be loaded all the same
+                self.remove(path, report)
         else:
-            report.failed[str(found.path)] = f"cannot be compiled by CPython {interpreter.release}: {outcome.reason}"
+            report.failed[found.path] = f"cannot be compiled by CPython {release}: {outcome.reason}"
         return report
 
     def write(self, pyc: Path, mode: int, content: bytes, report: Report) -> None:
@@ -350,6 +445,8 @@ class _Tree:
 
     def update_records(self, slots: set[tuple[str, int]]) -> None:
         """Make the RECORD of every installed distribution list the pycs of its sources."""
+        from detpyc.installed import is_record, update_record  # noqa: PLC0415 - as above
+
         for file in self.walk("RECORD"):
             if is_record(file) and self.is_inside(file):
                 try:

@@ -526,14 +526,43 @@ def test_second_run_writes_nothing(tree: Path) -> None:
     assert snapshot(tree) != before  # which looks at times only
 
 
-# The progress bar
-
-
 @pytest.fixture
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
     path = tmp_path / "fakes"
     path.mkdir()
     return Fakes(path, monkeypatch)
+
+
+def test_second_run_starts_no_worker(tree: Path, fakes: Fakes, cache_home: Path) -> None:
+    """If it does, that one dies."""
+    deadly = fakes.make("killed")
+    assert detpyc("compile", "-i", deadly, tree).returncode == 2
+    done("compile", "-q", "-i", fakes.make("genuine"), "--optimize", "0", "--optimize", "2", tree)
+    options = ("compile", "-i", deadly, "--optimize", "0", "--optimize", "2")
+    with unchanged(tree):
+        assert done(*options, tree).stdout == f"{tree}: 3 sources, 0 pycs written, 6 up to date\n"
+        done(*options, "--check", "--json", tree)
+        assert detpyc(*options, "--no-cache", tree).returncode == 2
+        assert detpyc(*options, "--force", tree).returncode == 2
+        shutil.rmtree(cache_home)
+        assert detpyc(*options, tree).returncode == 2
+
+
+def test_cache_that_cannot_be_written(tree: Path, cache_home: Path, unprivileged: tuple[str, ...]) -> None:
+    cache_home.chmod(0o555)
+    done("compile", "-q", tree, prefix=unprivileged)
+    assert (len(pycs(tree)), list(cache_home.iterdir())) == (3, [])
+    with unchanged(tree):
+        done("compile", "-q", tree, prefix=unprivileged)
+    cache_home.chmod(0o755)
+
+
+def test_no_cache(tree: Path, cache_home: Path) -> None:
+    done("compile", "-q", "--no-cache", tree)
+    assert (len(pycs(tree)), list(cache_home.iterdir())) == (3, [])
+
+
+# The progress bar
 
 
 @pytest.mark.parametrize(("options", "bar"), [([], True), (["--quiet"], False), (["--json"], False)])

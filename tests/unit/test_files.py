@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from detpyc import files
 from detpyc.errors import DetpycError
 from detpyc.files import Replacement, open_locked, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such thing")
 
@@ -225,3 +226,28 @@ def test_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     write_new(path)
     assert path.read_bytes() == b"new"
+
+
+# ---- reading at once
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 100])
+def test_reading_as_much_as_there_is(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LIMIT", 8)
+    monkeypatch.setattr(files, "_CHUNK", 3)
+    path = tmp_path / "file"
+    path.write_bytes(content := os.urandom(size))
+    assert files.read_regular(path) == content
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no such file system")
+def test_reading_what_does_not_know_its_size() -> None:
+    assert Path("/proc/self/stat").stat().st_size == 0
+    assert files.read_regular("/proc/self/stat")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_reading_no_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "file")
+    with pytest.raises(DetpycError, match="is no regular file"):
+        files.read_regular(tmp_path / "file")

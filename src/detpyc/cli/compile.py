@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +62,12 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--update-records", action="store_true", help="list the pycs in the RECORD of each .dist-info directory"
     )
+    parser.add_argument(
+        "--no-cache",
+        dest="cache",
+        action="store_false",
+        help="neither read nor write the cache of what is known to be up to date, in the user's cache directory",
+    )
     add_jobs(parser)
 
 
@@ -81,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
         prune=options.prune,
         prune_other_tags=options.prune_other_tags,
         update_records=options.update_records,
+        cache=options.cache,
         jobs=options.jobs if options.jobs is not None else jobs(os.environ),
     )
     if how.strip_prefix is None and how.prepend_prefix is None:
@@ -95,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         except DetpycError as error:
             documents.append({"path": str(path), "error": str(error)})
             raise
-        documents.append({**asdict(report), "changed": report.changed})
+        documents.append({**vars(report), "changed": report.changed})
         if not options.json and not options.quiet:
             _print(report, options)
         for name, reason in report.failed.items():

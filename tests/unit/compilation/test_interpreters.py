@@ -139,6 +139,15 @@ def test_paths_of_what_does_not_run(tmp_path: Path, content: bytes | None, mode:
     assert words in str(caught.value)
 
 
+def test_path_of_the_running_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It need not be run to say what it is, under whatever name."""
+    monkeypatch.setattr(interpreters, "describe", lambda _: pytest.fail("it was run"))
+    link = tmp_path / "python"
+    link.symlink_to(sys.executable)
+    for path in (sys.executable, str(link)):
+        assert interpreters.find(path) == interpreters.current()._replace(path=path)
+
+
 def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert interpreters.find(sys.executable) == interpreters.current()
     python = Path(sys.executable)
