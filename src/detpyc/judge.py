@@ -5,6 +5,7 @@ A pyc is only ever read by our own parser, never unmarshalled by an interpreter.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
@@ -172,16 +173,25 @@ class Judge:
             groups.setdefault((case.header.version, case.pyc.release), []).append(case)
         for (version, release), pending in groups.items():
             for interpreter in self.candidates(version, release):
+                if not pending:
+                    break
                 settled = self.hold(pending, interpreter)
                 findings |= settled
                 pending = [case for case in pending if case.pyc.path not in settled]  # noqa: PLW2901 - what is left
             findings |= {case.pyc.path: self.unsettled(case) for case in pending}
         return findings
 
-    def candidates(self, version: tuple[int, int], release: str | None) -> list[Interpreter]:
-        """Return the interpreters to try, that of the release first."""
+    def candidates(self, version: tuple[int, int], release: str | None) -> Iterator[Interpreter]:
+        """Give the interpreters to try, that of the release first: to look for others takes long."""
         given = [each for each in self.given if each.version == version]
-        return sorted(given or _found(version), key=lambda each: each.release != release)
+        if given:
+            yield from sorted(given, key=lambda each: each.release != release)
+            return
+        running = [interpreters.current()] if sys.executable else []
+        known = [each for each in running if each.problem is None and each.release == release]
+        yield from known
+        others = [each for each in _found(version) if each not in known]
+        yield from sorted(others, key=lambda each: each.release != release)
 
     def hold(self, cases: list[_Case], interpreter: Interpreter) -> dict[str, Finding]:
         """Hold pycs against what an interpreter makes of their sources: the findings of those that this settles."""
