@@ -140,6 +140,14 @@ def test_heavy_imports_wait_until_they_are_needed(module: str, others: set[str])
     assert {piece(each) for each in loaded if each.startswith("detpyc.")}.isdisjoint(others)
 
 
+def test_only_the_command_that_is_named_is_imported() -> None:
+    script = Path(__file__).with_name("imported_modules.py")
+    completed = subprocess.run([sys.executable, script, "detpyc.cli"], capture_output=True, text=True, check=True)
+    assert {"argparse", "pathlib", *(f"detpyc.cli.{name}" for name in ("wheel", "verify"))}.isdisjoint(
+        completed.stdout.split()
+    )
+
+
 def test_own_wheel_has_what_it_should(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -30,8 +30,9 @@ def ended(*arguments: str) -> int:
     return caught.value.code
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended("--version") == 0
+@pytest.mark.parametrize("others", [[], ["--help"], ["wheel"]])
+def test_version(others: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended("--version", *others) == 0
     assert capsys.readouterr() == (f"detpyc {__version__}\n", "")
 
 
@@ -55,7 +56,10 @@ def test_commands_have_some_options_in_common(command: str, capsys: pytest.Captu
         (["nothing"], "invalid choice: 'nothing'"),
         (["wheel"], "the following arguments are required: WHEEL"),
         (["wheel", "--inter", "3.12", "x.whl"], "unrecognized arguments: --inter"),
-        (["wheel", "--jobs", "-1", "x.whl"], "must be at least 1"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--bogus", "wheel", "x.whl"], "unrecognized arguments: --bogus"),
+        (["wheel", "--jobs", "-1", "x.whl"], "must be a positive number, not '-1'"),
+        (["wheel", "--jobs", "many", "x.whl"], "must be a positive number, not 'many'"),
         (["interpreters", "-q", "-v"], "not allowed with argument"),
     ],
 )

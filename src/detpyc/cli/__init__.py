@@ -1,23 +1,25 @@
 """The command line. The only package that prints.
 
-What a command needs is imported when it runs, so that ``--version``, ``--help`` and the others do not wait for it.
+A command is imported when it is named, and what it needs when it runs, so that none waits for what only others need.
 """
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 from detpyc import __version__
-from detpyc.cli import compile, diff, inspect, interpreters, normalize, reproduce, verify, wheel  # noqa: A004 - the command's name
-from detpyc.cli.common import FAILED, fail
+from detpyc.cli.common import DONE, FAILED, fail
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+
+# Each is a module of this package, and in this order in the help.
+_COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
 
 
 class _Terminated(BaseException):
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 if it is done or holds, 1 if a check found something, 2 if it could not be done.
 
     """
-    options = _parser().parse_args(arguments)
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
     signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
@@ -65,10 +67,23 @@ def _terminate(*_: object) -> NoReturn:
     raise _Terminated
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; end the process if it is wrong, or asks for help or the version."""
+    version = f"detpyc {__version__}"
+    if [*arguments] == ["--version"]:
+        print(version)
+        sys.exit(DONE)
+    import argparse  # noqa: PLC0415 - it takes as long as all the rest of --version
+    from importlib import import_module  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog="detpyc", description="Deterministic, canonical bytecode for wheels.")
-    parser.add_argument("--version", action="version", version=f"detpyc {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (wheel, verify, compile, normalize, diff, inspect, reproduce, interpreters):
-        command.add(commands)
-    return parser
+    parser.add_argument("--version", action="version", version=version)
+    # Not required, or argparse would ask for a command before it says that an option is unknown.
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
+    named = next((each for each in arguments if not each.startswith("-")), None)
+    for command in [named] if named in _COMMANDS else _COMMANDS:
+        import_module(f"{__name__}.{command}").add(commands)
+    options = parser.parse_args(arguments)
+    if "run" not in options:
+        parser.error("the following arguments are required: COMMAND")
+    return options

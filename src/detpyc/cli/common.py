@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
@@ -62,10 +62,11 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 
 
 def _jobs(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    from argparse import ArgumentTypeError  # noqa: PLC0415 - it takes long, and --version does without
+
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return int(text)
 
 
 def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
