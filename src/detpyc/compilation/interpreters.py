@@ -337,16 +337,21 @@ def _candidates(minor: str) -> Iterator[list[str]]:
 
 
 def _executables() -> dict[str, str]:
-    """List the Python executables of this machine without running any: each real path, and where it was found."""
+    """List the Python executables of this machine without running any: each real path, and where it was found.
+
+    The shims of pyenv and asdf are left out: they take ten times as long to start as the Pythons that they stand for,
+    and those are listed themselves.
+    """
     from findpython.providers import ALL_PROVIDERS  # noqa: PLC0415 - most builds search for none
 
+    providers = [*filter(None, (each.create() for each in ALL_PROVIDERS.values()))]  # None is for another platform
+    shims = {os.path.realpath(each.root / "shims") for each in providers if hasattr(each, "root")}
     found: dict[str, str] = {}
-    for provider_class in ALL_PROVIDERS.values():
-        provider = provider_class.create()
-        if provider is None:  # not for this platform
-            continue
+    for provider in providers:
         for python in provider.find_pythons():
-            found.setdefault(os.path.realpath(python.executable), str(python.executable))
+            real = os.path.realpath(python.executable)
+            if os.path.dirname(real) not in shims:  # noqa: PTH120 - as `realpath` gives it
+                found.setdefault(real, str(python.executable))
     return found
 
 
