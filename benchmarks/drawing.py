@@ -18,13 +18,15 @@ def draw(document: dict[str, Any]) -> str:
 
     """
     results = document["results"]
-    height = ROW * (len(results) + 3)
-    circumstances = f"CPython {document['python']}, {document['machine']}, {document['date']}"
-    title = f"{circumstances}. Shorter is better; the line is the bar."
+    height = ROW * (len(results) + 4)
+    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    circumstances = f"{document['date']}, CPython {document['python']}, {document['machine']}; {versions}"
+    title = "Shorter is better; the dashed line is the goal that each figure is held to."
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" style="{STYLE}">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="10" y="20">{escape(title)}</text>',
+        f'<text x="10" y="{height - 10}">{escape(circumstances)}</text>',
     ]
     for index, result in enumerate(results):
         y = ROW * (index + 1.5)

@@ -22,6 +22,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PACKAGE = Path(interpreters.__file__).parents[2]
 INPUTS = ("Django==5.1.4", "sympy==1.14.0", "mpmath==1.3.0")
+PEERS = ("pyc_wheel", "marshalparser")
 MANY = (1_000, 32_000)  # modules of the made wheels
 MEGABYTE = 1 << 20
 
@@ -328,6 +330,8 @@ def main() -> None:
         "date": datetime.now(timezone.utc).date().isoformat(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "versions": {name: metadata.version(name) for name in ("detpyc", *PEERS)},
+        "inputs": list(INPUTS),
         "results": results,
     }
     (HERE / "results.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
