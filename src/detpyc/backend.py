@@ -65,8 +65,13 @@ def build_wheel(
     hook = getattr(_wrapped(), "build_wheel", None)
     if hook is None:
         _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which has no build_wheel, and so is no build backend"))
-    from detpyc.hooks import byte_compile_artifact  # noqa: PLC0415 - a frontend imports this for other hooks as well
+    from detpyc.hooks import byte_compile_artifact, check  # noqa: PLC0415 - a frontend imports this for other hooks too
 
+    table, reserved = _table(), {_BACKEND, _PATH}
+    try:
+        check(table, LOCATION, reserved, own)
+    except DetpycError as error:
+        _abort(error)
     output = Path(wheel_directory)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".detpyc-", dir=output) as directory:
@@ -75,10 +80,10 @@ def build_wheel(
             _abort(DetpycError(f"the wrapped backend {_name()} has returned {built!r}, which is no name of a wheel"))
         try:
             line, name = byte_compile_artifact(
-                Path(directory, built), _table(), LOCATION, {_BACKEND, _PATH}, frontend=own, output_dir=output
+                Path(directory, built), table, LOCATION, reserved, frontend=own, output_dir=output
             )
         except DetpycError as error:
-            _abort(error)
+            _abort(str(error).replace(f"{Path(directory)}{os.sep}", ""))  # which nobody can look into any more
     print(line)  # noqa: T201 - a frontend shows its backend's output
     return name
 
@@ -214,6 +219,6 @@ def _abort_for_wrapping_itself() -> NoReturn:
     _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which wraps detpyc again; name the backend that builds"))
 
 
-def _abort(error: DetpycError) -> NoReturn:
+def _abort(error: DetpycError | str) -> NoReturn:
     """End the build without a traceback: a frontend shows the message and the exit status."""
     sys.exit(f"detpyc: {error}")

@@ -5,6 +5,7 @@ Named tuples and imports at use keep the start short, as most runs have no patte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,7 @@ _MISSPELT = 0.85  # how near, by difflib's measure: DETPYC_INTERPRETER, DETPYC_O
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 OPTIMIZATION_LEVELS = (0, 1, 2)
+_LEVELS = {str(level): level for level in OPTIMIZATION_LEVELS}
 PYCACHE, SOURCELESS = LAYOUTS = ("pycache", "sourceless")
 DEFLATED, STORED = "deflated", "stored"
 WHEEL_MODES = ("checked-hash", "unchecked-hash")
@@ -145,8 +147,21 @@ def jobs(environment: Mapping[str, str], frontend: Mapping[str, Any] = _NOTHING)
     if said is None:
         return None
     name, text = said
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise SettingsError(f"{name} must be a positive number, not {_shown(text)}")
+    try:
+        return positive(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from error
+
+
+def positive(text: str) -> int:
+    """Read a positive number, of up to nine digits.
+
+    Raises:
+        ValueError: if it is none; the message goes on after a name.
+
+    """
+    if not re.fullmatch("[1-9][0-9]{,8}", text):
+        raise ValueError(f"must be a positive number, not {_shown(text)}")
     return int(text)
 
 
@@ -191,7 +206,7 @@ def _from_text(key: str, value: str) -> object:
     if key not in _LISTS:
         return value
     items = [item.strip() for item in value.split(",") if item.strip()]
-    return [int(item) if key == "optimize" and item.isdecimal() else item for item in items]
+    return [_LEVELS.get(item, item) for item in items] if key == "optimize" else [*items]
 
 
 def select(names: Iterable[str], include: Collection[str], exclude: Collection[str]) -> Iterator[str]:

@@ -284,6 +284,26 @@ def test_wrong_settings(frontend: Frontend) -> None:
     assert frontend.left() == []
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("optimise = [0]", "tool.detpyc.optimise is no setting"),
+        ('interpreters = ["3.8.99"]', 'no interpreter for "3.8.99"'),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_build(line: str, told: str, frontend: Frontend) -> None:
+    """The wrapped backend may take long."""
+    frontend.wrap("Bare", line)
+    assert frontend.fail().startswith(told)
+    assert "called: " not in frontend.printed
+
+
+def test_wheel_is_named_alone(frontend: Frontend) -> None:
+    """The directory that it was built in is gone when the message is read."""
+    frontend.wrap("Lying")
+    assert frontend.fail().startswith(f"{NAME}: cannot be opened: ")
+
+
 def test_backend_that_fails_when_imported(frontend: Frontend) -> None:
     (frontend.project / "backends" / "broken.py").write_text("import no_such_thing\n", encoding="utf-8")
     frontend.configure('build-backend = "broken"', 'backend-path = ["backends"]')

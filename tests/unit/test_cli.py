@@ -58,8 +58,8 @@ def test_commands_have_some_options_in_common(command: str, capsys: pytest.Captu
         (["wheel", "--inter", "3.12", "x.whl"], "unrecognized arguments: --inter"),
         (["--bogus"], "unrecognized arguments: --bogus"),
         (["--bogus", "wheel", "x.whl"], "unrecognized arguments: --bogus"),
-        (["wheel", "--jobs", "-1", "x.whl"], "must be a positive number, not '-1'"),
-        (["wheel", "--jobs", "many", "x.whl"], "must be a positive number, not 'many'"),
+        (["wheel", "--jobs", "-1", "x.whl"], 'must be a positive number, not "-1"'),
+        (["wheel", "--jobs", "many", "x.whl"], 'must be a positive number, not "many"'),
         (["interpreters", "-q", "-v"], "not allowed with argument"),
     ],
 )

@@ -139,7 +139,10 @@ def in_command(path: Path) -> None:
     ("name", "value", "told"),
     [
         ("DETPYC_JOBS", "many", 'DETPYC_JOBS must be a positive number, not "many"'),
-        ("DETPYC_OPTIMIZE", "3", "DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has 3"),
+        ("DETPYC_JOBS", "0", 'DETPYC_JOBS must be a positive number, not "0"'),
+        ("DETPYC_JOBS", "9" * 5000, f'DETPYC_JOBS must be a positive number, not "{"9" * 5000}"'),
+        ("DETPYC_OPTIMIZE", "9" * 5000, f'DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has "{"9" * 5000}"'),
+        ("DETPYC_OPTIMIZE", "3", 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has "3"'),
         ("DETPYC_LAYOUT", "flat", 'DETPYC_LAYOUT must be "pycache" or "sourceless", not "flat"'),
         ("DETPYC_PROVENANCE", "maybe", 'DETPYC_PROVENANCE must be true or false, not "maybe"'),
         ("DETPYC_INTERPRETER", "3.12", "DETPYC_INTERPRETER is no setting; did you mean DETPYC_INTERPRETERS?"),

@@ -64,9 +64,12 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 def _jobs(text: str) -> int:
     from argparse import ArgumentTypeError  # noqa: PLC0415 - it takes long, and --version does without
 
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return int(text)
+    from detpyc.settings import positive  # noqa: PLC0415 - likewise
+
+    try:
+        return positive(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:

@@ -298,7 +298,10 @@ def _is_running(path: str) -> bool:
 def _way_out(release: str) -> str:
     if _MINOR.match(release):
         return f"Install CPython {release}, put it on PATH, or give the path of its executable."
-    return f"Install CPython {release} exactly (its bytecode differs from other patch releases'), or change the pin."
+    return (
+        f"Install CPython {release} exactly (its bytecode differs from other patch releases'), for example with"
+        f" `uv python install {release}` or `pyenv install {release}`, or change the pin."
+    )
 
 
 def supported(interpreter: Interpreter) -> Interpreter:

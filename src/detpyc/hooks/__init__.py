@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from detpyc.settings import Settings
+
 
 def byte_compile_artifact(
     artifact: str | os.PathLike[str],
@@ -38,16 +40,14 @@ def byte_compile_artifact(
 
     """
     from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
-    from detpyc.reproducible import source_date_epoch  # noqa: PLC0415
-    from detpyc.settings import Settings, disabled, jobs  # noqa: PLC0415
+    from detpyc.settings import jobs  # noqa: PLC0415
 
     path, frontend = Path(artifact), frontend or {}
-    settings = Settings.from_table(table, location, reserved, environment=os.environ, frontend=frontend)
-    if disabled(os.environ, frontend):
+    settings = _settings(table, location, reserved, frontend)
+    if settings is None:
         if output_dir is not None:
             shutil.move(path, output_dir / path.name)
         return "detpyc: disabled; the wheel is not byte-compiled", path.name
-    source_date_epoch()  # refuses one that is malformed, which some backends pass over
     options = Options(jobs=jobs(os.environ, frontend), output_dir=output_dir, rename=output_dir is not None)
     report = byte_compile_wheel(path, settings, options)
     return f"detpyc: {report.summary()}", report.path.name
@@ -68,9 +68,49 @@ def sourceless_version(
 
     """
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415
-    from detpyc.settings import SOURCELESS, Settings, disabled  # noqa: PLC0415
+    from detpyc.settings import SOURCELESS  # noqa: PLC0415
 
-    settings = Settings.from_table(table, location, reserved, environment=os.environ)
-    if settings.layout != SOURCELESS or disabled(os.environ):
+    settings = _settings(table, location, reserved, {})
+    if settings is None or settings.layout != SOURCELESS:
         return None
     return choose(settings.interpreters)[0].version
+
+
+def check(table: Mapping[str, Any], location: str, reserved: Collection[str], frontend: Mapping[str, Any]) -> None:
+    """Refuse before the backend sets to work, which may take long, what `byte_compile_artifact` would refuse after it.
+
+    Args:
+        table: as for `byte_compile_artifact`.
+        location: likewise.
+        reserved: likewise.
+        frontend: likewise.
+
+    Raises:
+        DetpycError: if the settings are wrong, or an interpreter is missing.
+
+    """
+    from detpyc.compilation.interpreters import choose  # noqa: PLC0415
+
+    settings = _settings(table, location, reserved, frontend)
+    if settings is not None:
+        choose(settings.interpreters)
+
+
+def _settings(
+    table: Mapping[str, Any], location: str, reserved: Collection[str], frontend: Mapping[str, Any]
+) -> Settings | None:
+    """Read the settings of a build; None if its wheel is not to be byte-compiled.
+
+    Raises:
+        DetpycError: if they are wrong.
+
+    """
+    from detpyc.reproducible import source_date_epoch  # noqa: PLC0415
+    from detpyc.settings import Settings, disabled, jobs  # noqa: PLC0415
+
+    settings = Settings.from_table(table, location, reserved, environment=os.environ, frontend=frontend)
+    jobs(os.environ, frontend)
+    if disabled(os.environ, frontend):
+        return None
+    source_date_epoch()  # refuses one that is malformed, which some backends pass over
+    return settings

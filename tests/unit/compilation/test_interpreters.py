@@ -205,7 +205,10 @@ def test_one_digit_more_is_another_release(there_are: object) -> None:
         ("3.9", "Install CPython 3.9, put it on PATH, or give the path of its executable."),
         (
             "3.8.3",
-            "Install CPython 3.8.3 exactly (its bytecode differs from other patch releases'), or change the pin.",
+            (
+                "Install CPython 3.8.3 exactly (its bytecode differs from other patch releases'), for example with"
+                " `uv python install 3.8.3` or `pyenv install 3.8.3`, or change the pin."
+            ),
         ),
     ],
 )
