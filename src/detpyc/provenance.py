@@ -155,7 +155,10 @@ class Recipe:
         with open_wheel(path) as wheel:
             name = f"{wheel.dist_info}/{FILE_NAME}"
             if name not in wheel.archive.members:
-                raise DetpycError(f"{path}: has no {FILE_NAME}, and so does not say how it was made")
+                raise DetpycError(
+                    f"{path}: has no {FILE_NAME}, and so does not say how it was made; give `detpyc wheel` the settings"
+                    " as options, and compare with `detpyc diff`"
+                )
             data = read_member(wheel, name)
             try:
                 recorded = Provenance.from_json(data)
@@ -170,6 +173,8 @@ class Recipe:
 def _settings(recorded: Provenance) -> Settings:
     """Return the settings of the one run that could have made all that is recorded."""
     bytecode = recorded.bytecode
+    if not bytecode:
+        raise DetpycError(f"{FILE_NAME} tells of no bytecode")
     shapes = {(each.invalidation_mode, each.include, each.exclude, each.layout) for each in bytecode}
     levels: dict[str, set[int]] = {}
     for each in bytecode:

@@ -174,7 +174,11 @@ def _unpack(sdist: Path, directory: Path) -> Path:
     except FileNotFoundError as error:
         raise DetpycError(f"{sdist}: there is no such file or directory") from error
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise DetpycError(f"{sdist}: is no source distribution that can be unpacked: {error}") from error
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile has a line for each compression
+        raise DetpycError(
+            f"{sdist}: is no source distribution that can be unpacked: {reason}; give a .tar.gz, or the project's"
+            " directory"
+        ) from error
     found = [each for each in directory.iterdir() if each.is_dir()] if directory.exists() else []
     if len(found) != 1:
         raise DetpycError(f"{sdist}: holds {len(found)} directories, and a source distribution has one")

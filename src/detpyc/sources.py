@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from detpyc.wheel.distribution import Wheel
 
-# Where the packages of a source distribution lie, below its one directory; the first that has a file is meant.
+# Where the packages of a source distribution lie, below its one directory; the first that has a file is meant, and
+# after them any other directory.
 _ROOTS = ("", "src/", "lib/")
+_DEEPEST = 20  # directories down, elsewhere; nobody vouches for an archive
 
 
 def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]:
@@ -42,7 +44,8 @@ def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]
         archive = stack.enter_context(tarfile.open(fileobj=stream))  # noqa: SIM115 - the stack closes it
         members = {member.name: member for member in archive if member.isfile() and member.size <= MAX_SIZE}
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise DetpycError(f"{path}: is no wheel and no source distribution: {error}") from error
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile has a line for each compression
+        raise DetpycError(f"{path}: is no wheel and no source distribution: {reason}") from error
     return _in_sdist(path, archive, members)
 
 
@@ -60,6 +63,20 @@ def _in_sdist(
             inside = name.partition("/")[2]
             if inside.startswith(root) and inside.endswith(".py"):
                 found.setdefault(inside.removeprefix(root), partial(_extract, path, archive, member))
+    for installed, candidates in _anywhere(members).items():
+        if len(candidates) == 1:
+            found.setdefault(installed, partial(_extract, path, archive, candidates[0]))
+    return found
+
+
+def _anywhere(members: dict[str, tarfile.TarInfo]) -> dict[str, list[tarfile.TarInfo]]:
+    """Return the sources by each path that they could have when installed, wherever their packages lie."""
+    found: dict[str, list[tarfile.TarInfo]] = {}
+    for name, member in members.items():
+        directories = name.split("/")
+        if name.endswith(".py"):
+            for depth in range(2, min(len(directories), _DEEPEST)):
+                found.setdefault("/".join(directories[depth:]), []).append(member)
     return found
 
 

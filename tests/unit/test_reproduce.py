@@ -74,14 +74,17 @@ def changed(path: Path, **changes: object) -> bytes:
 
 def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
     rewrite(original, None)
-    assert fail(tmp_path) == f"detpyc: {original}: has no detpyc.json, and so does not say how it was made\n"
+    assert fail(tmp_path) == (
+        f"detpyc: {original}: has no detpyc.json, and so does not say how it was made; give `detpyc wheel` the settings"
+        " as options, and compare with `detpyc diff`\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"bytecode": 1}, "detpyc.json is malformed: TypeError: 1 is no list"),
-        ({"bytecode": []}, "was made by several runs"),
+        ({"bytecode": []}, "detpyc.json tells of no bytecode"),
         ({"format": 2}, "detpyc.json is of format 2 and this detpyc knows 1; use the detpyc that wrote it, "),
         ({"canonical-form": 2}, "detpyc.json tells of bytecode in canonical form 2, and this detpyc knows 1; use"),
         (
@@ -139,7 +142,9 @@ def test_sources_that_are_none(fail: Callable[[Path], str], tmp_path: Path) -> N
         ("text", "is no source distribution that can be unpacked: "),
         ("cut.tar.gz", "is no source distribution that can be unpacked: "),
     ]:
-        assert fail(tmp_path / name).startswith(f"detpyc: {tmp_path / name}: {told}")
+        message = fail(tmp_path / name)
+        assert message.startswith(f"detpyc: {tmp_path / name}: {told}")
+        assert message.count("\n") == 1
     for name, count, members in [("two", 2, ["a/x", "b/x"]), ("none", 0, []), ("flat", 0, ["x"])]:
         sdist = archive(tmp_path / f"{name}.tar.gz", *members)
         assert fail(sdist) == f"detpyc: {sdist}: holds {count} directories, and a source distribution has one\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import marshal
 import os
@@ -9,6 +10,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tarfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ import pytest
 import wheels
 from bounds import bounded
 from detpyc import judge, reading
-from detpyc.byte_compile import byte_compile_wheel
+from detpyc.byte_compile import Options, byte_compile_wheel
 from detpyc.bytecode.header import InvalidationMode, PycHeader, source_hash
 from detpyc.cli import main
 from detpyc.compilation import interpreters
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 HERE = interpreters.current()
 TAG = HERE.cache_tag
 PYC = f"__pycache__/core.{TAG}.pyc"
+WHOLE = "demo-1.0-py3-none-any.whl"
 SOURCE = b"def f():\n    return 1000\n"
 
 
@@ -149,6 +152,59 @@ def test_exit_status(tree: Path, options: list[str], status: int) -> None:
     (tree / PYC).write_bytes(pyc())
     (tree / f"__pycache__/core.{TAG}.opt-1.pyc").write_bytes(pyc(b"", optimize=1))
     assert main(["verify", "-q", "-i", HERE.path, *options, str(tree)]) == status
+
+
+# ---- sources that lie elsewhere
+
+
+@pytest.fixture
+def sourceless(tmp_path: Path) -> Path:
+    """A wheel without sources, beside the one that has them."""
+    (tmp_path / "without").mkdir()
+    whole = wheels.build(tmp_path)
+    options = Options(output_dir=tmp_path / "without", rename=True)
+    return byte_compile_wheel(whole, Settings(layout="sourceless"), options).path
+
+
+def sdist(directory: Path, files: dict[str, bytes]) -> Path:
+    path = directory / "demo-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"demo-1.0/src/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_wheel_without_sources(sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how to do better."""
+    assert main(["verify", str(sourceless)]) == 1
+    first, *others, last = capsys.readouterr().out.splitlines()
+    assert first == f"{sourceless}: 2 orphan"
+    assert "    orphan: demo/core.pyc" in others
+    assert last == "    give --sources SDIST_OR_WHEEL to verify what has no source in the wheel"
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_sources_from_elsewhere(kind: str, sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    beside = sourceless.parents[1]
+    sources = beside / WHOLE if kind == "wheel" else sdist(beside, wheels.MODULES)
+    assert main(["verify", "--strict", "--sources", str(sources), str(sourceless)]) == 0
+    assert capsys.readouterr().out == f"{sourceless}: 2 identical\n"
+
+
+def test_other_sources(sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    modules = {**wheels.MODULES, "demo/core.py": b"other = 1\n"}
+    assert main(["verify", "--sources", str(sdist(sourceless.parent, modules)), str(sourceless)]) == 1
+    assert capsys.readouterr().out.startswith(f"{sourceless}: 1 identical, 1 stale\n    stale: demo/core.pyc\n")
+
+
+def test_sources_that_cannot_be_used(tree: Path, sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = sourceless.parents[1] / WHOLE
+    assert main(["verify", "--sources", str(whole), str(tree / "core.py")]) == 2
+    assert capsys.readouterr().err == f"detpyc: {tree / 'core.py'}: is no wheel, and --sources is for wheels alone\n"
+    assert main(["verify", "--sources", str(tree / "core.py"), str(sourceless)]) == 2
+    assert capsys.readouterr().err.startswith(f"detpyc: {tree / 'core.py'}: is no wheel and no source distribution: ")
 
 
 def test_control_characters_are_escaped(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

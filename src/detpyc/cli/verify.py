@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     def verify(path: Path) -> int:
         is_wheel = path.suffix == ".whl" and not path.is_dir()
         try:
+            if options.sources is not None and not is_wheel:
+                raise DetpycError(f"{path}: is no wheel, and --sources is for wheels alone")
             if is_wheel:
                 report = verify_wheel(path, given, sources=options.sources, jobs=options.jobs)
             else:
@@ -83,6 +85,8 @@ def run(options: argparse.Namespace) -> int:
         documents.append(_document(report, holds=holds))
         if not options.json and not options.quiet:
             _print(report, frozenset(Status) if options.verbose else frozenset(Status) - allowed)
+            if is_wheel and options.sources is None and report.counts()["orphan"]:
+                print("    give --sources SDIST_OR_WHEEL to verify what has no source in the wheel")
         return DONE if holds else FOUND
 
     status = each_path(options.paths, verify)
