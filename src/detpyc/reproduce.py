@@ -6,7 +6,6 @@ import calendar
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import zlib
@@ -190,6 +189,9 @@ def _build(project: Path, directory: Path, python: str, constraints: Sequence[st
     variables = {name: value for name, value in interpreters.environment().items() if not name.startswith(VARIABLES)}
     if epoch is not None:
         variables["SOURCE_DATE_EPOCH"] = epoch
+    temporary = directory / "temporary"
+    temporary.mkdir()
+    variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))  # goes with the directory, whatever happens
     venv, output = directory / "venv", directory / "built"
     inside = str(venv / ("Scripts" if os.name == "nt" else "bin") / "python")
     _run([python, "-I", "-m", "venv", str(venv)], "make a virtual environment", variables)
@@ -217,14 +219,7 @@ def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> 
 
     """
     try:
-        completed = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=variables,
-            check=False,
-        )
+        completed = interpreters.run(command, variables, merged=True)
     except OSError as error:
         raise DetpycError(f"could not {purpose}: {command[0]} cannot be run: {error.strerror}") from error
     if completed.returncode:

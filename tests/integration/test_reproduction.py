@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from command_line import detpyc, unchanged
-from projects import build, copy_project, pyc_of
+from projects import build, change, copy_project, pyc_of
 
 from detpyc.cli import main
 
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
 EPOCH = "1600000000"  # setuptools gives its members the time of the build otherwise
+
+# A backend that shows all the time that it lives.
+SLOW = """
+import pathlib, time
+while True:
+    pathlib.Path({!r}).touch()
+    time.sleep(0.1)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +130,27 @@ def test_build_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert done.stderr.startswith("detpyc: could not build the wheel with pdm-backend==")
     assert "No module named 'no_such_thing'" in done.stderr
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
+def test_nothing_stays_when_it_is_terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of the build, which pip and build have made directories of their own for."""
+    wheel, _ = build_both("pdm-module", tmp_path)
+    project, temporary, going = tmp_path / "gone", tmp_path / "temporary", tmp_path / "going"
+    change(
+        project / "pyproject.toml", b'build-backend = "pdm.backend"', b'build-backend = "slow"\nbackend-path = ["."]'
+    )
+    (project / "slow.py").write_text(SLOW.format(str(going)), encoding="utf-8")
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    command = [sys.executable, "-m", "detpyc", "reproduce", str(wheel), "--from", str(project)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not going.exists() and process.poll() is None:
+            time.sleep(0.1)
+        process.terminate()
+        _, said = process.communicate()
+    assert (process.returncode, said) == (2, "detpyc: terminated; what was not finished is as it was\n")
+    assert list(temporary.iterdir()) == []
+    going.unlink()
+    time.sleep(1)
+    assert not going.exists()

@@ -21,7 +21,7 @@ from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from detpyc.bytecode.instructions import Opcode
 
@@ -139,25 +139,44 @@ def _output(arguments: list[str]) -> bytes:
         subprocess.SubprocessError: if it fails, or takes longer than `START_LIMIT`.
 
     """
+    completed = run(arguments, environment(), limit=START_LIMIT)
+    completed.check_returncode()
+    return completed.stdout
+
+
+def run(
+    arguments: Sequence[str], variables: Mapping[str, str], *, merged: bool = False, limit: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, and if that is not waited for, end it and what it has started.
+
+    Args:
+        arguments: the program and its arguments.
+        variables: its environment.
+        merged: whether standard error goes where standard output does.
+        limit: seconds; by default none.
+
+    Raises:
+        OSError: if it cannot be run.
+        subprocess.TimeoutExpired: if it takes longer.
+
+    """
     import subprocess  # noqa: PLC0415 - as in the module's docstring
 
     process = subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+        env=variables,
         start_new_session=True,
     )
     try:
-        output, complaints = process.communicate(timeout=START_LIMIT)
+        output, complaints = process.communicate(timeout=limit)
     except BaseException:
         kill(process)
         process.communicate()
         raise
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, arguments, output, complaints)
-    return output
+    return subprocess.CompletedProcess(arguments, process.returncode, output, complaints)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
