@@ -121,8 +121,10 @@ class Provenance:
                 _known(archive["normalized"], (True, False)),
                 _text(document["detpyc"]),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DetpycError(f"{FILE_NAME} is malformed: {type(error).__name__}: {error}") from error
+        except KeyError as error:
+            raise DetpycError(f"{FILE_NAME} is malformed: {error} is missing") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DetpycError(f"{FILE_NAME} is malformed: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
