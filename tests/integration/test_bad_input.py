@@ -201,7 +201,7 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["wheel", "WHEEL", "--optimise", "1"], ["unrecognized arguments: --optimise"]),
         (["wheel", "WHEEL", "--optimize", "3"], ["argument --optimize: invalid choice: "]),
         (["wheel", "WHEEL", "--optimize", "one"], ["argument --optimize: invalid int value: 'one'"]),
-        (["wheel", "WHEEL", "--jobs", "0"], ["argument -j/--jobs: must be at least 1"]),
+        (["wheel", "WHEEL", "--jobs", "0"], ['argument -j/--jobs: must be a positive number, not "0"']),
         (["wheel", "WHEEL", "--invalidation-mode", "timestamp"], ["argument --invalidation-mode: invalid choice"]),
         (["wheel", "WHEEL", "--exclude", "!"], ["options.exclude must be a list of gitignore patterns"]),
         (["wheel", "WHEEL", "--include", ""], ["options.include must be a list of non-empty strings"]),
