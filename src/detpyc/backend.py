@@ -65,11 +65,11 @@ def build_wheel(
     hook = getattr(_wrapped(), "build_wheel", None)
     if hook is None:
         _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which has no build_wheel, and so is no build backend"))
-    from detpyc.hooks import byte_compile_artifact, check  # noqa: PLC0415 - a frontend imports this for other hooks too
+    from detpyc.hooks import byte_compile_artifact, prepare  # noqa: PLC0415 - a frontend imports this for other hooks too
 
     table, reserved = _table(), {_BACKEND, _PATH}
     try:
-        check(table, LOCATION, reserved, own)
+        prepare(table, LOCATION, reserved, frontend=own)
     except DetpycError as error:
         _abort(error)
     output = Path(wheel_directory)

@@ -11,7 +11,7 @@ import pytest
 import wheels
 from detpyc.cli import main
 from detpyc.errors import SettingsError
-from detpyc.hooks import byte_compile_artifact, sourceless_version
+from detpyc.hooks import byte_compile_artifact, prepare
 from detpyc.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_disabled_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     line, name = byte_compile_artifact(path, {"interpreters": ["3.8.99"]}, TABLE)
     assert (line, name) == ("detpyc: disabled; the wheel is not byte-compiled", NAME)
     assert path.read_bytes() == content
-    assert sourceless_version({"layout": "sourceless", "interpreters": ["3.8.99"]}, TABLE) is None
+    assert prepare({"layout": "sourceless", "interpreters": ["3.8.99"]}, TABLE) is None
     assert main(["wheel", "--quiet", str(path)]) == 0
     assert path.read_bytes() != content
 

@@ -53,31 +53,14 @@ def byte_compile_artifact(
     return f"detpyc: {report.summary()}", report.path.name
 
 
-def sourceless_version(
-    table: Mapping[str, Any], location: str, reserved: Collection[str] = ()
+def prepare(
+    table: Mapping[str, Any],
+    location: str,
+    reserved: Collection[str] = (),
+    *,
+    frontend: Mapping[str, Any] | None = None,
 ) -> tuple[int, int] | None:
-    """Return the CPython that a wheel without sources will be for, e.g. ``(3, 12)``; None if it will have sources.
-
-    Args:
-        table: as for `byte_compile_artifact`.
-        location: likewise.
-        reserved: likewise.
-
-    Raises:
-        DetpycError: if the settings are wrong, or the interpreter is missing.
-
-    """
-    from detpyc.compilation.interpreters import choose  # noqa: PLC0415
-    from detpyc.settings import SOURCELESS  # noqa: PLC0415
-
-    settings = _settings(table, location, reserved, {})
-    if settings is None or settings.layout != SOURCELESS:
-        return None
-    return choose(settings.interpreters)[0].version
-
-
-def check(table: Mapping[str, Any], location: str, reserved: Collection[str], frontend: Mapping[str, Any]) -> None:
-    """Refuse before the backend sets to work, which may take long, what `byte_compile_artifact` would refuse after it.
+    """Refuse what can be refused before the backend sets to work, which may take long and leaves a wheel.
 
     Args:
         table: as for `byte_compile_artifact`.
@@ -85,15 +68,21 @@ def check(table: Mapping[str, Any], location: str, reserved: Collection[str], fr
         reserved: likewise.
         frontend: likewise.
 
+    Returns:
+        The CPython that a wheel without sources will be for, e.g. ``(3, 12)``; None if it will have sources.
+
     Raises:
         DetpycError: if the settings are wrong, or an interpreter is missing.
 
     """
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415
+    from detpyc.settings import SOURCELESS  # noqa: PLC0415
 
-    settings = _settings(table, location, reserved, frontend)
-    if settings is not None:
-        choose(settings.interpreters)
+    settings = _settings(table, location, reserved, frontend or {})
+    if settings is None:
+        return None
+    chosen = choose(settings.interpreters)
+    return chosen[0].version if settings.layout == SOURCELESS else None
 
 
 def _settings(

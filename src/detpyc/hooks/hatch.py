@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.plugin import hookimpl
 
 from detpyc.errors import DetpycError
-from detpyc.hooks import byte_compile_artifact, sourceless_version
+from detpyc.hooks import byte_compile_artifact, prepare
 
 # Keys that Hatch itself reads from the table of any hook.
 RESERVED = frozenset({"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"})
@@ -22,13 +22,13 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
     PLUGIN_NAME = "detpyc"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Set the tag of a wheel that will have no sources, while Hatch has not named the file."""
+        """Refuse what cannot be done, and set the tag of a wheel that will have no sources; Hatch names the file later."""
         if self.target_name != "wheel" or version == "editable":
             return
         from detpyc.wheel.tags import sourceless_tag  # noqa: PLC0415 - Hatch imports every hook
 
         try:
-            python = self._sourceless_version()
+            python = self._prepare()
             if python is not None and (build_data.get("tag") or not build_data.get("infer_tag")):
                 build_data["tag"] = sourceless_tag(build_data.get("tag") or "py3-none-any", python)
                 build_data["infer_tag"] = False
@@ -40,7 +40,7 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
         if self.target_name != "wheel" or version == "editable":
             return
         try:
-            if build_data.get("infer_tag") and build_data.get("tag") and self._sourceless_version() is not None:
+            if build_data.get("infer_tag") and build_data.get("tag") and self._prepare() is not None:
                 # Hatch has taken our tag, and not that of the platform.
                 Path(artifact_path).unlink()
                 self.app.abort(
@@ -52,8 +52,8 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
             self.app.abort(f"detpyc: {error}")
         self.app.display_info(summary)
 
-    def _sourceless_version(self) -> tuple[int, int] | None:
-        return sourceless_version(self.config, self._location(), RESERVED)
+    def _prepare(self) -> tuple[int, int] | None:
+        return prepare(self.config, self._location(), RESERVED)
 
     def _location(self) -> str:
         """Return the key of the table: the target's own, or the one for all targets."""

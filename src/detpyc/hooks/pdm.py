@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.hooks import byte_compile_artifact, sourceless_version
+from detpyc.hooks import byte_compile_artifact, prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +27,9 @@ class DetpycBuildHook:
         return context.target == "wheel" and "detpyc" in context.config.build_config.get("hooks", {})
 
     def pdm_build_initialize(self, context: Context) -> None:
-        """Set the tag of a wheel that will have no sources, while PDM has not named the file."""
+        """Refuse what cannot be done, and set the tag of a wheel that will have no sources; PDM names the file later."""
         try:
-            python = sourceless_version(context.config.for_hook("detpyc"), LOCATION)
+            python = prepare(context.config.for_hook("detpyc"), LOCATION)
         except DetpycError as error:
             sys.exit(f"detpyc: {error}")
         if python is not None:
