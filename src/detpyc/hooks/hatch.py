@@ -22,7 +22,7 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
     PLUGIN_NAME = "detpyc"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Refuse what cannot be done, and set the tag of a wheel that will have no sources; Hatch names the file later."""
+        """Refuse what cannot be done; set the tag of a wheel that will have no sources, as its name comes later."""
         if self.target_name != "wheel" or version == "editable":
             return
         from detpyc.wheel.tags import sourceless_tag  # noqa: PLC0415 - Hatch imports every hook

@@ -27,7 +27,7 @@ class DetpycBuildHook:
         return context.target == "wheel" and "detpyc" in context.config.build_config.get("hooks", {})
 
     def pdm_build_initialize(self, context: Context) -> None:
-        """Refuse what cannot be done, and set the tag of a wheel that will have no sources; PDM names the file later."""
+        """Refuse what cannot be done; set the tag of a wheel that will have no sources, as its name comes later."""
         try:
             python = prepare(context.config.for_hook("detpyc"), LOCATION)
         except DetpycError as error:
