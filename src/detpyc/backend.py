@@ -25,7 +25,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from detpyc.errors import DetpycError, SettingsError
+from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def build_wheel(
     own, passed = _divide(config_settings)
     hook = getattr(_wrapped(), "build_wheel", None)
     if hook is None:
-        _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which has no build_wheel, and so is no build backend"))
+        _abort(f"{_BACKEND_KEY} is {_name()}, which has no build_wheel, and so is no build backend")
     from detpyc.hooks import byte_compile_artifact, prepare  # noqa: PLC0415 - a frontend imports this for other hooks too
 
     table, reserved = _table(), {_BACKEND, _PATH}
@@ -77,7 +77,7 @@ def build_wheel(
     with tempfile.TemporaryDirectory(prefix=".detpyc-", dir=output) as directory:
         built = _call(hook, "build_wheel", directory, passed, metadata_directory)
         if not isinstance(built, str):
-            _abort(DetpycError(f"the wrapped backend {_name()} has returned {built!r}, which is no name of a wheel"))
+            _abort(f"the wrapped backend {_name()} has returned {built!r}, which is no name of a wheel")
         try:
             line, name = byte_compile_artifact(
                 Path(directory, built), table, LOCATION, reserved, frontend=own, output_dir=output
@@ -119,7 +119,7 @@ def _call(hook: Any, name: str, *arguments: Any, **named: Any) -> Any:  # noqa: 
         if isinstance(error, getattr(_wrapped(), _UNSUPPORTED, ())):
             raise
         traceback.print_exception(error.with_traceback(_of_others(error.__traceback__)))
-        _abort(DetpycError(f"the wrapped backend {_name()} has failed in {name}: {type(error).__name__}: {error}"))
+        _abort(f"the wrapped backend {_name()} has failed in {name}: {type(error).__name__}: {error}")
     finally:
         _running.remove(name)
 
@@ -160,11 +160,11 @@ def _table() -> dict[str, Any]:
     try:
         document = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        _abort(SettingsError(f"pyproject.toml cannot be read: {error}"))
+        _abort(f"pyproject.toml cannot be read: {error}")
     tool = document.get("tool", {})
     table = tool.get("detpyc", {}) if isinstance(tool, dict) else None
     if not isinstance(table, dict):
-        _abort(SettingsError(f"{LOCATION} must be a table"))
+        _abort(f"{LOCATION} must be a table")
     return table
 
 
@@ -172,7 +172,7 @@ def _name() -> str:
     """Return the name of the wrapped backend, as ``[build-system]`` would have it."""
     name = _table().get(_BACKEND)
     if not isinstance(name, str) or not name:
-        _abort(SettingsError(f'{_BACKEND_KEY} must name the backend to wrap, e.g. "setuptools.build_meta"'))
+        _abort(f'{_BACKEND_KEY} must name the backend to wrap, e.g. "setuptools.build_meta"')
     return name
 
 
@@ -190,10 +190,8 @@ def _wrapped() -> Any:  # noqa: ANN401 - a module or any object, as PEP 517 has 
         missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
         advice = "; add what provides it to build-system.requires, or name the directory it is in in " + _PATH_KEY
         _abort(
-            SettingsError(
-                f"{_BACKEND_KEY} is {name}, which cannot be imported: {type(error).__name__}: {error}"
-                f"{advice if missing else ''}"
-            )
+            f"{_BACKEND_KEY} is {name}, which cannot be imported: {type(error).__name__}: {error}"
+            f"{advice if missing else ''}"
         )
     if found is sys.modules[__name__] or getattr(found, "build_wheel", None) is build_wheel:
         _abort_for_wrapping_itself()
@@ -204,21 +202,21 @@ def _directories() -> list[str]:
     """Return the directories of the source tree that the wrapped backend is imported from."""
     paths = _table().get(_PATH, [])
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        _abort(SettingsError(f"{_PATH_KEY} must be a list of strings"))
+        _abort(f"{_PATH_KEY} must be a list of strings")
     root = Path.cwd().resolve()
     directories = [(root / path).resolve() for path in paths]
     for path, directory in zip(paths, directories, strict=True):
         if not directory.is_relative_to(root):
-            _abort(SettingsError(f"{_PATH_KEY} has {path!r}, which is outside of the source tree"))
+            _abort(f"{_PATH_KEY} has {path!r}, which is outside of the source tree")
         if not directory.is_dir():
-            _abort(SettingsError(f"{_PATH_KEY} has {path!r}, which is no directory"))
+            _abort(f"{_PATH_KEY} has {path!r}, which is no directory")
     return [os.fspath(directory) for directory in directories]
 
 
 def _abort_for_wrapping_itself() -> NoReturn:
-    _abort(SettingsError(f"{_BACKEND_KEY} is {_name()}, which wraps detpyc again; name the backend that builds"))
+    _abort(f"{_BACKEND_KEY} is {_name()}, which wraps detpyc again; name the backend that builds")
 
 
-def _abort(error: DetpycError | str) -> NoReturn:
+def _abort(reason: DetpycError | str) -> NoReturn:
     """End the build without a traceback: a frontend shows the message and the exit status."""
-    sys.exit(f"detpyc: {error}")
+    sys.exit(f"detpyc: {reason}")
