@@ -79,7 +79,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure detpyc against what it replaces; takes about an hour."""
+    """Measure detpyc against what it replaces; takes about a quarter of an hour."""
     session.install(".", *dependencies("bench"))
     session.run("python", str(ROOT / "benchmarks" / "run.py"), *session.posargs)
 
