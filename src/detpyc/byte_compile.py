@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
-from detpyc.errors import SettingsError, WheelError
+from detpyc.errors import DetpycError, SettingsError, WheelError
 from detpyc.files import Replacement, open_locked
 from detpyc.plan import make_plan
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -109,9 +109,14 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
     target = (options.output_dir or path.parent) / _name(path, settings, chosen, options)
     with open_locked(path) as stream:
         status = os.fstat(stream.fileno())
-        wheel = Wheel.read(path, stream)
+        wheel = Wheel.open(path, stream)
+        wheel.require_rewritable(content=False)  # which is read while the sources are compiled
+        try:
+            plan = make_plan(wheel, settings, chosen, options.jobs, normalized=options.normalize_archive)
+        except DetpycError:
+            wheel.require_rewritable()  # if it is not, that is what to tell first
+            raise
         wheel.require_rewritable()
-        plan = make_plan(wheel, settings, chosen, options.jobs, normalized=options.normalize_archive)
         form = ArchiveForm(
             settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
+from threading import Event
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.header import PycHeader, source_hash
 from detpyc.bytecode.names import is_cached, pyc_name
-from detpyc.compilation.compiler import Compiled, Refused, Source, byte_compile
+from detpyc.compilation.compiler import Compiled, Pool, Refused, Source
 from detpyc.errors import BytecodeError, CompilationError, DetpycError, WheelError
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
 from detpyc.settings import SOURCELESS, STORED, select
@@ -16,7 +20,7 @@ from detpyc.wheel.archive import NewMember
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from detpyc.compilation.compiler import Failed, Outcome
     from detpyc.compilation.interpreters import Interpreter
@@ -70,7 +74,7 @@ def make_plan(
     """
     importable = _importable_sources(wheel)
     selected = select(importable, settings.include, settings.exclude)
-    sources = {name: Source(importable[name], wheel.read_member(name)) for name in selected}
+    sources = {name: importable[name] for name in selected}
     earlier = _earlier_bytecode(wheel)
     _refuse_if_sources_are_gone(wheel, earlier, settings, chosen)
 
@@ -78,13 +82,14 @@ def make_plan(
     bytecode: list[Bytecode] = []
     skipped: dict[str, str] = {}
     compiled: set[str] = set()
-    for interpreter in chosen:
-        members, refused = _compile(wheel, sources, interpreter, settings, jobs)
-        new += members
-        compiled |= sources.keys() - refused.keys()
-        by = f"CPython {interpreter.release}: " if len(chosen) > 1 else ""
-        skipped |= {name: f"{by}{reason}" for name, reason in refused.items()}
-        bytecode += (_recorded(interpreter, level, settings, refused) for level in settings.optimize)
+    with _checking(wheel, [name for name in wheel.archive.members if name not in sources]):
+        for interpreter in chosen:
+            members, refused = _compile(wheel, sources, interpreter, settings, jobs)
+            new += members
+            compiled |= sources.keys() - refused.keys()
+            by = f"CPython {interpreter.release}: " if len(chosen) > 1 else ""
+            skipped |= {name: f"{by}{reason}" for name, reason in refused.items()}
+            bytecode += (_recorded(interpreter, level, settings, refused) for level in settings.optimize)
 
     pycs = len(new)
     redone = {each.slot for each in bytecode}
@@ -106,6 +111,20 @@ def make_plan(
     elif document in wheel.archive.members:
         dropped.add(document)
     return Plan(new, replaced, kept, dropped, foreign, skipped, len(compiled), pycs)
+
+
+@contextmanager
+def _checking(wheel: Wheel, names: Iterable[str]) -> Iterator[None]:
+    """Hold members against RECORD while something else is done, in a thread, as most of it is done without the GIL."""
+    over = Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="detpyc-check") as executor:
+        checking = executor.submit(wheel.check, takewhile(lambda _: not over.is_set(), names))
+        try:
+            yield
+        except BaseException:
+            over.set()
+            raise
+        checking.result()
 
 
 def _importable_sources(wheel: Wheel) -> dict[str, str]:
@@ -133,10 +152,11 @@ def _refuse_if_sources_are_gone(
 
 
 def _compile(
-    wheel: Wheel, sources: dict[str, Source], interpreter: Interpreter, settings: Settings, jobs: int | None
+    wheel: Wheel, sources: dict[str, str], interpreter: Interpreter, settings: Settings, jobs: int | None
 ) -> tuple[list[NewMember], dict[str, str]]:
-    """Byte-compile the sources by one interpreter: the pycs, and the sources skipped with their reasons."""
-    names = list(sources)
+    """Byte-compile sources, given with their paths, by one interpreter: the pycs, and what was skipped and why."""
+    # Largest first, so that no worker is left alone with a large source at the end.
+    names = sorted(sources, key=lambda name: wheel.archive.members[name].size, reverse=True)
 
     def finish(index: int, outcome: Outcome) -> list[NewMember] | Refused | Failed:
         if not isinstance(outcome, Compiled):
@@ -155,12 +175,15 @@ def _compile(
             for level, payload in zip(settings.optimize, outcome.payloads, strict=True)
         ]
 
-    results = byte_compile(interpreter, list(sources.values()), settings.optimize, finish, jobs=jobs)
+    contents = (Source(sources[name], wheel.read_member(name)) for name in names)
+    with Pool(interpreter, jobs) as pool:
+        results = dict(zip(names, pool.byte_compile(contents, settings.optimize, finish), strict=True))
     members: list[NewMember] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
     advice = ""
-    for name, result in zip(names, results, strict=True):
+    for name in sources:
+        result = results[name]
         if isinstance(result, list):
             members += result
         elif isinstance(result, Refused) and settings.on_syntax_error == "skip" and not _needed(name, settings):

@@ -8,9 +8,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +18,7 @@ from detpyc.compilation.interpreters import START_LIMIT, command, described, env
 from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Self
 
@@ -113,48 +112,14 @@ def byte_compile(
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
 ) -> list[T]:
-    """Byte-compile sources with one interpreter.
-
-    Args:
-        interpreter: a supported one.
-        sources: what to compile.
-        levels: the optimization levels, each 0, 1 or 2.
-        finish: called with each source's index and what became of it, in a thread of the pool and in no given order;
-            made for what releases the GIL. An exception that it raises ends the whole.
-        jobs: how many workers; by default as many as there are usable processors. The results do not depend on it.
-        time_limit: seconds for one source.
-
-    Returns:
-        What ``finish`` returned for each source, in the order of the sources.
-
-    Raises:
-        InterpreterError: if the interpreter cannot be started.
-
-    """
-    results: dict[int, T] = {}
+    """Byte-compile sources that are in memory with one interpreter, as `Pool.byte_compile` does it, in any order."""
     # Largest first, so that no worker is left alone with a large source at the end.
-    queue = deque(sorted(range(len(sources)), key=lambda index: len(sources[index].content), reverse=True))
-
-    def work() -> None:
-        with ExitStack() as stack:
-            current: _Worker | None = None
-            while queue and not pool.over.is_set():
-                try:
-                    index = queue.popleft()
-                except IndexError:  # another thread was faster
-                    return
-                if current is None:
-                    current = stack.enter_context(_Worker(interpreter, pool))
-                outcome = current.compile(sources[index], bytes(levels))
-                if pool.over.is_set():
-                    return
-                if isinstance(outcome, Failed):
-                    current = None  # the next source gets another
-                results[index] = finish(index, outcome)
-
-    with _Pool(time_limit) as pool:
-        pool.run(work, min(jobs or usable_processors(), len(sources)))
-    return [results[index] for index in range(len(sources))]
+    order = sorted(range(len(sources)), key=lambda index: len(sources[index].content), reverse=True)
+    with Pool(interpreter, jobs, time_limit) as pool:
+        ordered = (sources[index] for index in order)
+        results = pool.byte_compile(ordered, levels, lambda number, outcome: finish(order[number], outcome))
+    by_index = dict(zip(order, results, strict=True))
+    return [by_index[index] for index in range(len(sources))]
 
 
 def usable_processors() -> int:
@@ -164,13 +129,27 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
-class _Pool:
-    """The workers of one call, and the watch over their time. Whatever ends the call ends them."""
+class Pool:
+    """The workers of one interpreter, and the watch over their time.
 
-    def __init__(self, time_limit: float) -> None:
+    A context manager. A worker is started when it is needed first, and lives on for the next call; whatever ends the
+    context ends them.
+
+    Args:
+        interpreter: a supported one.
+        jobs: how many workers at most; by default as many as there are usable processors. The results do not depend on
+            it.
+        time_limit: seconds for one source.
+
+    """
+
+    def __init__(self, interpreter: Interpreter, jobs: int | None = None, time_limit: float = TIME_LIMIT) -> None:
+        self.interpreter = interpreter
+        self.jobs = jobs or usable_processors()
         self.time_limit = time_limit
         self.lock = threading.Lock()
         self.workers: set[_Worker] = set()
+        self.idle: list[_Worker] = []
         self.over = threading.Event()
         self.watch = threading.Thread(target=self.watch_time, name="detpyc-watch", daemon=True)
 
@@ -180,18 +159,84 @@ class _Pool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        for each in self.idle:
+            each.end()
         self.watch.join()
 
-    def run(self, work: Callable[[], None], threads: int) -> None:
-        """Run ``work`` in as many threads; the first exception, or an interrupt, ends all of them."""
-        with ThreadPoolExecutor(max(threads, 1), thread_name_prefix="detpyc") as executor:
-            futures = [executor.submit(work) for _ in range(threads)]
+    def byte_compile(
+        self, sources: Iterable[Source], levels: Sequence[int], finish: Callable[[int, Outcome], T]
+    ) -> list[T]:
+        """Byte-compile sources.
+
+        Args:
+            sources: what to compile, best the largest first, so that no worker is left alone with a large one at the
+                end. They are taken one by one when a worker is free, in a thread of the pool, so that they need not be
+                in memory all at once.
+            levels: the optimization levels, each 0, 1 or 2.
+            finish: called with each source's number and what became of it, in a thread of the pool and in no given
+                order, while the worker is at the next one; made for what releases the GIL. An exception that it raises
+                ends the whole.
+
+        Returns:
+            What ``finish`` returned for each source, in the order of the sources.
+
+        Raises:
+            InterpreterError: if the interpreter cannot be started.
+
+        """
+        results: dict[int, T] = {}
+        numbered = enumerate(sources)
+        taking = threading.Lock()
+
+        def take() -> tuple[int, Source] | None:
+            with taking:
+                return next(numbered, None)
+
+        def work() -> None:
+            current: _Worker | None = None
+            task = take()
+            try:
+                while task is not None and not self.over.is_set():
+                    index, source = task
+                    if current is None:
+                        current = self.hire()
+                        current.send(source, levels)
+                    outcome = current.receive()
+                    if self.over.is_set():
+                        return
+                    task = take()
+                    if isinstance(outcome, Failed):
+                        current.end()
+                        current = None  # the next source gets another
+                    elif task is not None:
+                        current.send(task[1], levels)  # so that it does not wait until we have finished
+                    results[index] = finish(index, outcome)
+            finally:
+                if current is not None:
+                    self.idle.append(current)
+
+        self.run(work)
+        return [results[index] for index in range(len(results))]
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Run ``work`` in as many threads as there may be workers; the first exception, or an interrupt, ends all."""
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="detpyc") as executor:
+            futures = [executor.submit(work) for _ in range(self.jobs)]
             try:
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
                 self.close()  # the executor waits for its threads, and they for their workers
                 raise
+
+    def hire(self) -> _Worker:
+        """Return a worker that has nothing to do, or a new one."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            worker = _Worker(self.interpreter, self)
+            worker.start()
+            return worker
 
     def close(self) -> None:
         """Kill every worker and admit no other."""
@@ -201,6 +246,7 @@ class _Pool:
                 each.kill()
 
     def watch_time(self) -> None:
+        """Kill every worker that is past its time, as long as the context lasts."""
         while not self.over.wait(min(0.2, self.time_limit / 4)):
             now = time.monotonic()
             with self.lock:
@@ -211,16 +257,23 @@ class _Pool:
 
 
 class _Worker:
-    """One worker process. It is killed when it is left, and has nothing to say then."""
+    """One worker process. It is killed when it is no longer needed, and has nothing to say then."""
 
-    def __init__(self, interpreter: Interpreter, pool: _Pool) -> None:
+    def __init__(self, interpreter: Interpreter, pool: Pool) -> None:
         self.interpreter = interpreter
         self.pool = pool
         self.timed_out = False
         self.deadline = time.monotonic() + START_LIMIT
         self.complaints = _Listener()
+        self.levels = 0
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Start the process.
+
+        Raises:
+            InterpreterError: if it does not start, or is another than it was.
+
+        """
         with self.pool.lock:
             if self.pool.over.is_set():
                 raise InterpreterError(f"{self.interpreter.path}: not started, since the compilation was ended")
@@ -241,16 +294,16 @@ class _Worker:
         try:
             self.greet()
         except BaseException:
-            self.__exit__()
+            self.end()
             raise
         self.deadline = math.inf
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """End the process."""
         with self.pool.lock:
             self.pool.workers.discard(self)
         self.kill()
-        with self.process:  # closes its pipes and waits for it
+        with suppress(BrokenPipeError), self.process:  # closes its pipes, if it has read them or not, and waits for it
             pass
 
     def kill(self) -> None:
@@ -263,7 +316,7 @@ class _Worker:
             InterpreterError: if it is another, or does not start.
 
         """
-        answer = self.answer_to(None)
+        answer = self.answer()
         if answer is None:
             raise InterpreterError(f"{self.interpreter.path}: {self.obituary()}")
         try:
@@ -275,16 +328,24 @@ class _Worker:
                 f"{found.path}: was CPython {self.interpreter.release}, is now {found.implementation} {found.release}"
             )
 
-    def compile(self, source: Source, levels: bytes) -> Outcome:
-        """Have one source compiled. After a `Failed` the worker is of no more use."""
+    def send(self, source: Source, levels: Sequence[int]) -> None:
+        """Give it a source to compile. What becomes of that, `receive` says."""
+        assert self.process.stdin is not None  # noqa: S101 - it was asked for
+        self.levels = len(levels)
         self.deadline = time.monotonic() + self.pool.time_limit
-        answer = self.answer_to([source.path.encode("utf-8", "surrogatepass"), levels, source.content, *source.pycs])
+        request = [source.path.encode("utf-8", "surrogatepass"), bytes(levels), source.content, *source.pycs]
+        with suppress(OSError):  # if it has ended, there is no answer either
+            worker.write_frame(self.process.stdin, request)
+
+    def receive(self) -> Outcome:
+        """Return what became of the source that was sent. After a `Failed` the worker is of no more use."""
+        answer = self.answer()
         self.deadline = math.inf
         if answer is None:
             return Failed(self.obituary())
         with suppress(UnicodeDecodeError):
             match answer:
-                case [worker.COMPILED, source_hash, *payloads] if len(payloads) == len(levels):
+                case [worker.COMPILED, source_hash, *payloads] if len(payloads) == self.levels:
                     return Compiled(source_hash, tuple(payloads))
                 case [worker.REFUSED, error, message]:
                     return Refused(error.decode(), message.decode())
@@ -292,13 +353,10 @@ class _Worker:
                     return Failed(reason.decode())
         return Failed(f"{self.interpreter.path} gave an answer that makes no sense: {answer!r:.100}")
 
-    def answer_to(self, request: list[bytes] | None) -> list[bytes] | None:
-        """Send a request, if there is one, and read the answer; None if the process has ended instead."""
-        assert self.process.stdin is not None  # noqa: S101 - it was asked for
-        assert self.process.stdout is not None  # noqa: S101
+    def answer(self) -> list[bytes] | None:
+        """Read a frame; None if the process has ended instead."""
+        assert self.process.stdout is not None  # noqa: S101 - it was asked for
         try:
-            if request is not None:
-                worker.write_frame(self.process.stdin, request)
             return worker.read_frame(self.process.stdout)
         except (OSError, EOFError):
             return None

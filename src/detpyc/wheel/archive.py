@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import threading
 import unicodedata
 import zipfile
 import zlib
@@ -108,6 +109,8 @@ class NewMember:
 class Archive:
     """A ZIP archive open for reading, all of whose members are such as may stand in a wheel.
 
+    Several threads may read it at the same time.
+
     Attributes:
         members: by name, in archive order.
 
@@ -118,6 +121,7 @@ class Archive:
         self.stream = stream
         self.members: dict[str, Member] = {}
         self._offsets: dict[str, int] = {}
+        self._reading = threading.Lock()  # the stream has one position
         problems = [
             *_name_problems(infos),
             *_collisions(infos),
@@ -194,8 +198,9 @@ class Archive:
         remaining = self.members[name].compressed_size
         offset = self._offsets[name]
         while remaining:
-            self.stream.seek(offset)
-            chunk = self.stream.read(min(remaining, _CHUNK))
+            with self._reading:
+                self.stream.seek(offset)
+                chunk = self.stream.read(min(remaining, _CHUNK))
             if not chunk:
                 raise WheelError(f"{name}: the archive ends in the middle of it")
             offset += len(chunk)
@@ -224,13 +229,16 @@ class Archive:
 
     def _inflated(self, name: str) -> Iterator[bytes]:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        # One byte more than there should be shows whether there are more; most members are inflated in one go.
+        limit = min(self.members[name].size + 1, _CHUNK)
         try:
             for raw in self.raw_chunks(name):
                 pending = raw
                 while pending and not inflater.eof:
-                    yield inflater.decompress(pending, _CHUNK)
+                    yield inflater.decompress(pending, limit)
                     pending = inflater.unconsumed_tail
-            yield inflater.flush()
+            if not inflater.eof:
+                yield inflater.flush()
         except zlib.error as error:
             raise WheelError(f"{name}: does not inflate: {error}") from error
         if not inflater.eof:

@@ -11,7 +11,7 @@ from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from detpyc.wheel.archive import Member
@@ -29,7 +29,6 @@ class Wheel:
         archive: its members.
         dist_info: the name of its ``.dist-info`` directory.
         record: its RECORD's entries, by path.
-        problems: what RECORD says and is not so, a line each.
 
     """
 
@@ -38,11 +37,12 @@ class Wheel:
         self.archive = archive
         self.dist_info = _dist_info(path.name, archive.members)
         self.record: dict[str, RecordEntry] = {}
-        self.problems = sorted(self._read_record())
+        self._problems = set(self._read_record())
+        self._unchecked = {name for name in self.record if name in archive.members and not name.endswith("/")}
 
     @classmethod
-    def read(cls, path: Path, stream: BinaryIO) -> Wheel:
-        """Read a wheel as it is.
+    def open(cls, path: Path, stream: BinaryIO) -> Wheel:
+        """Read what a wheel says of itself; its content is held against that as it is read.
 
         Args:
             path: its path; the name must be a wheel's.
@@ -57,15 +57,61 @@ class Wheel:
         except WheelError as error:
             raise WheelError(f"{path}: {error}") from error
 
-    def require_rewritable(self) -> None:
+    @classmethod
+    def read(cls, path: Path, stream: BinaryIO) -> Wheel:
+        """Read a wheel as it is, with all its content.
+
+        Args:
+            path: its path; the name must be a wheel's.
+            stream: its bytes; it stays open for as long as the wheel is used.
+
+        Raises:
+            WheelError: if it is no wheel or is damaged; the message names the file.
+
+        """
+        wheel = cls.open(path, stream)
+        wheel.check(wheel.archive.members)
+        return wheel
+
+    @property
+    def problems(self) -> list[str]:
+        """What RECORD says and is not so, a line each. All content that has not been read yet is read for it.
+
+        Raises:
+            WheelError: if it is damaged; the message names the file.
+
+        """
+        self.check(self.archive.members)
+        return sorted(self._problems)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Hold the content of members against RECORD, those left out that have been read already.
+
+        Raises:
+            WheelError: if one is damaged; the message names the file.
+
+        """
+        try:
+            for name in names:
+                if name in self._unchecked:
+                    self._check(name, self.archive.chunks(name))
+        except WheelError as error:
+            raise WheelError(f"{self.path}: {error}") from error
+
+    def require_rewritable(self, *, content: bool = True) -> None:
         """Refuse a wheel that cannot be rewritten, or whose faults a rewritten RECORD would hide.
+
+        Args:
+            content: whether to hold all content against RECORD, or only what has been read, if nothing is wrong so far.
 
         Raises:
             WheelError: if RECORD does not hold, or a signature would break; the message names the file.
 
         """
-        if self.problems:
-            raise WheelError(f"{self.path}: {'; '.join(self.problems)}")
+        if content or self._problems:
+            problems = self.problems
+            if problems:
+                raise WheelError(f"{self.path}: {'; '.join(problems)}")
         for signature in _SIGNATURES:
             if f"{self.dist_info}/{signature}" in self.archive.members:
                 raise WheelError(
@@ -86,9 +132,12 @@ class Wheel:
 
         """
         try:
-            return self.archive.read(name)
+            content = self.archive.read(name)
         except WheelError as error:
             raise WheelError(f"{self.path}: {error}") from error
+        if name in self._unchecked:
+            self._check(name, [content])
+        return content
 
     def importable_path(self, name: str) -> str | None:
         """Return a member's path as it is when installed in a directory of ``sys.path``; None if it is not to be.
@@ -105,7 +154,7 @@ class Wheel:
         return path if root in _IMPORTABLE and path else None
 
     def _read_record(self) -> Iterator[str]:
-        """Read RECORD and hold every member against it: say what is not so."""
+        """Read RECORD and hold the list of members against it: say what is not so."""
         members = self.archive.members
         if self.record_name not in members:
             yield f"has no {self.record_name}"
@@ -124,12 +173,15 @@ class Wheel:
         files = {name for name, member in members.items() if not member.is_directory} - signatures
         yield from (f"RECORD lists {path}, which is not in the wheel" for path in self.record if path not in files)
         yield from (f"RECORD does not list {name}" for name in files if name not in self.record)
-        for name in files & self.record.keys():
-            problem = self._mismatch(self.record[name])
-            if problem is not None:
-                yield f"RECORD's line for {name} {problem}"
 
-    def _mismatch(self, entry: RecordEntry) -> str | None:
+    def _check(self, name: str, content: Iterable[bytes]) -> None:
+        """Hold a member's content against RECORD."""
+        problem = self._mismatch(self.record[name], content)
+        if problem is not None:
+            self._problems.add(f"RECORD's line for {name} {problem}")
+        self._unchecked.discard(name)  # several threads may have been at it, with the same result
+
+    def _mismatch(self, entry: RecordEntry, content: Iterable[bytes]) -> str | None:
         """Say what of an entry is not so."""
         if entry.path == self.record_name:
             return None  # the only file that need not have a hash, and cannot have a right one
@@ -140,7 +192,7 @@ class Wheel:
         except ValueError as error:
             return str(error)
         size = 0
-        for chunk in self.archive.chunks(entry.path):
+        for chunk in content:
             hasher.update(chunk)
             size += len(chunk)
         if size != entry.size:
