@@ -278,7 +278,7 @@ def _collisions(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
     directories: dict[str, str] = {}
     for info in infos:
         name = info.orig_filename
-        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.removesuffix("/")).casefold())
+        key = _folded(name.removesuffix("/"))
         if key in seen:
             as_well = (
                 "" if seen[key] == name else f", as {seen[key]}, on systems that ignore letter case or Unicode form"
@@ -288,11 +288,17 @@ def _collisions(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
         if not name.endswith("/"):
             files.add(key)
         parent = key.rpartition("/")[0]
-        while parent:
-            directories.setdefault(parent, name)
+        while parent and parent not in directories:  # what is above a known one is known as well
+            directories[parent] = name
             parent = parent.rpartition("/")[0]
     for key in sorted(files & directories.keys()):
         yield f"{seen[key]}: is a file, and {directories[key]} would be in a directory of that name"
+
+
+def _folded(name: str) -> str:
+    if name.isascii():  # as nearly all are; the general way takes several times as long
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _member_problems(info: zipfile.ZipInfo) -> Iterator[str]:
@@ -314,7 +320,9 @@ class ArchiveWriter:
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
-        self.position = 0
+        self.position = 0  # in the archive, with what is still to be written
+        self.written = 0
+        self.pending: list[bytes] = []
         self.directory: list[bytes] = []
 
     def add(self, member: Member, chunks: Iterable[bytes]) -> None:
@@ -332,32 +340,18 @@ class ArchiveWriter:
         local_extra = _zip64_extra(fields)
         extra = _zip64_extra([*fields, self.position] if far else fields)
         offset = _MAX_U32 if far else self.position
+        attributes = member.internal_attributes, member.external_attributes
+        described = flags, member.method, time, date, member.crc, *sizes
         self.directory.append(
             _CENTRAL_HEADER.pack(
-                *(
-                    b"PK\x01\x02",
-                    version,
-                    member.create_system,
-                    version,
-                    0,
-                    flags,
-                    member.method,
-                    time,
-                    date,
-                    member.crc,
-                ),
-                *(*sizes, len(name), len(extra), 0, 0, member.internal_attributes, member.external_attributes, offset),
+                *(b"PK\x01\x02", version, member.create_system, version, 0, *described),
+                *(len(name), len(extra), 0, 0, *attributes, offset),
             )
             + name
             + extra
         )
         self._write(
-            _LOCAL_HEADER.pack(
-                *(_LOCAL_SIGNATURE, version, flags, member.method, time, date, member.crc, *sizes),
-                *(len(name), len(local_extra)),
-            )
-            + name
-            + local_extra
+            _LOCAL_HEADER.pack(_LOCAL_SIGNATURE, version, *described, len(name), len(local_extra)) + name + local_extra
         )
         for chunk in chunks:
             self._write(chunk)
@@ -375,10 +369,18 @@ class ArchiveWriter:
             self._write(_END64_LOCATOR.pack(b"PK\x06\x07", 0, end, 1))
         count, size, start = min(count, _MAX_U16), min(size, _MAX_U32), min(start, _MAX_U32)
         self._write(_END.pack(b"PK\x05\x06", 0, 0, count, count, size, start, 0))
+        self._flush()
 
     def _write(self, data: bytes) -> None:
-        self.stream.write(data)
+        self.pending.append(data)
         self.position += len(data)
+        if self.position - self.written >= _CHUNK:  # many small writes take several times as long
+            self._flush()
+
+    def _flush(self) -> None:
+        self.stream.write(b"".join(self.pending))
+        self.pending.clear()
+        self.written = self.position
 
 
 def _zip64_extra(fields: list[int]) -> bytes:
