@@ -6,6 +6,8 @@ A pyc is only ever read by our own parser, never unmarshalled by an interpreter.
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
@@ -18,7 +20,7 @@ from detpyc.bytecode.explain import explain
 from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, PycHeader, source_hash
 from detpyc.bytecode.names import LEVELS
 from detpyc.compilation import interpreters
-from detpyc.compilation.compiler import TIME_LIMIT, Compiled, Refused, Source, byte_compile
+from detpyc.compilation.compiler import TIME_LIMIT, Compiled, Pool, Refused, Source
 from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
 from detpyc.reading import TooLargeError
 
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
 
-# What is held in memory at once: pycs with their sources.
-_BATCH = 512
-_BATCH_SIZE = 32 << 20  # bytes
+# What is held in memory twice at once: pycs with their sources.
+_BATCH = 256
+_BATCH_SIZE = 16 << 20  # bytes
 
 
 class Status(str, Enum):
@@ -134,6 +136,7 @@ class Judge:
 
     Attributes:
         contradicted: the paths of the pycs that the release which is recorded does not compile to, but another does.
+        modes: what the header of each pyc says, where it is sound.
 
     """
 
@@ -144,30 +147,42 @@ class Judge:
         self.jobs = jobs
         self.time_limit = time_limit
         self.contradicted: list[str] = []
+        self.modes: dict[str, str] = {}
+        self.pools: dict[Interpreter, Pool] = {}
+        self.stack = ExitStack()  # which ends them
 
     def judge(self, pycs: Iterable[Pyc]) -> tuple[Finding, ...]:
         """Judge pycs; the findings are in their order."""
-        order: list[str] = []
-        findings: dict[str, Finding] = {}
-        cases: list[_Case] = []
+        findings: list[Finding] = []
+        batches = self.batches(pycs)
+        with ThreadPoolExecutor(1, thread_name_prefix="detpyc-read") as reader, self.stack:
+            coming = reader.submit(next, batches, None)
+            while batch := coming.result():
+                coming = reader.submit(next, batches, None)  # read while the workers compile
+                found = self.judge_batch([each for each in batch if isinstance(each, _Case)])
+                findings += (each if isinstance(each, Finding) else found[each.pyc.path] for each in batch)
+        return tuple(findings)
+
+    def batches(self, pycs: Iterable[Pyc]) -> Iterator[list[_Case | Finding]]:
+        """Prepare pycs, as many at once as may be in memory; of some that is enough for a verdict."""
+        batch: list[_Case | Finding] = []
         size = 0
         for pyc in pycs:
-            order.append(pyc.path)
-            prepared = _prepare(pyc)
-            if isinstance(prepared, Finding):
-                findings[pyc.path] = prepared
-                continue
-            cases.append(prepared)
-            size += len(prepared.payload) + len(prepared.source)
-            if len(cases) == _BATCH or size > _BATCH_SIZE:
-                findings |= self.judge_batch(cases)
-                cases, size = [], 0
-        findings |= self.judge_batch(cases)
-        return tuple(findings[path] for path in order)
+            prepared = _prepare(pyc, self.modes)
+            batch.append(prepared)
+            if isinstance(prepared, _Case):
+                size += len(prepared.payload) + len(prepared.source)
+            if len(batch) == _BATCH or size > _BATCH_SIZE:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
 
     def judge_batch(self, cases: list[_Case]) -> dict[str, Finding]:
         """Judge pycs that are in memory; the findings are by their paths."""
         findings: dict[str, Finding] = {}
+        # Largest first, so that no worker is left alone with a large source at the end.
+        cases.sort(key=lambda case: len(case.source), reverse=True)
         groups: dict[tuple[tuple[int, int], str | None], list[_Case]] = {}
         for case in cases:
             groups.setdefault((case.header.version, case.pyc.release), []).append(case)
@@ -216,8 +231,10 @@ class Judge:
         def finish(index: int, outcome: Outcome) -> Finding | None:
             return _verdict(cases[index], outcome, interpreter)
 
-        sources = [Source(case.path, case.source) for case in cases]
-        return byte_compile(interpreter, sources, [level], finish, jobs=self.jobs, time_limit=self.time_limit)
+        if interpreter not in self.pools:
+            self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))
+        sources = (Source(case.path, case.source) for case in cases)
+        return self.pools[interpreter].byte_compile(sources, [level], finish)
 
     def noting_release(self, case: _Case, finding: Finding) -> Finding:
         """Note that another release verified a pyc than is recorded to have compiled it."""
@@ -270,12 +287,13 @@ def _found(version: tuple[int, int]) -> list[Interpreter]:
     return interpreters.find_releases(version)
 
 
-def _prepare(pyc: Pyc) -> _Case | Finding:
-    """Read a pyc, as far as that can be done without its interpreter."""
+def _prepare(pyc: Pyc, modes: dict[str, str]) -> _Case | Finding:
+    """Read a pyc, as far as that can be done without its interpreter; note the mode that its header says."""
     refusal: tuple[Status, str] | None
     try:
         data = pyc.read()
         header = PycHeader.parse(data)
+        modes[pyc.path] = header.mode
         payload = data[HEADER_SIZE:]
         path = _compiled_as(pyc, payload, header)
     except (UnsupportedBytecodeError, TooLargeError) as error:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import takewhile
-from threading import Event
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.header import PycHeader, source_hash
@@ -20,7 +16,7 @@ from detpyc.wheel.archive import NewMember
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from detpyc.compilation.compiler import Failed, Outcome
     from detpyc.compilation.interpreters import Interpreter
@@ -82,7 +78,7 @@ def make_plan(
     bytecode: list[Bytecode] = []
     skipped: dict[str, str] = {}
     compiled: set[str] = set()
-    with _checking(wheel, [name for name in wheel.archive.members if name not in sources]):
+    with wheel.checking([name for name in wheel.archive.members if name not in sources]):
         for interpreter in chosen:
             members, refused = _compile(wheel, sources, interpreter, settings, jobs)
             new += members
@@ -111,20 +107,6 @@ def make_plan(
     elif document in wheel.archive.members:
         dropped.add(document)
     return Plan(new, replaced, kept, dropped, foreign, skipped, len(compiled), pycs)
-
-
-@contextmanager
-def _checking(wheel: Wheel, names: Iterable[str]) -> Iterator[None]:
-    """Hold members against RECORD while something else is done, in a thread, as most of it is done without the GIL."""
-    over = Event()
-    with ThreadPoolExecutor(1, thread_name_prefix="detpyc-check") as executor:
-        checking = executor.submit(wheel.check, takewhile(lambda _: not over.is_set(), names))
-        try:
-            yield
-        except BaseException:
-            over.set()
-            raise
-        checking.result()
 
 
 def _importable_sources(wheel: Wheel) -> dict[str, str]:

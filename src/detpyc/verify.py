@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from detpyc import provenance
 from detpyc.bytecode import names
-from detpyc.bytecode.header import PycHeader
 from detpyc.compilation.compiler import TIME_LIMIT
 from detpyc.errors import DetpycError
-from detpyc.files import walk
+from detpyc.files import open_regular, walk
 from detpyc.judge import Finding, Judge, Pyc, Status
 from detpyc.provenance import Provenance
-from detpyc.reading import open_wheel, read_file, read_member
+from detpyc.reading import read_file, read_member
 from detpyc.settings import SOURCELESS, select
 from detpyc.sources import open_sources
 from detpyc.wheel import record
+from detpyc.wheel.distribution import Wheel
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
-    from detpyc.wheel.distribution import Wheel
 
 # What provenance may ask for in matching is a minute's work; real wheels and patterns ask for a thousandth of it.
 _MAX_WAYS = 1 << 30
@@ -94,14 +93,16 @@ def verify_wheel(
     path = Path(path)
     judge = Judge(given, jobs, time_limit)
     with ExitStack() as stack:
-        wheel = stack.enter_context(open_wheel(path))
+        wheel = Wheel.open(path, stack.enter_context(open_regular(path)))
         elsewhere = {} if sources is None else open_sources(Path(sources), stack)
-        problems = list(wheel.problems)
+        problems: list[str] = []
         recorded = _recorded(wheel, problems)
-        findings = judge.judge(_wheel_pycs(wheel, recorded, elsewhere))
+        with wheel.checking([name for name in wheel.archive.members if not name.endswith((".py", ".pyc"))]):
+            findings = judge.judge(_wheel_pycs(wheel, recorded, elsewhere))
         if recorded is not None:
-            problems += _contradictions(wheel, recorded, findings)
+            problems += _contradictions(wheel, recorded, findings, judge.modes)
             problems += (f"provenance tells of another release than compiled {pyc}" for pyc in judge.contradicted)
+        problems[:0] = wheel.problems
     return Report(str(path), findings, tuple(problems))
 
 
@@ -157,7 +158,9 @@ def _slots(recorded: Provenance | None) -> dict[tuple[str | None, str], Bytecode
     }
 
 
-def _contradictions(wheel: Wheel, recorded: Provenance, findings: Sequence[Finding]) -> Iterator[str]:
+def _contradictions(
+    wheel: Wheel, recorded: Provenance, findings: Sequence[Finding], modes: Mapping[str, str]
+) -> Iterator[str]:
     """Say where a wheel is not what its provenance says."""
     paths = {member: wheel.importable_path(member) for member in wheel.archive.members}
     sources = [member for member, path in paths.items() if path is not None and path.endswith(".py")]
@@ -173,7 +176,7 @@ def _contradictions(wheel: Wheel, recorded: Provenance, findings: Sequence[Findi
             sourceless = bytecode.layout == SOURCELESS
             pyc = f"{source}c" if sourceless else names.pyc_name(source, *bytecode.slot)
             expected.add(pyc)
-            yield from _contradiction(wheel, source, by_pyc.get(pyc), pyc, bytecode)
+            yield from _contradiction(source, by_pyc.get(pyc), pyc, modes.get(pyc), bytecode)
     for member, path in paths.items():
         if path is not None and names.is_cached(path) and member not in expected:
             yield f"provenance does not tell of {member}"
@@ -208,8 +211,10 @@ def _ways(pattern: str, path: str) -> int:
     return ways
 
 
-def _contradiction(wheel: Wheel, source: str, finding: Finding | None, pyc: str, bytecode: Bytecode) -> Iterator[str]:
-    """Say where a pyc is not what provenance says of it."""
+def _contradiction(
+    source: str, finding: Finding | None, pyc: str, mode: str | None, bytecode: Bytecode
+) -> Iterator[str]:
+    """Say where a pyc is not what provenance says of it; without a mode, its header is wrong, which is a finding."""
     skipped = source in bytecode.skipped
     if finding is None:
         if not skipped:
@@ -217,12 +222,10 @@ def _contradiction(wheel: Wheel, source: str, finding: Finding | None, pyc: str,
         return
     if skipped:
         yield f"provenance says that {source} is not byte-compiled, and there is {pyc}"
-    try:
-        header = PycHeader.parse(read_member(wheel, pyc))
-    except DetpycError:
-        return  # which is a finding already
-    if header.mode != bytecode.invalidation_mode:
-        yield f"provenance says that {pyc} is {bytecode.invalidation_mode}, and it is {header.mode}"
+    if mode is None:
+        return
+    if mode != bytecode.invalidation_mode:
+        yield f"provenance says that {pyc} is {bytecode.invalidation_mode}, and it is {mode}"
     elif finding.status is Status.EQUIVALENT:
         yield f"provenance says that detpyc wrote {pyc}, and detpyc writes it otherwise: {', '.join(finding.reasons)}"
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import takewhile
+from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -97,6 +101,27 @@ class Wheel:
                     self._check(name, self.archive.chunks(name))
         except WheelError as error:
             raise WheelError(f"{self.path}: {error}") from error
+
+    @contextmanager
+    def checking(self, names: Iterable[str]) -> Iterator[None]:
+        """Check members while something else is done: in a thread, as most of it does not need the GIL.
+
+        Args:
+            names: of the members, those left out that the something else reads.
+
+        Raises:
+            WheelError: in the end, as `check`.
+
+        """
+        over = Event()
+        with ThreadPoolExecutor(1, thread_name_prefix="detpyc-check") as executor:
+            checked = executor.submit(self.check, takewhile(lambda _: not over.is_set(), names))
+            try:
+                yield
+            except BaseException:
+                over.set()
+                raise
+            checked.result()
 
     def require_rewritable(self, *, content: bool = True) -> None:
         """Refuse a wheel that cannot be rewritten, or whose faults a rewritten RECORD would hide.
