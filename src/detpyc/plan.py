@@ -68,7 +68,7 @@ def make_plan(
         DetpycError: if something does not compile, or what an earlier run left in the wheel does not allow it.
 
     """
-    importable = _importable_sources(wheel)
+    importable = wheel.importable_sources()
     selected = select(importable, settings.include, settings.exclude)
     sources = {name: importable[name] for name in selected}
     earlier = _earlier_bytecode(wheel)
@@ -107,16 +107,6 @@ def make_plan(
     elif document in wheel.archive.members:
         dropped.add(document)
     return Plan(new, replaced, kept, dropped, foreign, skipped, len(compiled), pycs)
-
-
-def _importable_sources(wheel: Wheel) -> dict[str, str]:
-    """Return the names of the members that are sources, each with its path as it is when installed."""
-    found = {}
-    for name in wheel.archive.members:
-        path = wheel.importable_path(name)
-        if path is not None and path.endswith(".py"):
-            found[name] = path
-    return found
 
 
 def _refuse_if_sources_are_gone(

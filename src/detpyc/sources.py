@@ -50,8 +50,7 @@ def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]
 
 
 def _in_wheel(wheel: Wheel) -> dict[str, Callable[[], bytes]]:
-    paths = {name: wheel.importable_path(name) for name in wheel.archive.members}
-    return {path: partial(read_member, wheel, name) for name, path in paths.items() if path and path.endswith(".py")}
+    return {path: partial(read_member, wheel, name) for name, path in wheel.importable_sources().items()}
 
 
 def _in_sdist(

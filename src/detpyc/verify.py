@@ -162,8 +162,7 @@ def _contradictions(
     wheel: Wheel, recorded: Provenance, findings: Sequence[Finding], modes: Mapping[str, str]
 ) -> Iterator[str]:
     """Say where a wheel is not what its provenance says."""
-    paths = {member: wheel.importable_path(member) for member in wheel.archive.members}
-    sources = [member for member, path in paths.items() if path is not None and path.endswith(".py")]
+    sources = list(wheel.importable_sources())
     by_pyc = {finding.pyc: finding for finding in findings}
     expected: set[str] = set()
     for bytecode in recorded.bytecode:
@@ -177,7 +176,8 @@ def _contradictions(
             pyc = f"{source}c" if sourceless else names.pyc_name(source, *bytecode.slot)
             expected.add(pyc)
             yield from _contradiction(source, by_pyc.get(pyc), pyc, modes.get(pyc), bytecode)
-    for member, path in paths.items():
+    for member in wheel.archive.members:
+        path = wheel.importable_path(member)
         if path is not None and names.is_cached(path) and member not in expected:
             yield f"provenance does not tell of {member}"
 

@@ -178,6 +178,14 @@ class Wheel:
         root, _, path = rest.partition("/")
         return path if root in _IMPORTABLE and path else None
 
+    def importable_sources(self) -> dict[str, str]:
+        """Return the names of the members that are importable sources, each with its path as `importable_path` has it.
+
+        They are in the order of the archive.
+        """
+        paths = {name: self.importable_path(name) for name in self.archive.members}
+        return {name: path for name, path in paths.items() if path is not None and path.endswith(".py")}
+
     def _read_record(self) -> Iterator[str]:
         """Read RECORD and hold the list of members against it: say what is not so."""
         members = self.archive.members

@@ -98,6 +98,12 @@ def test_importable_roots(tmp_path: Path, name: str, path: str | None) -> None:
     assert opened(wheels.build(tmp_path)).importable_path(name) == path
 
 
+def test_importable_sources(tmp_path: Path) -> None:
+    files = {"z.py": b"", "demo-1.0.data/purelib/a.py": b"", "demo-1.0.data/scripts/tool.py": b"", "data.txt": b""}
+    found = opened(wheels.build(tmp_path, files)).importable_sources()
+    assert list(found.items()) == [("z.py", "z.py"), ("demo-1.0.data/purelib/a.py", "a.py")]
+
+
 def recorded(row: tuple[object, ...] | None = None, *, without: str = "", **more: bytes) -> dict[str, bytes]:
     """Complete a wheel whose RECORD has one more row, or lacks one."""
     contents = wheels.complete()
