@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import describe, marshal
+from detpyc.bytecode import codeobject, describe, marshal
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.explain import explain
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
@@ -84,7 +84,7 @@ def inspect(data: bytes) -> Inspection:
         canonical = canonicalize(payload, header.version)
         differences = explain(payload, canonical, header.version)
         nodes = marshal.read(canonical, header.version)
-        if not describe.is_code(nodes.sequence[0]):
+        if not codeobject.is_code(nodes.sequence[0]):
             raise BytecodeError("the payload is no code object", 0)
     except BytecodeError as error:
         raise error.behind(HEADER_SIZE) from error
@@ -102,9 +102,9 @@ def _codes(nodes: Nodes) -> list[Code]:
         if node in found:
             continue
         found[node] = shown.code(node, depth)
-        if describe.field(nodes, node, "consts") not in expanded:
-            expanded.add(describe.field(nodes, node, "consts"))
-            inner = [each for each in describe.constants(nodes, node) if describe.is_code(each)]
+        if codeobject.field(nodes, node, "consts") not in expanded:
+            expanded.add(codeobject.field(nodes, node, "consts"))
+            inner = [each for each in codeobject.constants(nodes, node) if codeobject.is_code(each)]
             pending += ((each, depth + 1) for each in reversed(inner))
     return list(found.values())
 
@@ -122,17 +122,17 @@ class _Shown:
 
     def code(self, node: bytes, depth: int) -> Code:
         nodes = self.nodes
-        integers = describe.integers(nodes, node)
+        integers = codeobject.integers(nodes, node)
         fields = [nodes.layout.fields[at] for at in nodes.layout.tuples_of_names]
         return Code(
             name=self.qualified[node],
             depth=depth,
-            path=describe.name(describe.field(nodes, node, "filename")),
+            path=describe.name(codeobject.field(nodes, node, "filename")),
             integers=integers,
             flags=describe.flags(integers["flags"]),
-            size=len(marshal.content(describe.field(nodes, node, "code"))),
-            names={field: self.items(field, describe.field(nodes, node, field)) for field in fields},
-            constants=self.items("consts", describe.field(nodes, node, "consts")),
+            size=len(marshal.content(codeobject.field(nodes, node, "code"))),
+            names={field: self.items(field, codeobject.field(nodes, node, field)) for field in fields},
+            constants=self.items("consts", codeobject.field(nodes, node, "consts")),
         )
 
     def items(self, field: str, node: bytes) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import describe, marshal
+from detpyc.bytecode import codeobject, marshal
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.difference import CODE, ENCODING
 from detpyc.bytecode.explain import explain
@@ -346,9 +346,9 @@ def _compiled_as(pyc: Pyc, payload: bytes, header: PycHeader) -> str:
 def _recorded_path(payload: bytes, version: tuple[int, int]) -> str:
     nodes = marshal.read(payload, version)
     root = nodes.sequence[0]
-    if not describe.is_code(root):
+    if not codeobject.is_code(root):
         raise BytecodeError("the payload is no code object", 0)
-    return describe.text(describe.field(nodes, root, "filename"))
+    return marshal.text(codeobject.field(nodes, root, "filename"))
 
 
 def _verdict(case: _Case, outcome: Outcome, interpreter: Interpreter) -> Finding | None:

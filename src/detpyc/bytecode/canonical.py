@@ -16,8 +16,7 @@ Loaded by the worker under the target interpreter: standard library only, Python
 
 from __future__ import annotations
 
-from detpyc.bytecode import marshal
-from detpyc.bytecode.describe import field, is_code, text
+from detpyc.bytecode import codeobject, marshal
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError
 
@@ -76,7 +75,9 @@ def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
     try:
         nodes = marshal.read(payload, version)
         root = nodes.sequence[0]
-        return is_code(root) and text(field(nodes, root, "filename")) == path and _write(nodes) == payload
+        if not codeobject.is_code(root) or marshal.text(codeobject.field(nodes, root, "filename")) != path:
+            return False
+        return _write(nodes) == payload
     except BytecodeError:
         return False
 

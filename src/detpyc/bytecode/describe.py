@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from detpyc.bytecode import marshal
+from detpyc.bytecode import codeobject, marshal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,29 +63,6 @@ _BRACKETS = {
 }
 
 
-def text(node: bytes) -> str:
-    """Return a text's characters."""
-    return marshal.content(node).decode("utf-8", "surrogatepass")
-
-
-def field(nodes: Nodes, code: bytes, name: str) -> bytes:
-    """Return the node of a code object's field.
-
-    Raises:
-        ValueError: if its release has no such field.
-
-    """
-    return nodes.children[code][nodes.layout.fields.index(name)]
-
-
-def integers(nodes: Nodes, code: bytes) -> dict[str, int]:
-    """Return a code object's integers by name, the first line number among them."""
-    head = nodes.pieces[code][1:]
-    values = dict(zip(nodes.layout.integers, (value for (value,) in _I32.iter_unpack(head))))  # noqa: B905 - Python 3.8
-    (values["firstlineno"],) = _I32.unpack(field(nodes, code, "firstlineno")[1:])
-    return values
-
-
 def flags(number: int) -> str:
     """Show the flags of a code object by their names, those without one as a number."""
     known = [name for bit, name in _FLAGS.items() if number & bit]
@@ -98,7 +75,7 @@ def name(node: bytes) -> str:
     content = marshal.content(node)
     if len(content) > _MAX_NAME:
         return _printable(_beginning(content, _MAX_NAME)) + "..."
-    return _printable(text(node))
+    return _printable(marshal.text(node))
 
 
 def _printable(shown: str) -> str:
@@ -125,14 +102,14 @@ def _value(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
     if kind in _BRACKETS:
         return _container(nodes, node, room, depth)
     if kind == marshal.TYPE_CODE:
-        return _shorten("<code {}>".format(name(field(nodes, node, "name"))))
+        return _shorten("<code {}>".format(name(codeobject.field(nodes, node, "name"))))
     return _shorten(_leaf(node, kind))
 
 
 def _leaf(node: bytes, kind: int) -> str:
     if kind in marshal.INTERNED:
         content = marshal.content(node)
-        return ascii(_beginning(content, 4 * _MAX_TEXT)) if len(content) > 4 * _MAX_TEXT else repr(text(node))
+        return ascii(_beginning(content, 4 * _MAX_TEXT)) if len(content) > 4 * _MAX_TEXT else repr(marshal.text(node))
     if kind == marshal.TYPE_STRING:
         return repr(marshal.content(node)[:_MAX_TEXT])
     if kind == marshal.TYPE_INT:
@@ -199,19 +176,21 @@ def names(nodes: Nodes) -> dict[bytes, str]:
     qualified = "qualname" in nodes.layout.fields
     expanded: set[bytes] = set()  # tuples of constants, which many code objects may share
     root = nodes.sequence[0]
-    pending = [(root, "")] if is_code(root) else []
+    pending = [(root, "")] if codeobject.is_code(root) else []
     while pending:
         code, prefix = pending.pop()
         if code in found:
             continue
         if qualified:
-            found[code] = name(field(nodes, code, "qualname"))
+            found[code] = name(codeobject.field(nodes, code, "qualname"))
         else:
-            found[code] = _end(prefix + name(field(nodes, code, "name")))
+            found[code] = _end(prefix + name(codeobject.field(nodes, code, "name")))
         inner = "" if code == root else found[code] + (".<locals>." if _is_function(nodes, code) else ".")
-        if field(nodes, code, "consts") not in expanded:
-            expanded.add(field(nodes, code, "consts"))
-            pending += ((child, inner) for child in reversed(constants(nodes, code)) if is_code(child))
+        if codeobject.field(nodes, code, "consts") not in expanded:
+            expanded.add(codeobject.field(nodes, code, "consts"))
+            pending += (
+                (child, inner) for child in reversed(codeobject.constants(nodes, code)) if codeobject.is_code(child)
+            )
     return found
 
 
@@ -220,14 +199,4 @@ def _end(qualified: str) -> str:
 
 
 def _is_function(nodes: Nodes, code: bytes) -> bool:
-    return bool(integers(nodes, code)["flags"] & _CO_OPTIMIZED)
-
-
-def constants(nodes: Nodes, code: bytes) -> tuple[bytes, ...]:
-    """Return the nodes of a code object's constants."""
-    return nodes.children[field(nodes, code, "consts")]
-
-
-def is_code(node: bytes) -> bool:
-    """Tell whether a node is a code object."""
-    return node[0] == marshal.TYPE_CODE
+    return bool(codeobject.integers(nodes, code)["flags"] & _CO_OPTIMIZED)

@@ -9,7 +9,7 @@ from collections import deque
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from detpyc.bytecode import describe, marshal
+from detpyc.bytecode import codeobject, describe, marshal
 from detpyc.bytecode.difference import CODE, ENCODING, PATH, Difference
 from detpyc.bytecode.encoding import REFERENCES, encoding_differences
 from detpyc.bytecode.instructions import handlers, instructions, show
@@ -84,9 +84,9 @@ class _Comparison:
 
     def differences(self) -> list[Difference]:
         a, b = self.a.sequence[0], self.b.sequence[0]
-        if not (describe.is_code(a) and describe.is_code(b)):
+        if not (codeobject.is_code(a) and codeobject.is_code(b)):
             return [] if self.same(a, b) else [self.as_a_whole(a, b)]
-        path_a, path_b = (describe.field(nodes, node, "filename") for nodes, node in ((self.a, a), (self.b, b)))
+        path_a, path_b = (codeobject.field(nodes, node, "filename") for nodes, node in ((self.a, a), (self.b, b)))
         found = []
         if self.digests_a[path_a] != self.digests_b[path_b]:
             shown = describe.value(self.a, path_a), describe.value(self.b, path_b)
@@ -113,19 +113,21 @@ class _Comparison:
             seen.add(a)
             for found in (*self.compare_integers(a, b), *self.compare_fields(a, b)):
                 yield Difference(CODE, found.aspect, self.names[a], found.what, found.a, found.b, found.total)
-            _, inner = self.compare_constants(describe.field(self.a, a, "consts"), describe.field(self.b, b, "consts"))
+            _, inner = self.compare_constants(
+                codeobject.field(self.a, a, "consts"), codeobject.field(self.b, b, "consts")
+            )
             pending += reversed(inner)
 
     def compare_integers(self, a: bytes, b: bytes) -> Iterator[_Found]:
-        integers_b = describe.integers(self.b, b)
-        for name, number in describe.integers(self.a, a).items():
+        integers_b = codeobject.integers(self.b, b)
+        for name, number in codeobject.integers(self.a, a).items():
             if number != integers_b[name]:
                 show_number = describe.flags if name == "flags" else str
                 yield _Found(name, "", show_number(number), show_number(integers_b[name]))
 
     def compare_fields(self, a: bytes, b: bytes) -> Iterator[_Found]:
         for name, kind in zip(self.a.layout.fields, self.a.layout.kinds):  # noqa: B905 - Python 3.8
-            field_a, field_b = describe.field(self.a, a, name), describe.field(self.b, b, name)
+            field_a, field_b = codeobject.field(self.a, a, name), codeobject.field(self.b, b, name)
             if name == "filename":
                 yield from self.compare_inner_paths(field_a, field_b)
             elif kind == marshal.RAW or self.same(field_a, field_b):
@@ -153,8 +155,8 @@ class _Comparison:
 
     def compare_inner_paths(self, a: bytes, b: bytes) -> Iterator[_Found]:
         """Compare the paths of code objects; those that the outermost ones record count as the same."""
-        own_a = a == describe.field(self.a, self.a.sequence[0], "filename")
-        own_b = b == describe.field(self.b, self.b.sequence[0], "filename")
+        own_a = a == codeobject.field(self.a, self.a.sequence[0], "filename")
+        own_b = b == codeobject.field(self.b, self.b.sequence[0], "filename")
         if own_a != own_b or not (own_a or self.same(a, b)):
             yield _Found("filename", "", describe.value(self.a, a), describe.value(self.b, b))
 
@@ -190,7 +192,7 @@ class _Comparison:
         return _Found("", str(wrong[0]), *shown, total=len(wrong))
 
     def compare_instructions(self, a: bytes, b: bytes) -> _Found:
-        fields = describe.field(self.a, a, "code"), describe.field(self.b, b, "code")
+        fields = codeobject.field(self.a, a, "code"), codeobject.field(self.b, b, "code")
         first, second = self.once("code", *fields, self.first_instructions)
         shown_a = show(first, self.opcodes, self.a, a) if first else _NOTHING
         shown_b = show(second, self.opcodes, self.b, b) if second else _NOTHING
@@ -221,7 +223,7 @@ class _Comparison:
 
     def compare_lines(self, a: bytes, b: bytes) -> _Found:
         name = "linetable" if "linetable" in self.a.layout.fields else "lnotab"
-        fields = describe.field(self.a, a, name), describe.field(self.b, b, name)
+        fields = codeobject.field(self.a, a, name), codeobject.field(self.b, b, name)
         found = self.once("lines", *fields, self.first_lines)
         if found is not None:
             offset, line_a, line_b = found
@@ -270,7 +272,7 @@ def _match(a: dict[int, bytes], b: dict[int, bytes]) -> list[tuple[int, int]]:
 
 def _code_name(nodes: Nodes, node: bytes) -> bytes:
     """Return a code object's name, which is never empty; empty for what is none."""
-    return describe.field(nodes, node, "name") if describe.is_code(node) else b""
+    return codeobject.field(nodes, node, "name") if codeobject.is_code(node) else b""
 
 
 def _shown_item(nodes: Nodes, items: tuple[bytes, ...], index: int | None) -> str:
@@ -279,7 +281,7 @@ def _shown_item(nodes: Nodes, items: tuple[bytes, ...], index: int | None) -> st
 
 def _shown_line(nodes: Nodes, code: bytes, number: int | None) -> str:
     """Show a line that is counted from the code object's first one."""
-    return "no line" if number is None else str(describe.integers(nodes, code)["firstlineno"] + number)
+    return "no line" if number is None else str(codeobject.integers(nodes, code)["firstlineno"] + number)
 
 
 def _sized(table: bytes) -> str:

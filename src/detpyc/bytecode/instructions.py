@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.bytecode import describe
+from detpyc.bytecode import codeobject, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,9 +96,9 @@ def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: bytes) -> str:
         found = _variables(nodes, code, "varnames")
         return ", ".join(_item(nodes, found, index) for index in (argument >> 4, argument & 15))
     if opcode.refers == CONSTANT:
-        found = describe.constants(nodes, code)
+        found = codeobject.constants(nodes, code)
     elif opcode.refers == NAME:
-        found = nodes.children[describe.field(nodes, code, "names")]
+        found = nodes.children[codeobject.field(nodes, code, "names")]
     elif opcode.refers == LOCAL:
         found = _variables(nodes, code, "varnames")
     elif opcode.refers == FREE:
@@ -112,7 +112,7 @@ def _variables(nodes: Nodes, code: bytes, *fields: str) -> tuple[bytes, ...]:
     """Return the names of variables: of those kinds before 3.11, of all kinds in one tuple from then on."""
     if "localsplusnames" in nodes.layout.fields:
         fields = ("localsplusnames",)
-    return tuple(node for name in fields for node in nodes.children[describe.field(nodes, code, name)])
+    return tuple(node for name in fields for node in nodes.children[codeobject.field(nodes, code, name)])
 
 
 def _item(nodes: Nodes, found: tuple[bytes, ...], index: int) -> str:

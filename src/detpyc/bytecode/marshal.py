@@ -219,6 +219,11 @@ def content(node: bytes) -> bytes:
     return node[2:] if node[0] == TYPE_SHORT_ASCII_INTERNED else node[5:]
 
 
+def text(node: bytes) -> str:
+    """Return the characters of a text."""
+    return content(node).decode("utf-8", "surrogatepass")
+
+
 def offset(container: bytes) -> int:
     """Return where a container first starts in the payload."""
     start: int = _U32.unpack_from(container, 1)[0]

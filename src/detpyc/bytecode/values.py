@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import describe, marshal
+from detpyc.bytecode import codeobject, marshal
 
 if TYPE_CHECKING:
     from detpyc.bytecode.marshal import Nodes
@@ -26,8 +26,8 @@ def digests(nodes: Nodes, *, paths: bool = True) -> dict[bytes, bytes]:
 
     """
     own_path = b""
-    if not paths and describe.is_code(nodes.sequence[0]):
-        own_path = describe.field(nodes, nodes.sequence[0], "filename")
+    if not paths and codeobject.is_code(nodes.sequence[0]):
+        own_path = codeobject.field(nodes, nodes.sequence[0], "filename")
     at = nodes.layout.fields.index("filename")
     found = {node: _digest(nodes, node, []) for node in set(nodes.sequence).difference(nodes.children)}
     for node, children in nodes.children.items():  # it comes after those it contains

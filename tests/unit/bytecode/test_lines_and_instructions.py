@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bounds import bounded
-from detpyc.bytecode import describe, marshal
+from detpyc.bytecode import codeobject, marshal
 from detpyc.bytecode.instructions import EXTENDED_ARG, Opcode, handlers, instructions, show
 from detpyc.bytecode.lines import lines, places
 from detpyc.compilation import interpreters
@@ -69,18 +69,18 @@ class Dissected:
     expected: dict[str, Any]
 
     def field(self, name: str) -> bytes:
-        return marshal.content(describe.field(self.nodes, self.code, name))
+        return marshal.content(codeobject.field(self.nodes, self.code, name))
 
     @property
     def line_table(self) -> tuple[bytes, int, tuple[int, int]]:
         name = "linetable" if self.version >= (3, 10) else "lnotab"
-        return self.field(name), describe.integers(self.nodes, self.code)["firstlineno"], self.version
+        return self.field(name), codeobject.integers(self.nodes, self.code)["firstlineno"], self.version
 
 
 def walk(nodes: Nodes, code: bytes) -> Iterator[bytes]:
     yield code
-    for constant in describe.constants(nodes, code):
-        if describe.is_code(constant):
+    for constant in codeobject.constants(nodes, code):
+        if codeobject.is_code(constant):
             yield from walk(nodes, constant)
 
 
