@@ -21,7 +21,7 @@ from detpyc.byte_compile import Options, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError, WheelError
-from detpyc.provenance import Recipe
+from detpyc.recipe import Recipe
 from detpyc.reproducible import ZIP_EPOCH
 from detpyc.settings import VARIABLES, variable
 from detpyc.wheel.tags import tag_of

@@ -19,7 +19,7 @@ from detpyc.byte_compile import byte_compile_wheel
 from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.compilation.interpreters import Interpreter
-from detpyc.provenance import Recipe
+from detpyc.recipe import Recipe
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from detpyc.byte_compile import Report
     from detpyc.cli.common import Commands
-    from detpyc.provenance import Recipe
+    from detpyc.recipe import Recipe
 
 
 # The options that are not called like their settings.
@@ -129,7 +129,7 @@ def _table(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _like(path: Path, table: dict[str, object]) -> Recipe:
-    from detpyc.provenance import Recipe  # noqa: PLC0415
+    from detpyc.recipe import Recipe  # noqa: PLC0415
 
     if table:
         given = ", ".join(f"--{_OPTIONS.get(key, key)}" for key in sorted(table))
