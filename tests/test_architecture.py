@@ -36,6 +36,7 @@ FOUNDATION: dict[str, set[str]] = {
     "wheel": {"errors", "reproducible"},
     "files": {"errors"},
     "settings": {"errors"},
+    "patterns": set(),
     "__init__": set(),
 }
 ENTRANCES: dict[str, set[str]] = {"hooks": set(), "backend": {"hooks"}, "cli": set(), "__main__": {"cli"}}

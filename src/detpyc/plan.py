@@ -9,8 +9,9 @@ from detpyc.bytecode.header import PycHeader, source_hash
 from detpyc.bytecode.names import is_cached, pyc_name
 from detpyc.compilation.compiler import Compiled, Pool, Refused, Source
 from detpyc.errors import BytecodeError, CompilationError, DetpycError, WheelError
+from detpyc.patterns import select
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
-from detpyc.settings import SOURCELESS, STORED, select
+from detpyc.settings import SOURCELESS, STORED
 from detpyc.wheel import tags
 from detpyc.wheel.archive import NewMember
 from detpyc.wording import counted

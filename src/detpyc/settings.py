@@ -209,26 +209,6 @@ def _from_text(key: str, value: str) -> object:
     return [_LEVELS.get(item, item) for item in items] if key == "optimize" else [*items]
 
 
-def select(names: Iterable[str], include: Collection[str], exclude: Collection[str]) -> Iterator[str]:
-    """Narrow names by patterns.
-
-    Args:
-        names: paths in a wheel.
-        include: gitignore patterns, one of which must match; if there is none, everything does.
-        exclude: gitignore patterns, none of which may match.
-
-    """
-    if not include and not exclude:
-        yield from names
-        return
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - as in the module's docstring
-
-    included, excluded = GitIgnoreSpec.from_lines(include), GitIgnoreSpec.from_lines(exclude)
-    for name in names:
-        if (not include or included.match_file(name)) and not excluded.match_file(name):
-            yield name
-
-
 def _one_of(*choices: str) -> Callable[[object], str]:
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in choices:

@@ -15,9 +15,9 @@ from detpyc.bytecode.names import CACHE, is_cached, parse, pyc_name
 from detpyc.errors import DetpycError
 from detpyc.files import Replacement, read_regular, walk
 from detpyc.known import Known, digest, proof
+from detpyc.patterns import select
 from detpyc.reproducible import source_date_epoch
 from detpyc.scan import scan
-from detpyc.settings import select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +15,10 @@ from detpyc.compilation.compiler import TIME_LIMIT
 from detpyc.errors import DetpycError
 from detpyc.files import open_regular, walk
 from detpyc.judge import Finding, Judge, Pyc, Status
+from detpyc.patterns import select_untrusted
 from detpyc.provenance import Provenance
 from detpyc.reading import read_file, read_member
-from detpyc.settings import SOURCELESS, select
+from detpyc.settings import SOURCELESS
 from detpyc.sources import open_sources
 from detpyc.wheel import record
 from detpyc.wheel.distribution import Wheel
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
-
-# What provenance may ask for in matching is a minute's work; real wheels and patterns ask for a thousandth of it.
-_MAX_WAYS = 1 << 30
-_MAX_PATTERN = 1000  # characters
 
 __all__ = ["Finding", "Report", "Status", "verify_tree", "verify_wheel"]
 
@@ -167,7 +162,7 @@ def _contradictions(
     expected: set[str] = set()
     for bytecode in recorded.bytecode:
         try:
-            selected = _selected(sources, bytecode)
+            selected = select_untrusted(sources, bytecode.include, bytecode.exclude)
         except ValueError as error:
             yield f"provenance has patterns that cannot be followed: {error}"
             return
@@ -180,35 +175,6 @@ def _contradictions(
         path = wheel.importable_path(member)
         if path is not None and names.is_cached(path) and member not in expected:
             yield f"provenance does not tell of {member}"
-
-
-def _selected(sources: Sequence[str], bytecode: Bytecode) -> list[str]:
-    """Return the sources that provenance says are byte-compiled.
-
-    Raises:
-        ValueError: if its patterns are invalid, or made to take for ever.
-
-    """
-    ways = sum(_ways(pattern, source) for pattern in (*bytecode.include, *bytecode.exclude) for source in sources)
-    if ways > _MAX_WAYS:
-        raise ValueError("to match them takes too long")
-    try:
-        return list(select(sources, bytecode.include, bytecode.exclude))
-    except re.error as error:
-        raise ValueError(str(error)) from error
-
-
-def _ways(pattern: str, path: str) -> int:
-    """Return in how many ways a regular expression's backtracking could try to match a path."""
-    if len(pattern) > _MAX_PATTERN:
-        return _MAX_WAYS + 1
-    parts = path.split("/")
-    longest = max(map(len, parts))
-    # So many characters, or parts, are shared out among so many wildcards and what is around them.
-    ways = comb(len(parts) + pattern.count("**"), len(parts))
-    for part in pattern.replace("**", "").split("/"):
-        ways *= comb(longest + part.count("*"), longest)
-    return ways
 
 
 def _contradiction(

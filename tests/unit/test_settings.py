@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detpyc.errors import SettingsError
-from detpyc.settings import Settings, disabled, jobs, select, variable
+from detpyc.settings import Settings, disabled, jobs, variable
 
 TABLE = "tool.pdm.build.hooks.detpyc"
 KEYS = "compression, exclude, include, interpreters, invalidation-mode, layout, on-syntax-error, optimize, provenance"
@@ -240,27 +240,6 @@ def test_misspelt_variable(name: str, meant: str) -> None:
 def test_variables_of_others_are_passed_over() -> None:
     others = {"DETPYC_TEST_PYTHONS": "x", "DETPYC_COLOUR": "red", "DETPY": "1", "INTERPRETERS": "3.12"}
     assert Settings.from_table({}, TABLE, environment=others) == Settings()
-
-
-NAMES = ["a.py", "pkg/a.py", "pkg/b.py", "pkg/tests/a.py", "tests/a.py"]
-
-
-@pytest.mark.parametrize(
-    ("include", "exclude", "expected"),
-    [
-        ([], [], NAMES),
-        (["pkg/"], [], NAMES[1:4]),
-        (["/a.py"], [], NAMES[:1]),
-        (["a.py"], [], ["a.py", "pkg/a.py", "pkg/tests/a.py", "tests/a.py"]),
-        ([], ["tests/"], NAMES[:3]),
-        (["pkg/**/*.py"], ["**/tests/**"], NAMES[1:3]),
-        (["pkg/*", "!pkg/b.py"], [], ["pkg/a.py", "pkg/tests/a.py"]),
-        (["none"], [], []),
-        ([], ["*"], []),
-    ],
-)
-def test_selection(include: list[str], exclude: list[str], expected: list[str]) -> None:
-    assert list(select(NAMES, include, exclude)) == expected
 
 
 @pytest.mark.parametrize("value", [True, ["3.12"], "3.12"])
