@@ -35,7 +35,7 @@ FOUNDATION: dict[str, set[str]] = {
     "reproducible": {"errors"},
     "wheel": {"errors", "reproducible"},
     "files": {"errors"},
-    "settings": {"errors"},
+    "settings": {"errors", "patterns"},
     "patterns": set(),
     "__init__": set(),
 }

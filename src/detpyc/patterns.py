@@ -9,9 +9,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from pathspec import GitIgnoreSpec
+
 # What patterns that nobody vouches for may ask for is a minute's work; real wheels and patterns ask for a thousandth.
 _MAX_WAYS = 1 << 30
 _MAX_PATTERN = 1000  # characters
+
+
+def gitignore_spec(patterns: Iterable[str]) -> GitIgnoreSpec:
+    """Read gitignore patterns.
+
+    Raises:
+        ValueError: if one is invalid.
+
+    """
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - it takes long to import, and most runs have no patterns
+
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except re.error as error:  # of the regular expression that pathspec makes of a pattern
+        raise ValueError(str(error)) from error
 
 
 def select(names: Iterable[str], include: Collection[str], exclude: Collection[str]) -> Iterator[str]:
@@ -27,15 +44,12 @@ def select(names: Iterable[str], include: Collection[str], exclude: Collection[s
 
     Raises:
         ValueError: if a pattern is invalid.
-        re.error: likewise, where pathspec has made a regular expression of it that is none.
 
     """
     if not include and not exclude:
         yield from names
         return
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - it takes long to import, and most runs have no patterns
-
-    included, excluded = GitIgnoreSpec.from_lines(include), GitIgnoreSpec.from_lines(exclude)
+    included, excluded = gitignore_spec(include), gitignore_spec(exclude)
     for name in names:
         if (not include or included.match_file(name)) and not excluded.match_file(name):
             yield name
@@ -56,10 +70,7 @@ def select_untrusted(names: Collection[str], include: Collection[str], exclude: 
     ways = sum(_ways(pattern, name) for pattern in (*include, *exclude) for name in names)
     if ways > _MAX_WAYS:
         raise ValueError("to match them takes too long")
-    try:
-        return list(select(names, include, exclude))
-    except re.error as error:
-        raise ValueError(str(error)) from error
+    return list(select(names, include, exclude))
 
 
 def _ways(pattern: str, path: str) -> int:

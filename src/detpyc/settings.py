@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import SettingsError
+from detpyc.patterns import gitignore_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -245,11 +246,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def _patterns(value: object) -> tuple[str, ...]:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - as in the module's docstring
-
     patterns = _texts(value)
     try:
-        GitIgnoreSpec.from_lines(patterns)
+        gitignore_spec(patterns)
     except ValueError as error:
         raise ValueError(f"must be a list of gitignore patterns: {error}") from error
     return patterns

@@ -77,6 +77,7 @@ def test_values(key: str, value: object, expected: object) -> None:
         ("include", "*.py", 'must be a list, not "*.py"'),
         ("include", [1], "must be a list of non-empty strings, and has 1"),
         ("exclude", ["!"], "must be a list of gitignore patterns: "),
+        ("include", ["[z-a]"], "must be a list of gitignore patterns: bad character range"),
         ("exclude", {"a": 1}, "must be a list, not {'a': 1}"),
         ("on-syntax-error", "ignore", 'must be "fail" or "skip", not "ignore"'),
         ("layout", "flat", 'must be "pycache" or "sourceless", not "flat"'),
