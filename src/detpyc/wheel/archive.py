@@ -16,7 +16,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.errors import WheelError
-from detpyc.reproducible import CREATE_SYSTEM, CREATE_VERSION, FILE_MODE, deflate
+from detpyc.reproducible import CREATE_SYSTEM, CREATE_VERSION, FILE_MODE, Date, deflate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,12 +26,12 @@ DEFLATED = zipfile.ZIP_DEFLATED
 
 _CHUNK = 1 << 20
 
-_LOCAL_HEADER = Struct("<4s5H3L2H")  # 4.3.7
-_CENTRAL_HEADER = Struct("<4s4B4H3L5H2L")  # 4.3.12
-_END = Struct("<4s4H2LH")  # 4.3.16
-_END64 = Struct("<4sQ2H2L4Q")  # 4.3.14
-_END64_LOCATOR = Struct("<4sLQL")  # 4.3.15
-_LOCAL_SIGNATURE = b"PK\x03\x04"
+# The records, each with the signature that it starts with.
+_LOCAL_HEADER, _LOCAL_SIGNATURE = Struct("<4s5H3L2H"), b"PK\x03\x04"  # 4.3.7
+_CENTRAL_HEADER, _CENTRAL_SIGNATURE = Struct("<4s4B4H3L5H2L"), b"PK\x01\x02"  # 4.3.12
+_END64, _END64_SIGNATURE = Struct("<4sQ2H2L4Q"), b"PK\x06\x06"  # 4.3.14
+_LOCATOR64, _LOCATOR64_SIGNATURE = Struct("<4sLQL"), b"PK\x06\x07"  # 4.3.15
+_END, _END_SIGNATURE = Struct("<4s4H2LH"), b"PK\x05\x06"  # 4.3.16
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0, 6 and 13
 _UTF8_NAME = 0x800  # 4.4.4: bit 11
@@ -51,7 +51,7 @@ class Member:
         crc: CRC-32 of the content.
         compressed_size: in bytes.
         size: of the content, in bytes.
-        date_time: year, month, day, hour, minute, second.
+        date_time: of its last modification.
         external_attributes: with the file's mode in the upper half, if made on Unix.
         internal_attributes: bit 0 marks a text.
         create_system: whose attributes these are; 3 is Unix.
@@ -63,7 +63,7 @@ class Member:
     crc: int
     compressed_size: int
     size: int
-    date_time: tuple[int, int, int, int, int, int]
+    date_time: Date
     external_attributes: int = FILE_MODE << 16
     internal_attributes: int = 0
     create_system: int = CREATE_SYSTEM
@@ -326,12 +326,15 @@ class ArchiveWriter:
         self.directory: list[bytes] = []
 
     def add(self, member: Member, chunks: Iterable[bytes]) -> None:
-        """Write a member whose compressed bytes are given."""
+        """Write a member.
+
+        Args:
+            member: what the archive is to say of it.
+            chunks: its compressed bytes.
+
+        """
         name = member.name.encode("utf-8")
         flags = 0 if name.isascii() else _UTF8_NAME
-        year, month, day, hour, minute, second = member.date_time
-        date = (year - 1980) << 9 | month << 5 | day
-        time = hour << 11 | minute << 5 | second // 2
         large = member.size >= _MAX_U32 or member.compressed_size >= _MAX_U32
         far = self.position >= _MAX_U32
         version = _VERSION_ZIP64 if large or far else CREATE_VERSION
@@ -341,18 +344,15 @@ class ArchiveWriter:
         extra = _zip64_extra([*fields, self.position] if far else fields)
         offset = _MAX_U32 if far else self.position
         attributes = member.internal_attributes, member.external_attributes
-        described = flags, member.method, time, date, member.crc, *sizes
-        self.directory.append(
-            _CENTRAL_HEADER.pack(
-                *(b"PK\x01\x02", version, member.create_system, version, 0, *described),
-                *(len(name), len(extra), 0, 0, *attributes, offset),
-            )
-            + name
-            + extra
+        described = flags, member.method, *_dos_time_and_date(member.date_time), member.crc, *sizes
+        made_by = version, member.create_system
+        # No comment, and the file is on the first disk.
+        central = _CENTRAL_HEADER.pack(
+            _CENTRAL_SIGNATURE, *made_by, version, 0, *described, len(name), len(extra), 0, 0, *attributes, offset
         )
-        self._write(
-            _LOCAL_HEADER.pack(_LOCAL_SIGNATURE, version, *described, len(name), len(local_extra)) + name + local_extra
-        )
+        self.directory.append(central + name + extra)
+        local = _LOCAL_HEADER.pack(_LOCAL_SIGNATURE, version, *described, len(name), len(local_extra))
+        self._write(local + name + local_extra)
         for chunk in chunks:
             self._write(chunk)
 
@@ -365,10 +365,10 @@ class ArchiveWriter:
             end = self.position
             versions = (_VERSION_ZIP64, _VERSION_ZIP64)
             rest = _END64.size - 12  # the size field does not count itself and what is before it
-            self._write(_END64.pack(b"PK\x06\x06", rest, *versions, 0, 0, count, count, size, start))
-            self._write(_END64_LOCATOR.pack(b"PK\x06\x07", 0, end, 1))
+            self._write(_END64.pack(_END64_SIGNATURE, rest, *versions, 0, 0, count, count, size, start))
+            self._write(_LOCATOR64.pack(_LOCATOR64_SIGNATURE, 0, end, 1))
         count, size, start = min(count, _MAX_U16), min(size, _MAX_U32), min(start, _MAX_U32)
-        self._write(_END.pack(b"PK\x05\x06", 0, 0, count, count, size, start, 0))
+        self._write(_END.pack(_END_SIGNATURE, 0, 0, count, count, size, start, 0))
         self._flush()
 
     def _write(self, data: bytes) -> None:
@@ -381,6 +381,12 @@ class ArchiveWriter:
         self.stream.write(b"".join(self.pending))
         self.pending.clear()
         self.written = self.position
+
+
+def _dos_time_and_date(date: Date) -> tuple[int, int]:
+    """Return the two 16-bit numbers that stand for a date (4.4.6)."""
+    year, month, day, hour, minute, second = date
+    return hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day
 
 
 def _zip64_extra(fields: list[int]) -> bytes:
