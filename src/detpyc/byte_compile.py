@@ -129,7 +129,7 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
                     new=plan.new,
                     replaced=plan.replaced,
                     dropped=plan.dropped,
-                    late=plan.kept,
+                    among_new=plan.kept,
                     form=form,
                 )
                 size = output.tell()

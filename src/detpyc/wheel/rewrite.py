@@ -53,7 +53,7 @@ def rewrite(
     new: Iterable[NewMember] = (),
     replaced: Mapping[str, NewMember] | None = None,
     dropped: Collection[str] = (),
-    late: Collection[str] = (),
+    among_new: Collection[str] = (),
     form: ArchiveForm = ArchiveForm(),
 ) -> None:
     """Write a wheel anew.
@@ -67,18 +67,18 @@ def rewrite(
         new: members to add; one that has the name of an old one takes its place.
         replaced: by name, what old members are replaced by, in their place.
         dropped: names of members to leave out.
-        late: names of old members that stand among the new ones.
+        among_new: names of old members that are sorted in among the new ones.
         form: what the whole archive is to be like.
 
     """
     added = {each.member.name: each for each in new}
-    known = [name for name in wheel.archive.members if name not in dropped and name != wheel.record_name]
-    kept = [name for name in known if name not in added]
+    left = [name for name in wheel.archive.members if name not in dropped and name != wheel.record_name]
+    old_names = [name for name in left if name not in added]
     metadata = f"{wheel.dist_info}/"
     order = [
-        *(name for name in kept if name not in late and not name.startswith(metadata)),
-        *sorted(name for name in {*added, *late} if not name.startswith(metadata)),
-        *(name for name in kept if name.startswith(metadata)),
+        *(name for name in old_names if name not in among_new and not name.startswith(metadata)),
+        *sorted(name for name in {*added, *among_new} if not name.startswith(metadata)),
+        *(name for name in old_names if name.startswith(metadata)),
         *sorted(name for name in added if name.startswith(metadata)),
     ]
     added.update(replaced or {})

@@ -30,7 +30,7 @@ def rewritten(
     *,
     replaced: dict[str, bytes] | None = None,
     dropped: Collection[str] = (),
-    late: Collection[str] = (),
+    among_new: Collection[str] = (),
     validate: bool = True,
 ) -> Path:
     """Rewrite a wheel into a directory beside it."""
@@ -47,7 +47,7 @@ def rewritten(
             new=[NewMember.make(name, content, like) for name, content in (new or {}).items()],
             replaced={name: NewMember.replacing(members[name], content) for name, content in (replaced or {}).items()},
             dropped=dropped,
-            late=late,
+            among_new=among_new,
         )
     if validate:
         with WheelFile.open(target) as wheel_file:
@@ -80,7 +80,7 @@ def test_order(shuffled: Path) -> None:
 
 
 def test_late_members_stand_among_the_new_ones(shuffled: Path) -> None:
-    found = names(rewritten(shuffled, {"pkg/0.py": b"", "zz.py": b""}, late=["z.py"]))
+    found = names(rewritten(shuffled, {"pkg/0.py": b"", "zz.py": b""}, among_new=["z.py"]))
     assert found[:6] == ["pkg/", "pkg/b.py", "pkg/a.py", "pkg/0.py", "z.py", "zz.py"]
 
 
@@ -136,8 +136,8 @@ def test_what_was_there_is_copied_as_it_is(tmp_path: Path) -> None:
 
 
 def test_rewriting_twice_is_rewriting_once(shuffled: Path) -> None:
-    once = rewritten(shuffled, {"pkg/0.py": b"0", f"{INFO}/x.json": b"{}"}, late=["pkg/a.py"])
-    twice = rewritten(once, {f"{INFO}/x.json": b"{}", "pkg/0.py": b"0"}, late=["pkg/a.py"])
+    once = rewritten(shuffled, {"pkg/0.py": b"0", f"{INFO}/x.json": b"{}"}, among_new=["pkg/a.py"])
+    twice = rewritten(once, {f"{INFO}/x.json": b"{}", "pkg/0.py": b"0"}, among_new=["pkg/a.py"])
     assert twice.read_bytes() == once.read_bytes()
 
 
