@@ -25,6 +25,7 @@ Date = tuple[int, int, int, int, int, int]  # year, month, day, hour, minute, se
 # The date of everything in a normalized archive if SOURCE_DATE_EPOCH does not give one: the first that ZIP can write.
 ZIP_EPOCH: Date = (1980, 1, 1, 0, 0, 0)
 _LAST_ZIP_YEAR = 2107
+_MAX_DIGITS = 100  # of SOURCE_DATE_EPOCH; int() refuses some thousands, and nobody means as many
 
 
 def zip_date(otherwise: Date = ZIP_EPOCH) -> Date:
@@ -66,15 +67,15 @@ def source_date_epoch() -> int | None:
     """Return what the environment variable SOURCE_DATE_EPOCH says, in seconds; None if it is not set.
 
     Raises:
-        DetpycError: if it is no number. A build that asked for a date and got another must not pass for reproducible
-            (https://reproducible-builds.org/specs/source-date-epoch/).
+        DetpycError: if it is no number, or one of absurd length. A build that asked for a date and got another must
+            not pass for reproducible (https://reproducible-builds.org/specs/source-date-epoch/).
 
     """
     value = os.environ.get("SOURCE_DATE_EPOCH")
     if value is None:
         return None
-    if not (value.isascii() and value.isdecimal()):
-        raise DetpycError(f"SOURCE_DATE_EPOCH is {value!r}, and must be a number of seconds")
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
+        raise DetpycError(f"SOURCE_DATE_EPOCH is {value!r:.100}, and must be a number of seconds")
     return int(value)
 
 
