@@ -17,7 +17,7 @@ from detpyc.wheel.archive import NewMember
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from detpyc.compilation.compiler import Failed, Outcome
     from detpyc.compilation.interpreters import Interpreter
@@ -100,13 +100,13 @@ def make_plan(
         tag = tags.tag_of(wheel.path.name)
         replaced = tags.retagged(wheel, tags.sourceless_tag(tag, chosen[0].version))
 
-    document = f"{wheel.dist_info}/{FILE_NAME}"
+    provenance = f"{wheel.dist_info}/{FILE_NAME}"
     if settings.provenance:
         content = Provenance((*bytecode, *still_true), settings.compression, normalized).to_json()
         like = wheel.archive.members[wheel.record_name]
-        new.append(NewMember.make(document, content, like, stored=settings.compression == STORED))
-    elif document in wheel.archive.members:
-        dropped.add(document)
+        new.append(NewMember.make(provenance, content, like, stored=settings.compression == STORED))
+    elif provenance in wheel.archive.members:
+        dropped.add(provenance)
     return Plan(new, replaced, kept, dropped, foreign, skipped, len(compiled), pycs)
 
 
@@ -127,7 +127,22 @@ def _refuse_if_sources_are_gone(
 def _compile(
     wheel: Wheel, sources: dict[str, str], interpreter: Interpreter, settings: Settings, jobs: int | None
 ) -> tuple[list[NewMember], dict[str, str]]:
-    """Byte-compile sources, given with their paths, by one interpreter: the pycs, and what was skipped and why."""
+    """Byte-compile sources by one interpreter.
+
+    Args:
+        wheel: that they are in.
+        sources: their names, each with its path as it is when installed.
+        interpreter: that compiles.
+        settings: how.
+        jobs: how many workers; by default as many as there are usable processors.
+
+    Returns:
+        The pycs, in the order of the sources, and the sources that were skipped, each with the reason.
+
+    Raises:
+        CompilationError: if a source that is not to be skipped does not compile.
+
+    """
     # Largest first, so that no worker is left alone with a large source at the end.
     names = sorted(sources, key=lambda name: wheel.archive.members[name].size, reverse=True)
 
@@ -151,12 +166,26 @@ def _compile(
     contents = (Source(sources[name], wheel.read_member(name)) for name in names)
     with Pool(interpreter, jobs) as pool:
         results = dict(zip(names, pool.byte_compile(contents, settings.optimize, finish), strict=True))
+    return _sorted_out({name: results[name] for name in sources}, wheel, interpreter, settings)
+
+
+def _sorted_out(
+    results: Mapping[str, list[NewMember] | Refused | Failed],
+    wheel: Wheel,
+    interpreter: Interpreter,
+    settings: Settings,
+) -> tuple[list[NewMember], dict[str, str]]:
+    """Tell the pycs from what is skipped, with the reasons.
+
+    Raises:
+        CompilationError: if there is something else; it names the first of it.
+
+    """
     members: list[NewMember] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
     advice = ""
-    for name in sources:
-        result = results[name]
+    for name, result in results.items():
         if isinstance(result, list):
             members += result
         elif isinstance(result, Refused) and settings.on_syntax_error == "skip" and not _needed(name, settings):
