@@ -56,7 +56,7 @@ class Report:
     renamed_from: str | None = None
 
     def summary(self) -> str:
-        """Say it in one line."""
+        """Say in one line what was done, without regard to ``check``."""
         by = ", ".join(each.release for each in self.interpreters)
         parts = [f"{counted(self.modules, 'module')} byte-compiled by CPython {by}", f"{self.bytes_added:+,} bytes"]
         if self.kept:
@@ -64,7 +64,7 @@ class Report:
         if self.dropped:
             parts.append(f"{counted(len(self.dropped), 'foreign or stale pyc')} dropped")
         if self.skipped:
-            parts.append(f"{counted(len(self.skipped), 'source')} skipped that does not compile")
+            parts.append(f"{counted(len(self.skipped), 'source')} skipped because of compile errors")
         return f"{self.path.name}: {'; '.join(parts)}"
 
 

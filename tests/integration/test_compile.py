@@ -89,7 +89,7 @@ def test_summary(tree: Path) -> None:
     (tree / "pkg" / "__init__.py").unlink()
     release = ".".join(map(str, sys.version_info[:3]))
     assert done("compile", "-v", "--prune", tree).stdout.splitlines() == [
-        f"{tree}: 2 sources, 1 pyc written, 0 up to date, 2 removed, 1 source skipped that does not compile",
+        f"{tree}: 2 sources, 1 pyc written, 0 up to date, 2 removed, 1 source skipped because of compile errors",
         f"    skipped {tree}/top.py: CPython {release}: SyntaxError: line 1: invalid syntax",
         f"    written {tree}/{pyc('pkg/core.py')}",
         f"    removed {tree}/{pyc('top.py')}",

@@ -58,7 +58,7 @@ def add_command(
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the option for the number of workers."""
-    parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many workers (default: one a processor)")
+    parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many workers (default: one per processor)")
 
 
 def _jobs(text: str) -> int:
@@ -79,7 +79,8 @@ def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
         "--interpreter",
         action="append",
         metavar="PYTHON",
-        help="compile with it: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the running one)",
+        help="compile with this Python: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the one"
+        " that runs detpyc)",
     )
     parser.add_argument(
         "--optimize",
@@ -100,7 +101,9 @@ def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
         "--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)"
     )
     parser.add_argument(
-        "--on-syntax-error", choices=("fail", "skip"), help="what to do with sources that do not compile"
+        "--on-syntax-error",
+        choices=("fail", "skip"),
+        help="what to do with sources that do not compile (default: fail for wheels, skip for directories)",
     )
 
 

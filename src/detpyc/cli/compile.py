@@ -48,10 +48,10 @@ def add(commands: Commands) -> None:
         "-s",
         "--strip-prefix",
         metavar="DIR",
-        help="take it off the front of the paths that pycs record, as compileall does",
+        help="take DIR off the front of the paths that pycs record, as compileall does",
     )
     parser.add_argument(
-        "-p", "--prepend-prefix", metavar="DIR", help="put it before the paths that pycs record, as compileall does"
+        "-p", "--prepend-prefix", metavar="DIR", help="put DIR before the paths that pycs record, as compileall does"
     )
     parser.add_argument("--force", action="store_true", help="write what is up to date as well")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
@@ -161,7 +161,7 @@ def _print(report: Report, options: argparse.Namespace) -> None:
     if report.records:
         parts.append(f"{counted(len(report.records), 'RECORD')} {would}updated")
     if report.skipped:
-        parts.append(f"{counted(len(report.skipped), 'source')} skipped that does not compile")
+        parts.append(f"{counted(len(report.skipped), 'source')} skipped because of compile errors")
     print(f"{printable(report.path)}: {', '.join(parts)}")
     for source, reason in report.skipped.items():
         print(f"    skipped {printable(source)}: {printable(reason)}")

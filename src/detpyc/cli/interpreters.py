@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.compilation.interpreters import find_all  # noqa: PLC0415 - as above
+    from detpyc.compilation.interpreters import find_all  # noqa: PLC0415 - as in the package's docstring
 
     found = find_all()
     if options.json:

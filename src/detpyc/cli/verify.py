@@ -43,14 +43,14 @@ def add(commands: Commands) -> None:
         "--interpreter",
         action="append",
         metavar="PYTHON",
-        help="compile with it what is of its version, and take it to be the one that compiled it; may be given several"
-        " times (default: the release that a wheel's provenance names, or whatever is found)",
+        help="compile the sources of its version's pycs with it, and assume that it compiled those pycs; may be given"
+        " several times (default: the release that a wheel's provenance names, or whatever is found)",
     )
     parser.add_argument(
         "--sources",
         type=Path,
         metavar="SDIST_OR_WHEEL",
-        help="where the sources are that wheels lack, as sourceless ones do",
+        help="where to find the sources that a wheel lacks, as a sourceless one does",
     )
     parser.add_argument("--strict", action="store_true", help="let only identical pycs pass")
     parser.add_argument(

@@ -60,9 +60,13 @@ def add(commands: Commands) -> None:
         "--like",
         type=Path,
         metavar="WHEEL",
-        help="take every setting from what another wheel records of itself, the environment's none",
+        help="take every setting from what another wheel records of itself, and none from the environment",
     )
-    parser.add_argument("--no-provenance", action="store_true", help="do not record what was done in the wheel")
+    parser.add_argument(
+        "--no-provenance",
+        action="store_true",
+        help="leave detpyc.json, which records what made the bytecode, out of the wheel",
+    )
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there"
     )
