@@ -108,7 +108,7 @@ class _Case:
         payload: the rest of it.
         source: the source's bytes.
         level: the optimization level.
-        path: what the source is compiled as.
+        path: what the source is compiled as; corrected to the recorded one, if that turns out to be another.
         mismatches: what was found of it under the interpreters that compile its source otherwise.
 
     """
@@ -135,8 +135,9 @@ class Judge:
         time_limit: seconds for one source.
 
     Attributes:
-        contradicted: the paths of the pycs that the release which is recorded does not compile to, but another does.
-        modes: what the header of each pyc says, where it is sound.
+        contradicted: the paths of the pycs that another release than the recorded one verified, while the recorded one
+            compiles their sources to other code.
+        modes: the invalidation mode of each pyc by its path, where the header can be read.
 
     """
 
@@ -168,7 +169,7 @@ class Judge:
         batch: list[_Case | Finding] = []
         size = 0
         for pyc in pycs:
-            prepared = _prepare(pyc, self.modes)
+            prepared = self.prepare(pyc)
             batch.append(prepared)
             if isinstance(prepared, _Case):
                 size += len(prepared.payload) + len(prepared.source)
@@ -177,6 +178,29 @@ class Judge:
                 batch, size = [], 0
         if batch:
             yield batch
+
+    def prepare(self, pyc: Pyc) -> _Case | Finding:
+        """Read a pyc and its source; a finding, if that is enough for one."""
+        try:
+            data = pyc.read()
+            header = PycHeader.parse(data)
+            self.modes[pyc.path] = header.mode
+            payload = data[HEADER_SIZE:]
+            path = _compiled_as(pyc, payload, header)
+        except (UnsupportedBytecodeError, TooLargeError) as error:
+            return _uncompiled(pyc, Status.UNVERIFIABLE, str(error))
+        except DetpycError as error:
+            return _uncompiled(pyc, Status.MALFORMED, str(error))
+        misplaced = _misplaced(pyc, header)
+        if misplaced is not None:
+            return _uncompiled(pyc, *misplaced)
+        if pyc.read_source is None:
+            return _uncompiled(pyc, Status.ORPHAN, f"there is no {pyc.name.source}")
+        try:
+            source = pyc.read_source()
+        except DetpycError as error:
+            return _uncompiled(pyc, Status.UNVERIFIABLE, f"its source cannot be read: {error}")
+        return _Case(pyc, header, payload, source, LEVELS[pyc.name.optimization], path)
 
     def judge_batch(self, cases: list[_Case]) -> dict[str, Finding]:
         """Judge pycs that are in memory; the findings are by their paths."""
@@ -287,30 +311,13 @@ def _found(version: tuple[int, int]) -> list[Interpreter]:
     return interpreters.find_releases(version)
 
 
-def _prepare(pyc: Pyc, modes: dict[str, str]) -> _Case | Finding:
-    """Read a pyc, as far as that can be done without its interpreter; note the mode that its header says."""
-    refusal: tuple[Status, str] | None
-    try:
-        data = pyc.read()
-        header = PycHeader.parse(data)
-        modes[pyc.path] = header.mode
-        payload = data[HEADER_SIZE:]
-        path = _compiled_as(pyc, payload, header)
-    except (UnsupportedBytecodeError, TooLargeError) as error:
-        refusal = Status.UNVERIFIABLE, str(error)
-    except DetpycError as error:
-        refusal = Status.MALFORMED, str(error)
-    else:
-        case = _Case(pyc, header, payload, b"", LEVELS.get(pyc.name.optimization, 0), path)
-        refusal = _misplaced(pyc, header) or _without_source(case)
-        if refusal is None:
-            return case
-    status, reason = refusal
+def _uncompiled(pyc: Pyc, status: Status, reason: str) -> Finding:
+    """Return what is found of a pyc whose source need not be compiled for that."""
     return Finding(pyc.path, status, (reason,), None if pyc.read_source is None else pyc.name.source)
 
 
 def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:
-    """Say what is wrong with a pyc's name."""
+    """Say what is wrong with a pyc's name, and the status that this makes; None if it is right."""
     tag, named = "cpython-{}{}".format(*header.version), pyc.name.cache_tag
     if named not in {None, tag}:
         if named.startswith(f"{tag}-"):
@@ -318,17 +325,6 @@ def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:
         return Status.MALFORMED, f"its magic number (at offset 0) is of {tag}, and its name says {named!r}"
     if pyc.name.optimization not in LEVELS:
         return Status.UNVERIFIABLE, f"optimization level {pyc.name.optimization!r} is none of CPython's"
-    return None
-
-
-def _without_source(case: _Case) -> tuple[Status, str] | None:
-    """Read the source of a pyc, or say what is wrong with it."""
-    if case.pyc.read_source is None:
-        return Status.ORPHAN, f"there is no {case.pyc.name.source}"
-    try:
-        case.source = case.pyc.read_source()
-    except DetpycError as error:
-        return Status.UNVERIFIABLE, f"its source cannot be read: {error}"
     return None
 
 
