@@ -60,6 +60,18 @@ def build_wheel(
     """Build a wheel by the wrapped backend and byte-compile it (PEP 517).
 
     The wheel is built in a directory of its own, so that none without bytecode is left if something fails.
+
+    Args:
+        wheel_directory: where to put the wheel; made if it is not there.
+        config_settings: those of the frontend; ``detpyc.KEY`` are ours, and the others are handed on.
+        metadata_directory: handed on.
+
+    Returns:
+        The wheel's name.
+
+    Raises:
+        SystemExit: if it cannot be built or byte-compiled; the message is for the user.
+
     """
     own, passed = _divide(config_settings)
     hook = getattr(_wrapped(), "build_wheel", None)

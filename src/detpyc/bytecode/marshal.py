@@ -114,6 +114,11 @@ class CodeLayout:
     Attributes:
         integers: the names of the 32-bit integers that come first.
         fields: the names of the children in their order; ``firstlineno`` is the raw one.
+        head_size: how many bytes are written before the children: the type code and the integers.
+        lineno: which of the children ``firstlineno`` is.
+        kinds: the type code that each child must have; of texts, that of any.
+        names: which of the children are identifiers.
+        tuples_of_names: which of the children are tuples of identifiers.
 
     """
 
@@ -162,6 +167,16 @@ _U16 = Struct("<H")
 _F64 = Struct("<d")
 _TEXT_FLOAT = re.compile(rb"-?(?:inf|nan|[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)\Z")
 
+# What is written before the content of an object. Of what has a size of one byte there are few, made once for all.
+_SHORT = 256
+_SIZED_HEAD = Struct("<BI").pack
+_SHORT_HEADS = [bytes([TYPE_SHORT_ASCII_INTERNED, size]) for size in range(_SHORT)]
+_SMALL_TUPLE_HEADS = [bytes([TYPE_SMALL_TUPLE, size]) for size in range(_SHORT)]
+_RANGES = [range(size) for size in range(_SHORT)]
+# The first byte of an encoding, by what it becomes: flagged, or not interned.
+_FLAGGED = [bytes([kind | FLAG_REF]) for kind in range(_SHORT)]
+_PLAIN = {interned: bytes([plain]) for interned, plain in INTERNED.items()}
+_END_OF_DICT = bytes([TYPE_NULL])
 
 _NOT_ASCII = "a byte that is not ASCII in a text marked as ASCII"
 
@@ -199,7 +214,7 @@ class Nodes:
         self.sequence: list[bytes] = []
 
 
-def text_node(content: bytes) -> bytes:
+def _text_node(content: bytes) -> bytes:
     """Return the node of a text, by its content (UTF-8, lone surrogates passed)."""
     size = len(content)
     if content.isascii():
@@ -207,7 +222,7 @@ def text_node(content: bytes) -> bytes:
     return _SIZED_HEAD(TYPE_INTERNED, size) + content
 
 
-def head_of(container: int, size: int) -> bytes:
+def _head_of(container: int, size: int) -> bytes:
     """Return what is written of a container before its children, by its kind and their number; of no code object."""
     if container == TYPE_TUPLE and size < _SHORT:
         return _SMALL_TUPLE_HEADS[size]
@@ -482,7 +497,7 @@ class _Reader:
 
     def text(self, content: bytes) -> bytes:
         """Return the node of a text that is written in another than the most frequent way."""
-        node = text_node(content)
+        node = _text_node(content)
         self.nodes.texts.add(node)
         return node
 
@@ -606,7 +621,7 @@ class _Reader:
             if found is not None:
                 return node, found
             self.frozen[kind, key] = node
-        self.nodes.pieces[node] = head_of(kind, len(children))
+        self.nodes.pieces[node] = _head_of(kind, len(children))
         self.nodes.children[node] = children
         if kind in SETS:
             self.nodes.sets.append(node)
@@ -701,13 +716,3 @@ def write(nodes: Nodes, plain: Iterable[bytes]) -> bytes:
     for place, piece in first:
         parts[place] = piece
     return b"".join(parts)
-
-
-_SHORT = 256
-_SHORT_HEADS = [bytes([TYPE_SHORT_ASCII_INTERNED, size]) for size in range(_SHORT)]
-_SMALL_TUPLE_HEADS = [bytes([TYPE_SMALL_TUPLE, size]) for size in range(_SHORT)]
-_FLAGGED = [bytes([kind | FLAG_REF]) for kind in range(_SHORT)]
-_PLAIN = {interned: bytes([plain]) for interned, plain in INTERNED.items()}
-_SIZED_HEAD = Struct("<BI").pack
-_RANGES = [range(size) for size in range(_SHORT)]
-_END_OF_DICT = bytes([TYPE_NULL])

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from detpyc.bytecode.instructions import Opcode
 
-START_LIMIT = (
-    60.0  # seconds for an interpreter to say what it is; a cold disk is slow, a hanging shim is not waited for
-)
+# Seconds for an interpreter to say what it is: enough for a cold disk, and a shim that hangs is not waited for.
+START_LIMIT = 60.0
 
 _REQUEST = re.compile(r"(?:cpython|python)?-?(?P<release>3\.\d+(?:\.\d+\w*)?)", re.IGNORECASE)
 _MINOR = re.compile(r"3\.\d+\Z")
