@@ -24,6 +24,7 @@ from detpyc.errors import DetpycError, WheelError
 from detpyc.recipe import Recipe
 from detpyc.reproducible import ZIP_EPOCH
 from detpyc.settings import VARIABLES, variable
+from detpyc.sources import tar_fault
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
@@ -173,10 +174,9 @@ def _unpack(sdist: Path, directory: Path) -> Path:
     except FileNotFoundError as error:
         raise DetpycError(f"{sdist}: there is no such file or directory") from error
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile has a line for each compression
         raise DetpycError(
-            f"{sdist}: is no source distribution that can be unpacked: {reason}; give a .tar.gz, or the project's"
-            " directory"
+            f"{sdist}: is no source distribution that can be unpacked: {tar_fault(error)}; give a .tar.gz, or the"
+            " project's directory"
         ) from error
     found = [each for each in directory.iterdir() if each.is_dir()] if directory.exists() else []
     if len(found) != 1:

@@ -44,9 +44,13 @@ def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]
         archive = stack.enter_context(tarfile.open(fileobj=stream))  # noqa: SIM115 - the stack closes it
         members = {member.name: member for member in archive if member.isfile() and member.size <= MAX_SIZE}
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile has a line for each compression
-        raise DetpycError(f"{path}: is no wheel and no source distribution: {reason}") from error
+        raise DetpycError(f"{path}: is no wheel and no source distribution: {tar_fault(error)}") from error
     return _in_sdist(path, archive, members)
+
+
+def tar_fault(error: Exception) -> str:
+    """Return the first line of what `tarfile` says, which then has one for each compression that it has tried."""
+    return str(error).partition("\n")[0].rstrip(":")
 
 
 def _in_wheel(wheel: Wheel) -> dict[str, Callable[[], bytes]]:
