@@ -22,8 +22,6 @@ DONE = 0
 FOUND = 1
 FAILED = 2
 
-_LEVELS = (0, 1, 2)
-
 
 def fail(message: str) -> int:
     """Say on standard error why something could not be done; return the exit status for it."""
@@ -74,6 +72,8 @@ def _jobs(text: str) -> int:
 
 def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
     """Add the options that stand for settings."""
+    from detpyc.settings import OPTIMIZATION_LEVELS  # noqa: PLC0415 - --version does without
+
     parser.add_argument(
         "-i",
         "--interpreter",
@@ -86,7 +86,7 @@ def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
         "--optimize",
         action="append",
         type=int,
-        choices=_LEVELS,
+        choices=OPTIMIZATION_LEVELS,
         help="optimization level; may be given several times (default: 0)",
     )
     parser.add_argument(
@@ -120,7 +120,7 @@ def settings_table(options: argparse.Namespace) -> dict[str, object]:
     return {key: value for key, value in table.items() if value is not None}
 
 
-def read_settings(table: dict[str, object], modes: Sequence[str] = ("checked-hash", "unchecked-hash")) -> Settings:
+def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
     """Return the settings of options, and of the environment where options do not say.
 
     Raises:

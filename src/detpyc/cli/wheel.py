@@ -34,6 +34,8 @@ _OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
 
 def add(commands: Commands) -> None:
     """Add the command."""
+    from detpyc.settings import DEFLATED, LAYOUTS, STORED, WHEEL_MODES  # noqa: PLC0415 - as in the package's docstring
+
     parser = add_command(
         commands,
         "wheel",
@@ -42,14 +44,14 @@ def add(commands: Commands) -> None:
         "Put canonical bytecode into wheels and rewrite their RECORD, in place by default.",
     )
     parser.add_argument("wheels", nargs="+", metavar="WHEEL", type=Path)
-    add_settings(parser, ("checked-hash", "unchecked-hash"))
+    add_settings(parser, WHEEL_MODES)
     parser.add_argument(
         "--layout",
-        choices=("pycache", "sourceless"),
+        choices=LAYOUTS,
         help="where the pycs go; sourceless ones take their sources' place",
     )
     parser.add_argument(
-        "--compression", choices=("deflated", "stored"), help="whether the archive is compressed (default: deflated)"
+        "--compression", choices=(DEFLATED, STORED), help="whether the archive is compressed (default: deflated)"
     )
     parser.add_argument(
         "--normalize-archive",
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
 
     from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415
-    from detpyc.settings import jobs  # noqa: PLC0415
+    from detpyc.settings import WHEEL_MODES, jobs  # noqa: PLC0415
 
     how = Options(
         output_dir=options.output_dir,
@@ -90,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     )
     table = _table(options)
     if options.like is None:
-        settings = read_settings(table)
+        settings = read_settings(table, WHEEL_MODES)
     else:
         recipe = _like(options.like, table)
         settings = recipe.settings
