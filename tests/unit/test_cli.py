@@ -11,9 +11,11 @@ import pytest
 
 import wheels
 from detpyc import __version__, cli
+from detpyc.cli import verify
 from detpyc.compilation import interpreters
 from detpyc.compilation.interpreters import Interpreter
 from detpyc.errors import DetpycError
+from detpyc.judge import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,3 +161,8 @@ def test_wheel(tmp_path: Path, options: list[str], status: int, capsys: pytest.C
     assert cli.main(["wheel", str(path), *options]) == status
     assert (path.read_bytes() == before) is bool(status)
     assert capsys.readouterr().out.startswith(f"{path.name}: {'would change' if status else '2 modules byte-compiled'}")
+
+
+def test_statuses_that_can_be_allowed_are_those_there_are() -> None:
+    """The command does not import them to list them."""
+    assert tuple(status.value for status in Status) == verify._STATUSES  # noqa: SLF001 - what argparse is given

@@ -17,7 +17,7 @@ from detpyc.bytecode.header import HEADER_SIZE
 from detpyc.compare import compare, compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError
-from detpyc.inspect import inspect
+from detpyc.inspect import Inspection, inspect
 from detpyc.normalize import normalize
 from detpyc.settings import Settings
 from detpyc.verify import Status, verify_tree, verify_wheel
@@ -147,7 +147,7 @@ def outcome(read: Callable[[bytes], object], data: bytes) -> object:
 @given(st.binary(max_size=200))
 def test_any_bytes(pyc: bytes, data: bytes) -> None:
     for content in (data, pyc[:HEADER_SIZE] + data, pyc[:HEADER_SIZE] + b"\xe3" + data):
-        assert outcome(inspect, content)
+        assert isinstance(outcome(inspect, content), (Inspection, BytecodeError))
 
 
 # ---- wheels
@@ -194,7 +194,7 @@ def test_damaged_wheels_compared(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_damage_behind_a_right_checksum(wheel: Path, tmp_path: Path) -> None:
-    """Each byte of a wheel's provenance, RECORD and pyc, in archives that are sound."""
+    """In a wheel's provenance and RECORD, in archives that are sound."""
     files = wheels.read(wheel)
     outcomes = set()
     with bounded():
@@ -204,7 +204,7 @@ def test_damage_behind_a_right_checksum(wheel: Path, tmp_path: Path) -> None:
                 report = verify_wheel(path, [HERE])
                 outcomes |= {finding.status for finding in report.findings}
                 assert report.problems
-    assert outcomes <= {Status.IDENTICAL}
+    assert outcomes == {Status.IDENTICAL}
 
 
 def test_wheel_is_as_it_was(wheel: Path, tmp_path: Path) -> None:
