@@ -19,6 +19,7 @@ from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from installer.records import RecordEntry, parse_record_file
 from projects import environment, import_modules
 
+import trees
 import wheels
 from detpyc.bytecode.canonical import canonicalize_pyc
 from fakes import Fakes
@@ -51,11 +52,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def write(directory: Path, sources: dict[str, bytes] = SOURCES) -> Path:
-    for name, content in sources.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return directory
+    return trees.write(directory, sources)
 
 
 def pyc(source: str, level: int = 0, tag: str = TAG) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import detpyc, done
 
+import trees
 import wheels
 from detpyc.byte_compile import byte_compile_wheel
 from detpyc.bytecode.canonical import canonicalize
@@ -122,11 +123,7 @@ def test_compiled_again_by_an_installer(wheel: Path, tmp_path: Path, command: li
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name, content in FILES.items():
-        path = tmp_path / "site" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return tmp_path / "site"
+    return trees.write(tmp_path / "site", FILES)
 
 
 MODES = {"timestamp": "", "checked-hash": "-O", "unchecked-hash": "-OO"}
@@ -295,7 +292,7 @@ def test_tampered_tree(
         if name.startswith("demo/") and ".opt-" not in name
     }
     tamper(files)
-    write_tree(tmp_path, files)
+    trees.write(tmp_path, files)
 
     report = verify_tree(tmp_path, [HERE])
 
@@ -304,13 +301,6 @@ def test_tampered_tree(
     assert any(
         each.startswith(reason.replace("demo/core.py", str(tmp_path / "demo/core.py"))) for each in found.reasons
     )
-
-
-def write_tree(directory: Path, files: dict[str, bytes]) -> None:
-    for name, content in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def test_record_that_does_not_hold(made_wheel: Path, tmp_path: Path) -> None:
@@ -408,7 +398,7 @@ def test_unknown_release(made_wheel: Path, tmp_path: Path) -> None:
     """A bare pyc that the releases here do not make of its source: only -i says that one of them should."""
     files = {name: content for name, content in wheels.read(made_wheel).items() if name in {"demo/core.py", PYC}}
     rewritten("f", constant(1000, 1001))(files)
-    write_tree(tmp_path, files)
+    trees.write(tmp_path, files)
 
     (found,) = verify_tree(tmp_path / PYC).findings
 
@@ -422,7 +412,7 @@ def test_unknown_release(made_wheel: Path, tmp_path: Path) -> None:
 def test_provenance_of_an_installed_wheel_decides(made_wheel: Path, tmp_path: Path, where: str) -> None:
     files = wheels.read(made_wheel)
     rewritten("f", constant(1000, 1001))(files)
-    write_tree(tmp_path, files)
+    trees.write(tmp_path, files)
 
     found = {finding.pyc: finding for finding in verify_tree(tmp_path / where).findings}
 
@@ -439,7 +429,7 @@ def test_installed_pyc_that_somebody_compiled_again(made_wheel: Path, tmp_path: 
         files[PYC] = header.to_bytes() + canonicalize(payload, HERE.version)
     else:
         files[PYC] = files[PYC][:HEADER_SIZE] + payload
-    write_tree(tmp_path, files)
+    trees.write(tmp_path, files)
     os.utime(tmp_path / "demo/core.py", (5, 5))
 
     (found,) = (each for each in verify_tree(tmp_path).findings if each.pyc == str(tmp_path / PYC))
@@ -488,7 +478,7 @@ LONG = b"x = 1\n" * 400_000
 
 def test_source_that_compiles_for_ever(made_wheel: Path, tmp_path: Path) -> None:
     files = wheels.read(made_wheel)
-    write_tree(tmp_path, {name: files[name] for name in FILES} | {name: files[name] for name in map(pyc_of, FILES)})
+    trees.write(tmp_path, {name: files[name] for name in FILES} | {name: files[name] for name in map(pyc_of, FILES)})
     (tmp_path / "demo/other.py").write_bytes(SLOW)
     forge(tmp_path / pyc_of("demo/other.py"), SLOW)
 
@@ -526,7 +516,7 @@ def test_source_that_nests_too_deep(interpreter: Interpreter, tree: Path) -> Non
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux")
 def test_source_that_takes_the_memory(made_wheel: Path, tmp_path: Path) -> None:
     files = wheels.read(made_wheel)
-    write_tree(tmp_path, {name: files[name] for name in FILES} | {name: files[name] for name in map(pyc_of, FILES)})
+    trees.write(tmp_path, {name: files[name] for name in FILES} | {name: files[name] for name in map(pyc_of, FILES)})
     (tmp_path / "demo/other.py").write_bytes(LONG)
     forge(tmp_path / pyc_of("demo/other.py"), LONG)
     limited = ("sh", "-c", 'ulimit -v 500000 && exec "$@"', "sh")
@@ -540,7 +530,7 @@ def test_source_that_takes_the_memory(made_wheel: Path, tmp_path: Path) -> None:
 
 def test_source_that_does_not_compile(made_wheel: Path, tmp_path: Path) -> None:
     files = wheels.read(made_wheel)
-    write_tree(tmp_path, {"demo/core.py": b"def f(:\n", PYC: files[PYC]})
+    trees.write(tmp_path, {"demo/core.py": b"def f(:\n", PYC: files[PYC]})
     assert only(tmp_path)[0] is Status.STALE
     forge(tmp_path / PYC, b"def f(:\n")
     status, reasons = only(tmp_path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
+import trees
 from detpyc import known
 from detpyc.bytecode import canonical
 from detpyc.compilation import compiler, interpreters
@@ -33,11 +34,7 @@ PAST = 1_600_000_000_000_000_000
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name, content in SOURCES.items():
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return tmp_path / "tree"
+    return trees.write(tmp_path / "tree", SOURCES)
 
 
 @pytest.fixture

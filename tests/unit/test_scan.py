@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import trees
 from detpyc.files import walk
 from detpyc.scan import Candidate, scan
 
@@ -18,10 +19,7 @@ FILES = ("b.py", "a.py", "pkg/z.py", "pkg/__pycache__/z.cpython-312.pyc", "pkg/s
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in FILES:
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+    trees.write(tmp_path / "tree", dict.fromkeys(FILES, b""))
     monkeypatch.chdir(tmp_path / "tree")
     return tmp_path / "tree"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import trees
 from detpyc import tree as module
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.compilation import interpreters
@@ -37,11 +38,7 @@ SKIP = Settings(on_syntax_error="skip")
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name, content in SOURCES.items():
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return tmp_path / "tree"
+    return trees.write(tmp_path / "tree", SOURCES)
 
 
 def compiled(path: Path, settings: Settings = SKIP, **options: object) -> Report:
