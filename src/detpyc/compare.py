@@ -42,8 +42,8 @@ class Comparison:
     Attributes:
         only_a: the files that only the first has.
         only_b: the files that only the second has.
-        changed: the files that both have, each with its differences; of two pycs, the first one's path alone, and that
-            of the first wheel for what concerns the archives as a whole.
+        changed: by name, the differences of the files that both have. Those of two pycs stand under the path of the
+            first, and so does what concerns two archives as a whole.
 
     """
 

@@ -50,7 +50,7 @@ else:
 
 # Not to wait for a writer, if it is a pipe.
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_LIMIT = 1 << 30  # bytes that are read at once; more is not for every system
+_LIMIT = 1 << 30  # bytes for one call; not every system reads more at once
 _CHUNK = 1 << 20
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
 
-# What is held in memory twice at once: pycs with their sources.
+# How many pycs, and how much of them and their sources, are in a batch; two batches are in memory at once.
 _BATCH = 256
 _BATCH_SIZE = 16 << 20  # bytes
 

@@ -28,8 +28,8 @@ _TITLE = f"detpyc {__version__}: pycs known to be right, format 1, canonical for
 _KEY = 0x7079632D6B6E6F77  # any number will do
 _DIGEST = 8  # bytes
 _PROOF = 2 * _DIGEST
-# The proofs that are kept: those of this run, and of earlier ones with other interpreters or levels up to so many times
-# as many, or up to so many if it was over a part of the tree.
+# How many proofs are kept: all of this run, and some of earlier runs (with other interpreters or levels, or over other
+# parts of the tree) up to _SHARE times as many in all, or up to _ROOM if that is more.
 _SHARE = 8
 _ROOM = 4096
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pathspec import GitIgnoreSpec
 
-# What patterns that nobody vouches for may ask for is a minute's work; real wheels and patterns ask for a thousandth.
+# In how many ways untrusted patterns may match: about a minute's work. Real ones need a thousandth of that.
 _MAX_WAYS = 1 << 30
 _MAX_PATTERN = 1000  # characters
 

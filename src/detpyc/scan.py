@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Candidate(NamedTuple):
-    """What is called as a source is.
+    """Something whose name ends as a source's does; whether it is a file is not known yet.
 
     Attributes:
         name: its path in the tree, with ``/`` on every system.
-        where: what stands before its last name on disk.
+        where: the directory that it is in, on disk, with a separator at the end; empty for the current one.
         entry: what the file system says of it.
-        pycs: what is in the ``__pycache__`` beside it, by name, and whether that is a regular file and no link. None if
-            that is a link or no directory.
+        pycs: what is in the ``__pycache__`` beside it: by name, whether it is a regular file and no link. None if the
+            ``__pycache__`` itself is a link or no directory.
 
     """
 
@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
 
 
 def scan(top: Path, on_error: Callable[[str, OSError], object]) -> Iterator[Candidate]:
-    """Give what is called as a source is in a directory and below, in the order of the paths, files first.
+    """Give what has a name in ``.py`` in a directory and below, in the order of the paths, files first.
 
     Symbolic links to directories are not followed. What lies in a ``__pycache__`` is no source.
 

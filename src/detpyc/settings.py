@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 VARIABLES = "DETPYC_"
 FRONTEND = "detpyc."  # stands before the keys among a build frontend's settings
 
-# How what has no types is read.
+# Settings that environment variables and build frontends give as text, and that are no text: lists, and yes or no.
 _LISTS = frozenset({"interpreters", "optimize", "include", "exclude"})
 _FLAGS = frozenset({"provenance", "disable"})
-# What is no setting of a wheel's, but can be said wherever those can be without a file.
+# Not settings of a wheel, but variables and frontends may give them as well.
 _OTHERS = frozenset({"disable", "jobs"})
 _MISSPELT = 0.85  # how near, by difflib's measure: DETPYC_INTERPRETER, DETPYC_OPTIMISE
 
