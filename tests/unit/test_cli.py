@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import sys
+from io import StringIO
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -120,6 +123,40 @@ def test_reader_that_has_gone(
     interrupted(fail_with(BrokenPipeError()))
     assert cli.main(["interpreters"]) == 2
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(("name", "status"), [("tree", 0), ("missing", 2)])
+def test_closed_stream(
+    stream: str,
+    name: str,
+    status: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not written to, and what would go there does not go elsewhere."""
+    (tmp_path / "tree").mkdir()
+    monkeypatch.setattr(sys, stream, None)
+    assert cli.main(["compile", "--no-cache", str(tmp_path / name)]) == status
+    output, errors = capsys.readouterr()
+    assert bool(output) == (stream == "stderr" and not status)
+    assert bool(errors) == (stream == "stdout" and bool(status))
+
+
+class Full(StringIO):
+    """A stream on a full disk."""
+
+    def write(self, _: str) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_full_disk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert cli.main(["--version"]) == 2
+    assert capsys.readouterr().err == f"detpyc: the output cannot be written: {os.strerror(errno.ENOSPC)}\n"
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert cli.main(["inspect", "missing.pyc"]) == 2
 
 
 def test_our_own_mistakes_are_not_hidden(interrupted: Callable[[Callable[[], object]], None]) -> None:

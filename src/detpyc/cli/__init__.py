@@ -36,14 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 if it is done or holds, 1 if a check found something, 2 if it could not be done.
 
     """
-    options = _parse(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
     signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = [signal.signal(each, _terminate) for each in signals]
     try:
+        options = _parse(sys.argv[1:] if arguments is None else arguments)
         status: int = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed: `detpyc ... >&-`
+            sys.stdout.flush()
     except DetpycError as error:
         return fail(str(error))
     except KeyboardInterrupt:
@@ -71,7 +72,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; end the process if it is wrong, or asks for help or the version."""
     version = f"detpyc {__version__}"
     if [*arguments] == ["--version"]:
-        print(version)
+        print(version, flush=True)
         sys.exit(DONE)
     import argparse  # noqa: PLC0415 - it takes as long as all the rest of --version
     from importlib import import_module  # noqa: PLC0415

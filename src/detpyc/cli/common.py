@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
@@ -25,7 +26,9 @@ FAILED = 2
 
 def fail(message: str) -> int:
     """Say on standard error why something could not be done; return the exit status for it."""
-    print("detpyc:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
+    if sys.stderr is not None:  # as it is where it was closed, and `print` would take standard output for it
+        with suppress(OSError):  # there is nowhere to say that nothing can be said; the status tells it
+            print("detpyc:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return FAILED
 
 

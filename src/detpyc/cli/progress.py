@@ -35,7 +35,7 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
         What to call with the number of steps; it returns what to call after each step, from any thread.
 
     """
-    if options.quiet or options.json or not sys.stderr.isatty():
+    if options.quiet or options.json or sys.stderr is None or not sys.stderr.isatty():  # None where it was closed
         yield lambda _: _nothing
         return
     try:
