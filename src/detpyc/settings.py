@@ -70,6 +70,7 @@ class Settings(NamedTuple):
         modes: Collection[str] = WHEEL_MODES,
         environment: Mapping[str, str] = _NOTHING,
         frontend: Mapping[str, Any] = _NOTHING,
+        names: Mapping[str, str] = _NOTHING,
     ) -> Settings:
         """Check a table, and what goes before it.
 
@@ -82,6 +83,7 @@ class Settings(NamedTuple):
                 separated by commas, and an empty variable is none.
             frontend: what was given to the build frontend as ``detpyc.KEY=VALUE``, by KEY; it goes before both. A list
                 is one value with commas, or several.
+            names: what messages call keys that the user has written otherwise than in a table, such as ``--include``.
 
         Returns:
             The settings, with the defaults for what none of them says.
@@ -96,7 +98,7 @@ class Settings(NamedTuple):
         known = {*checks, *_OTHERS}
         problems = [*_misspelt(environment, known), *_unknown(frontend, known, FRONTEND)]
         problems += _unknown((key for key in table if key not in reserved), checks, f"{location}.")
-        given = {key: (f"{location}.{key}", value) for key, value in table.items() if key in checks}
+        given = {key: (names.get(key, f"{location}.{key}"), value) for key, value in table.items() if key in checks}
         for key in checks:
             said = _said(key, environment, frontend)
             if said is not None:

@@ -191,6 +191,18 @@ def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert capsys.readouterr().out == "RELEASE  CACHE TAG  MAGIC  PATH\n"
 
 
+@pytest.mark.parametrize("command", ["wheel", "compile"])
+@pytest.mark.parametrize(
+    ("option", "name"), [("-i", "--interpreter"), ("--include", "--include"), ("--exclude", "--exclude")]
+)
+def test_mistakes_in_options(
+    command: str, option: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are told by the names that the user types."""
+    assert cli.main([command, option, "", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings, and has ""\n'
+
+
 @pytest.mark.parametrize(("options", "status"), [([], 0), (["--check"], 1)])
 def test_wheel(tmp_path: Path, options: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
     path = wheels.build(tmp_path)

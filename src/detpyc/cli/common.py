@@ -23,6 +23,9 @@ DONE = 0
 FOUND = 1
 FAILED = 2
 
+# The options that are not called like their settings.
+_OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
+
 
 def fail(message: str) -> int:
     """Say on standard error why something could not be done; return the exit status for it."""
@@ -123,6 +126,11 @@ def settings_table(options: argparse.Namespace) -> dict[str, object]:
     return {key: value for key, value in table.items() if value is not None}
 
 
+def option(key: str) -> str:
+    """Return the option for a setting, as it is typed."""
+    return f"--{_OPTIONS.get(key, key)}"
+
+
 def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
     """Return the settings of options, and of the environment where options do not say.
 
@@ -133,7 +141,8 @@ def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
     from detpyc.settings import Settings, variable  # noqa: PLC0415 - it is not needed for --help
 
     environment = {name: value for name, value in os.environ.items() if name not in set(map(variable, table))}
-    return Settings.from_table(table, "options", modes=modes, environment=environment)
+    names = {key: option(key) for key in table}
+    return Settings.from_table(table, "options", modes=modes, environment=environment, names=names)
 
 
 def each_path(paths: Iterable[Path], run: Callable[[Path], int]) -> int:

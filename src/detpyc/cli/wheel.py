@@ -13,6 +13,7 @@ from detpyc.cli.common import (
     add_jobs,
     add_settings,
     fail,
+    option,
     print_json,
     printable,
     read_settings,
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from detpyc.byte_compile import Report
     from detpyc.cli.common import Commands
     from detpyc.recipe import Recipe
-
-
-# The options that are not called like their settings.
-_OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
 
 
 def add(commands: Commands) -> None:
@@ -138,7 +135,7 @@ def _like(path: Path, table: dict[str, object]) -> Recipe:
     from detpyc.recipe import Recipe  # noqa: PLC0415
 
     if table:
-        given = ", ".join(f"--{_OPTIONS.get(key, key)}" for key in sorted(table))
+        given = ", ".join(map(option, sorted(table)))
         raise DetpycError(f"--like takes the settings from {path}; leave out {given}")
     return Recipe.of(path)
 
