@@ -133,12 +133,13 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
                     form=form,
                 )
                 size = output.tell()
-            changed = not replacement.equals(target)
+            moves = options.output_dir is None and target != path  # even to where the very same stands already
+            changed = moves or not replacement.equals(target)
             if sys.platform == "win32":
                 stream.close()  # an open file cannot be replaced there
             if changed and not options.check:
                 replacement.commit()
-                if options.output_dir is None and target != path:
+                if moves:
                     path.unlink()
     return Report(
         path=target,

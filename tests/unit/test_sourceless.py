@@ -204,6 +204,23 @@ def test_command_says_that_it_renames(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"{renamed.name}: nothing to change\n"
 
 
+def test_result_that_is_there_already(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The wheel with sources goes all the same, or both would be published."""
+    command = ["wheel", "--layout", "sourceless", str(wheels.build(tmp_path))]
+    assert main(command) == 0
+    (made,) = tmp_path.iterdir()
+    content = made.read_bytes()
+    wheels.build(tmp_path)
+    capsys.readouterr()
+
+    assert main([*command, "--check"]) == 1
+    assert capsys.readouterr().out == f"{made.name}: would change\n    would be renamed from {NAME}\n"
+    assert main(command) == 0
+    assert f"\n    renamed from {NAME}\n" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [made]
+    assert made.read_bytes() == content
+
+
 def test_command_with_two_interpreters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = wheels.build(tmp_path)
     assert main(["wheel", "--layout", "sourceless", "-i", "3.11", "-i", "3.12", str(path)]) == 2
