@@ -20,7 +20,7 @@ from detpyc import __version__
 from detpyc.byte_compile import Options, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters
-from detpyc.errors import DetpycError, WheelError
+from detpyc.errors import DetpycError, InterpreterError, WheelError
 from detpyc.recipe import Recipe
 from detpyc.reproducible import ZIP_EPOCH
 from detpyc.settings import VARIABLES, variable
@@ -94,7 +94,7 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
             f"{original}: was made by detpyc {recipe.detpyc}, and this is {__version__}, which would record itself;"
             f" install detpyc=={recipe.detpyc} and reproduce it with that"
         )
-    compilers = [interpreters.find(request) for request in recipe.settings.interpreters]
+    compilers = _compilers(original, recipe)
     builder = _builder(tag_of(original.name), compilers)
     constraints = (*_backend(recipe.generator), f"detpyc=={recipe.detpyc}")
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or _epoch(recipe)
@@ -106,6 +106,16 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
         same = result.name == original.name and result.read_bytes() == original.read_bytes()
         comparison = Comparison((), (), {}) if same else compare(original, result)
     return Reproduction(original, builder.release, constraints, result.name, same, epoch is not None, comparison)
+
+
+def _compilers(original: Path, recipe: Recipe) -> list[Interpreter]:
+    try:
+        return [interpreters.find(request, exactly=True) for request in recipe.settings.interpreters]
+    except InterpreterError as error:
+        releases = ", ".join(recipe.settings.interpreters)
+        raise InterpreterError(
+            f"{original}: was byte-compiled by CPython {releases}, and no other reproduces it: {error}"
+        ) from error
 
 
 def _builder(tag: str, compilers: Sequence[Interpreter]) -> Interpreter:

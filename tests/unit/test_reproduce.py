@@ -120,8 +120,12 @@ def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_pa
     release = "{}.{}.99".format(*sys.version_info)
     rewrite(original, changed(original, bytecode=[{**entry, "release": release}]))
     message = fail(tmp_path)
-    assert message.startswith(f'detpyc: no interpreter for "{release}"; found are:\n')
+    assert message.startswith(
+        f"detpyc: {original}: was byte-compiled by CPython {release}, and no other reproduces it: no interpreter for"
+        f' "{release}"; found are:\n'
+    )
     assert f"Install CPython {release} exactly" in message
+    assert message.endswith(f"`pyenv install {release}`.\n")
 
 
 def test_like_refuses_the_same(original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

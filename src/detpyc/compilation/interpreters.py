@@ -203,7 +203,7 @@ def indented(stream: bytes, lines: int = 10) -> str:
     return "".join(f"\n    {line}" for line in tail)
 
 
-def find(request: str) -> Interpreter:
+def find(request: str, *, exactly: bool = False) -> Interpreter:
     """Find the interpreter for a request.
 
     The running interpreter is taken if it fits; then the newest release that is found on ``PATH`` and where version
@@ -212,6 +212,7 @@ def find(request: str) -> Interpreter:
     Args:
         request: ``3.12``, a pinned ``3.12.1``, the same with ``cpython`` or ``python`` before it, or the path of an
             executable.
+        exactly: whether the user cannot ask for another, which the message for a missing one says otherwise.
 
     Returns:
         The interpreter, which is supported.
@@ -240,7 +241,9 @@ def find(request: str) -> Interpreter:
         ]
         if fitting:
             return supported(max(fitting, key=lambda found: (found.problem is None, Version(found.release))))
-    raise InterpreterError(f'no interpreter for "{request}"; found are:{_listing()}\n{_way_out(release)}')
+    raise InterpreterError(
+        f'no interpreter for "{request}"; found are:{_listing()}\n{_way_out(release, exactly=exactly)}'
+    )
 
 
 def choose(requests: Iterable[str]) -> tuple[Interpreter, ...]:
@@ -313,13 +316,14 @@ def _is_running(path: str) -> bool:
         return False
 
 
-def _way_out(release: str) -> str:
+def _way_out(release: str, *, exactly: bool) -> str:
     if _MINOR.match(release):
         return f"Install CPython {release}, put it on PATH, or give the path of its executable."
-    return (
+    advice = (
         f"Install CPython {release} exactly (its bytecode differs from other patch releases'), for example with"
-        f" `uv python install {release}` or `pyenv install {release}`, or change the pin."
+        f" `uv python install {release}` or `pyenv install {release}`"
     )
+    return f"{advice}." if exactly else f"{advice}; or, where another release will do, ask for that."
 
 
 def supported(interpreter: Interpreter) -> Interpreter:

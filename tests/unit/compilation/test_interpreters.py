@@ -207,7 +207,7 @@ def test_one_digit_more_is_another_release(there_are: object) -> None:
             "3.8.3",
             (
                 "Install CPython 3.8.3 exactly (its bytecode differs from other patch releases'), for example with"
-                " `uv python install 3.8.3` or `pyenv install 3.8.3`, or change the pin."
+                " `uv python install 3.8.3` or `pyenv install 3.8.3`; or, where another release will do, ask for that."
             ),
         ),
     ],
