@@ -87,7 +87,7 @@ class _Tally:
         except UnsupportedBytecodeError as error:
             self.unsupported[path] = error.reason
         except DetpycError as error:
-            self.malformed[path] = str(error)
+            self.malformed[path] = _reason(error, path)
         else:
             if canonical != data:
                 self.changed.append(path)
@@ -96,6 +96,11 @@ class _Tally:
 
     def report(self, path: Path) -> Report:
         return Report(str(path), self.pycs, tuple(self.changed), self.unsupported, self.malformed)
+
+
+def _reason(error: Exception, path: str) -> str:
+    """Return what an error says, without the path that it may name and that is told anyhow."""
+    return str(error).rpartition(f"{path}: ")[2]
 
 
 def _normalize_files(path: Path, pycs: Iterator[Path], *, check: bool) -> Report:
@@ -108,7 +113,7 @@ def _normalize_files(path: Path, pycs: Iterator[Path], *, check: bool) -> Report
             _replace(pyc, canonical)
         except (OSError, DetpycError) as error:
             tally.changed.remove(str(pyc))
-            tally.malformed[str(pyc)] = str(error)
+            tally.malformed[str(pyc)] = _reason(error, str(pyc))
     return tally.report(path)
 
 

@@ -20,6 +20,7 @@ from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.normalize import normalize
+from detpyc.reading import MAX_SIZE
 from unit.bytecode import payloads
 from unit.bytecode.payloads import flagged, small_tuple, text
 
@@ -213,3 +214,16 @@ def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{tree}: {len(MAGIC_NUMBERS)} of {len(MAGIC_NUMBERS) + 2} pycs normalized\n" in shown
     assert f"left alone {tree / 'pypy.pyc'}: magic number 336 is of PyPy" in shown
     assert f"detpyc: {tree / 'broken.pyc'}: " in errors
+
+
+def test_what_cannot_be_read_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1]})
+    large = tmp_path / "large.pyc"
+    with large.open("wb") as stream:
+        stream.truncate(MAX_SIZE + 1)
+
+    assert main(["normalize", str(path), str(large)]) == 2
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"detpyc: {path}: core.pyc: the data end ")
+    assert second == f"detpyc: {large}: has {MAX_SIZE + 1} bytes, and no more than {MAX_SIZE} are read"

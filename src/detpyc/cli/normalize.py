@@ -51,10 +51,15 @@ def run(options: argparse.Namespace) -> int:
                 print(f"    left alone {printable(name)}: {reason}")
         status = FOUND if options.check and report.changed else DONE
         for name, reason in report.malformed.items():
-            status = fail(f"{name}: {reason}")
+            status = fail(f"{_within(report.path, name)}: {reason}")
         return status
 
     status = each_path(options.paths, apply)
     if options.json:
         print_json({"format": 1, "reports": documents})
     return status
+
+
+def _within(path: str, name: str) -> str:
+    """Name a pyc with the wheel that it is in; those of a directory have its path already."""
+    return f"{path}: {name}" if path.endswith(".whl") and not Path(path).is_dir() else name
