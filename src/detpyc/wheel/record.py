@@ -83,7 +83,7 @@ class RecordEntry:
             raise ValueError(f"has a {self.hash_name} hash, and PEP 427 wants sha256 or better")
         try:
             hasher = hashlib.new(self.hash_name)
-        except ValueError:
+        except (TypeError, ValueError):  # the former if there is a NUL in it
             hasher = None
         if hasher is None or not hasher.digest_size:  # SHAKE's digests have any size, and so prove nothing
             raise ValueError(f"has a hash of the unknown kind {self.hash_name!r}")

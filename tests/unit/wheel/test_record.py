@@ -121,6 +121,7 @@ def test_strong_hashes_are_computed(name: str) -> None:
         "sha224",
         "crc32",
         "no such",
+        "sha256\0",
         "SHA1",
         "MD5",
         "shake_128",
