@@ -18,7 +18,7 @@ from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -59,14 +59,14 @@ def normalize(path: Path, *, check: bool = False) -> Report:
 
     """
     if path.is_dir():
-        # What a link leads to is in the tree as well, or is none of ours.
-        pycs = (pyc for pyc in walk(path, ".pyc") if not pyc.is_symlink())
-        return _normalize_files(path, pycs, check=check)
+        return _normalize_tree(path, check=check)
     if path.suffix == ".whl":
         return _normalize_wheel(path, check=check)
     if path.suffix != ".pyc" or not path.is_file():
         raise DetpycError(f"{path}: is no wheel, directory or pyc")
-    return _normalize_files(path, iter([path]), check=check)
+    tally = _Tally()
+    _normalize_file(path, tally, check=check)
+    return tally.report(path)
 
 
 class _Tally:
@@ -103,18 +103,27 @@ def _reason(error: Exception, path: str) -> str:
     return str(error).rpartition(f"{path}: ")[2]
 
 
-def _normalize_files(path: Path, pycs: Iterator[Path], *, check: bool) -> Report:
+def _normalize_tree(path: Path, *, check: bool) -> Report:
     tally = _Tally()
-    for pyc in pycs:
-        canonical = tally.canonical(str(pyc), partial(read_file, pyc))
-        if canonical is None or check:
-            continue
-        try:
-            _replace(pyc, canonical)
-        except (OSError, DetpycError) as error:
-            tally.changed.remove(str(pyc))
-            tally.malformed[str(pyc)] = _reason(error, str(pyc))
+
+    def skip(error: OSError) -> None:
+        tally.malformed[str(error.filename)] = f"cannot be read: {error.strerror}"
+
+    for pyc in walk(path, ".pyc", skip):
+        if not pyc.is_symlink():  # what it leads to is in the tree as well, or is none of ours
+            _normalize_file(pyc, tally, check=check)
     return tally.report(path)
+
+
+def _normalize_file(pyc: Path, tally: _Tally, *, check: bool) -> None:
+    canonical = tally.canonical(str(pyc), partial(read_file, pyc))
+    if canonical is None or check:
+        return
+    try:
+        _replace(pyc, canonical)
+    except (OSError, DetpycError) as error:
+        tally.changed.remove(str(pyc))
+        tally.malformed[str(pyc)] = _reason(error, str(pyc))
 
 
 def _replace(pyc: Path, content: bytes) -> None:

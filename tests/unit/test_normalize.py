@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import marshal
 import os
@@ -127,6 +128,22 @@ def test_what_cannot_be_written(tree: Path) -> None:
     (tree / "sub").chmod(0o700)
     assert report.changed == ()
     assert "cannot be written" in report.malformed[str(tree / "sub/3.12.pyc")]
+
+
+def test_directory_that_cannot_be_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is beside it was changed, and is told."""
+    (tree / "closed").mkdir()
+    listed = os.scandir
+
+    def scan(path: str) -> object:
+        if path == str(tree / "closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    report = normalize(tree)
+    assert len(report.changed) == len(MAGIC_NUMBERS)
+    assert report.malformed[str(tree / "closed")] == f"cannot be read: {os.strerror(errno.EACCES)}"
 
 
 @pytest.mark.parametrize("name", ["core.py", "missing", "missing.pyc", "missing.whl"])
