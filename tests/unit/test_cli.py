@@ -191,6 +191,24 @@ def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert capsys.readouterr().out == "RELEASE  CACHE TAG  MAGIC  PATH\n"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([command, ""] for command in ("wheel", "verify", "compile", "normalize", "inspect")),
+        ["wheel", "x.whl", "--output-dir", ""],
+        ["wheel", "x.whl", "--like", ""],
+        ["verify", "x.whl", "--sources", ""],
+        ["diff", "", ""],
+        ["reproduce", "", "--from", "."],
+        ["reproduce", "x.whl", "--from", ""],
+    ],
+)
+def test_empty_paths(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An unset variable is not taken for the current directory."""
+    assert ended(*arguments) == 2
+    assert capsys.readouterr().err.endswith('is empty; write "." for the current directory\n')
+
+
 @pytest.mark.parametrize("command", ["wheel", "compile"])
 @pytest.mark.parametrize(
     ("option", "name"), [("-i", "--interpreter"), ("--include", "--include"), ("--exclude", "--exclude")]

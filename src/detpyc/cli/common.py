@@ -76,6 +76,16 @@ def _jobs(text: str) -> int:
         raise ArgumentTypeError(str(error)) from error
 
 
+def read_path(text: str) -> Path:
+    """Read a path from the command line; none is empty, as an unset variable's, which would mean all that is here."""
+    from argparse import ArgumentTypeError  # noqa: PLC0415 - as in `_jobs`
+    from pathlib import Path  # noqa: PLC0415 - likewise
+
+    if not text:
+        raise ArgumentTypeError('is empty; write "." for the current directory')
+    return Path(text)
+
+
 def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
     """Add the options that stand for settings."""
     from detpyc.settings import OPTIMIZATION_LEVELS  # noqa: PLC0415 - --version does without

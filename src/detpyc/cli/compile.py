@@ -17,6 +17,7 @@ from detpyc.cli.common import (
     fail,
     print_json,
     printable,
+    read_path,
     read_settings,
     settings_table,
 )
@@ -42,7 +43,7 @@ def add(commands: Commands) -> None:
         "byte-compile directory trees, deterministically",
         "Byte-compile the sources in directories and below. What is up to date is not written again.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a directory or a source")
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a directory or a source")
     add_settings(parser, MODES)
     parser.add_argument(
         "-s",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, print_json, printable
+from detpyc.cli.common import DONE, FOUND, add_command, print_json, printable, read_path
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +23,8 @@ def add(commands: Commands) -> None:
         "Explain what is different between two pycs, two wheels or two directories. Exit with 0 if nothing is, with 1"
         " if something is.",
     )
-    parser.add_argument("a", metavar="A", type=Path)
-    parser.add_argument("b", metavar="B", type=Path)
+    parser.add_argument("a", metavar="A", type=read_path)
+    parser.add_argument("b", metavar="B", type=read_path)
 
 
 def run(options: argparse.Namespace) -> int:

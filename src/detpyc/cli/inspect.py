@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, add_command, print_json
+from detpyc.cli.common import DONE, add_command, print_json, read_path
 from detpyc.errors import BytecodeError, DetpycError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def add(commands: Commands) -> None:
         "show what is in a pyc",
         "Show a pyc's header, whether it is in canonical form and why not, and the code objects in it.",
     )
-    parser.add_argument("pyc", metavar="PYC", type=Path)
+    parser.add_argument("pyc", metavar="PYC", type=read_path)
 
 
 def run(options: argparse.Namespace) -> int:

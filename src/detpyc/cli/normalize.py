@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable
+from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
         "bring existing pycs into canonical form",
         "Rewrite existing pycs in canonical form without compiling anything. Their headers, modes and mtimes stay.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a wheel, a directory, or a pyc")
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a pyc")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, print_json, printable
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, print_json, printable, read_path
 from detpyc.cli.diff import comparison_document, print_comparison
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ def add(commands: Commands) -> None:
         "build a wheel again from its sources and compare",
         "Build a wheel again in a clean environment, as it records that it was made, and compare the two bit for bit.",
     )
-    parser.add_argument("original", metavar="ORIGINAL.whl", type=Path)
+    parser.add_argument("original", metavar="ORIGINAL.whl", type=read_path)
     parser.add_argument(
-        "--from", dest="sources", metavar="SDIST_OR_DIR", type=Path, required=True, help="what to build it from"
+        "--from", dest="sources", metavar="SDIST_OR_DIR", type=read_path, required=True, help="what to build it from"
     )
     add_jobs(parser)
 

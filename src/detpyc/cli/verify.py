@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import (
@@ -14,11 +13,13 @@ from detpyc.cli.common import (
     find_interpreters,
     print_json,
     printable,
+    read_path,
 )
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from detpyc.cli.common import Commands
     from detpyc.verify import Report, Status
@@ -37,7 +38,7 @@ def add(commands: Commands) -> None:
         "Compile the source of every pyc again and hold the result against it. Exit with 0 if all are identical or"
         " equivalent, with 1 otherwise.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a wheel, a directory, or a pyc")
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a pyc")
     parser.add_argument(
         "-i",
         "--interpreter",
@@ -48,7 +49,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--sources",
-        type=Path,
+        type=read_path,
         metavar="SDIST_OR_WHEEL",
         help="where to find the sources that a wheel lacks, as a sourceless one does",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import (
@@ -16,6 +15,7 @@ from detpyc.cli.common import (
     option,
     print_json,
     printable,
+    read_path,
     read_settings,
     settings_table,
 )
@@ -23,6 +23,7 @@ from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from detpyc.byte_compile import Report
     from detpyc.cli.common import Commands
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
         "put canonical bytecode into wheels",
         "Put canonical bytecode into wheels and rewrite their RECORD, in place by default.",
     )
-    parser.add_argument("wheels", nargs="+", metavar="WHEEL", type=Path)
+    parser.add_argument("wheels", nargs="+", metavar="WHEEL", type=read_path)
     add_settings(parser, WHEEL_MODES)
     parser.add_argument(
         "--layout",
@@ -57,7 +58,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--like",
-        type=Path,
+        type=read_path,
         metavar="WHEEL",
         help="take every setting from what another wheel records of itself, and none from the environment",
     )
@@ -67,7 +68,7 @@ def add(commands: Commands) -> None:
         help="leave detpyc.json, which records what made the bytecode, out of the wheel",
     )
     parser.add_argument(
-        "--output-dir", type=Path, metavar="DIR", help="leave the wheels as they are and put the results there"
+        "--output-dir", type=read_path, metavar="DIR", help="leave the wheels as they are and put the results there"
     )
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
     add_jobs(parser)
