@@ -185,6 +185,12 @@ def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert (second["supported"], second["problem"]) == (False, FOUND[1].problem)
 
 
+def test_interpreters_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    assert cli.main(["interpreters", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(interpreters, "find_all", list)
     assert cli.main(["interpreters"]) == 0

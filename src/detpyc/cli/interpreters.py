@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
         ]
         print_json({"interpreters": listed})
         return DONE
+    if options.quiet:
+        return DONE
     rows = [
         (
             each.release,
