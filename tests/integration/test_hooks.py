@@ -438,6 +438,14 @@ def test_wrong_settings(name: str, location: str, fail: Callable[[Path, Path], s
     assert list((tmp_path / "dist").glob("*")) == []
 
 
+def test_hooks_that_are_no_table(fail: Callable[[Path, Path], str], tmp_path: Path) -> None:
+    project = copy_project("pdm-module", tmp_path)
+    change(project / "pyproject.toml", b"[tool.pdm.build.hooks.detpyc]\n", b'[tool.pdm.build]\nhooks = ["detpyc"]\n')
+    printed = fail(project, tmp_path / "dist")
+    assert f"detpyc: tool.pdm.build.hooks must be a table; write [{PDM}]\n" in printed
+    assert list((tmp_path / "dist").glob("*")) == []
+
+
 @pytest.mark.parametrize("name", ["hatch-src", "pdm-module"])
 def test_missing_interpreter(name: str, tmp_path: Path) -> None:
     """The request is named, and what there is instead, before anything is built."""

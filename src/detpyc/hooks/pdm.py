@@ -24,7 +24,12 @@ class DetpycBuildHook:
 
     def pdm_build_hook_enabled(self, context: Context) -> bool:
         """Tell whether this build is a wheel's, and the project has the table."""
-        return context.target == "wheel" and "detpyc" in context.config.build_config.get("hooks", {})
+        if context.target != "wheel":
+            return False
+        hooks = context.config.build_config.get("hooks", {})
+        if not isinstance(hooks, dict):
+            sys.exit(f"detpyc: tool.pdm.build.hooks must be a table; write [{LOCATION}]")
+        return "detpyc" in hooks
 
     def pdm_build_initialize(self, context: Context) -> None:
         """Refuse what cannot be done; set the tag of a wheel that will have no sources, as its name comes later."""
