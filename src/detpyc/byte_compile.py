@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError, SettingsError, WheelError
-from detpyc.files import Replacement, open_locked
+from detpyc.files import Replacement, open_locked, temporary_directory
 from detpyc.plan import make_plan
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED
@@ -22,6 +20,8 @@ from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.settings import Settings
 
@@ -120,7 +120,7 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
         form = ArchiveForm(
             settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None
         )
-        directory = Path(tempfile.gettempdir()) if options.check else None
+        directory = temporary_directory() if options.check else None
         with Replacement(target, stat.S_IMODE(status.st_mode), directory) as replacement:
             with replacement.writing() as output:
                 rewrite(

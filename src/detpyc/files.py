@@ -154,6 +154,21 @@ def walk(directory: Path, suffix: str, on_error: Callable[[OSError], object] | N
         yield from (Path(parent, name) for name in sorted(files) if name.endswith(suffix))
 
 
+def temporary_directory() -> Path:
+    """Return the directory for temporary files.
+
+    Raises:
+        DetpycError: if there is none that can be written to.
+
+    """
+    import tempfile  # noqa: PLC0415 - most runs need none
+
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise DetpycError(f"{error.strerror}; name one in TMPDIR") from error
+
+
 class Replacement:
     """A file in the making, which takes another's place only as a whole.
 

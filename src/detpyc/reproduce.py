@@ -21,6 +21,7 @@ from detpyc.byte_compile import Options, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError, InterpreterError, WheelError
+from detpyc.files import temporary_directory
 from detpyc.recipe import Recipe
 from detpyc.reproducible import ZIP_EPOCH
 from detpyc.settings import VARIABLES, variable
@@ -98,7 +99,7 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
     builder = _builder(tag_of(original.name), compilers)
     constraints = (*_backend(recipe.generator), f"detpyc=={recipe.detpyc}")
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or _epoch(recipe)
-    with tempfile.TemporaryDirectory(prefix="detpyc-") as name:
+    with tempfile.TemporaryDirectory(prefix="detpyc-", dir=temporary_directory()) as name:
         directory = Path(name)
         project = _project(sources, directory / "source")
         built = _build(project, directory, builder.path, constraints, epoch)

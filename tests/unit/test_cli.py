@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from io import StringIO
 from typing import TYPE_CHECKING, NoReturn
 
@@ -225,6 +226,22 @@ def test_mistakes_in_options(
     """They are told by the names that the user types."""
     assert cli.main([command, option, "", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings, and has ""\n'
+
+
+def test_no_temporary_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container where all is read-only."""
+    path = wheels.build(tmp_path)
+    assert cli.main(["wheel", "-q", str(path)]) == 0
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    for arguments in (["wheel", "--check"], ["reproduce", "--from", "."]):
+        assert cli.main([*arguments, str(path)]) == 2
+        output, errors = capsys.readouterr()
+        assert output == ""
+        assert errors.startswith("detpyc: No usable temporary directory found in ")
+        assert errors.endswith("; name one in TMPDIR\n")
 
 
 @pytest.mark.parametrize(("options", "status"), [([], 0), (["--check"], 1)])
