@@ -23,7 +23,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError, InterpreterError, WheelError
 from detpyc.files import temporary_directory
 from detpyc.recipe import Recipe
-from detpyc.reproducible import ZIP_EPOCH
+from detpyc.reproducible import ZIP_EPOCH, source_date_epoch
 from detpyc.settings import VARIABLES, variable
 from detpyc.sources import tar_fault
 from detpyc.wheel.tags import tag_of
@@ -95,6 +95,7 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
             f"{original}: was made by detpyc {recipe.detpyc}, and this is {__version__}, which would record itself;"
             f" install detpyc=={recipe.detpyc} and reproduce it with that"
         )
+    source_date_epoch()  # refuses one that is malformed, which backends meet with a traceback
     compilers = _compilers(original, recipe)
     builder = _builder(tag_of(original.name), compilers)
     constraints = (*_backend(recipe.generator), f"detpyc=={recipe.detpyc}")

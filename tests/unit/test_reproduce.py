@@ -128,6 +128,14 @@ def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_pa
     assert message.endswith(f"`pyenv install {release}`.\n")
 
 
+def test_malformed_source_date_epoch(
+    fail: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is built."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "now")
+    assert fail(tmp_path) == "detpyc: SOURCE_DATE_EPOCH is 'now', and must be a number of seconds\n"
+
+
 def test_like_refuses_the_same(original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rewrite(original, changed(original, format=2))
     other = wheels.build(tmp_path)
