@@ -115,6 +115,26 @@ def test_what_ends_a_command(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal")
+def test_signal_that_is_ignored(
+    interrupted: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """nohup has its way."""
+
+    def hang_up() -> list[Interpreter]:
+        signal.raise_signal(signal.SIGHUP)
+        return []
+
+    interrupted(hang_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main(["interpreters"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert capsys.readouterr().err == ""
+
+
 def test_reader_that_has_gone(
     interrupted: Callable[[Callable[[], object]], None],
     capsys: pytest.CaptureFixture[str],

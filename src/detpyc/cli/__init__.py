@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
     signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    signals = [each for each in signals if signal.getsignal(each) != signal.SIG_IGN]  # as for `nohup detpyc ...`
     before = [signal.signal(each, _terminate) for each in signals]
     try:
         options = _parse(sys.argv[1:] if arguments is None else arguments)
