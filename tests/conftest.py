@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 settings.register_profile("detpyc", deadline=None)
 settings.load_profile("detpyc")
+
+# A shell has its background jobs ignore it, and so what they start: the tests that send it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STATES = Path(__file__).parent / "integration" / "states.py"
 FLAVOURS = {"d": "debug", "t": "free-threaded"}  # of sys.abiflags
