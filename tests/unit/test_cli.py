@@ -200,6 +200,8 @@ def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         "3.13.5   cpython-313  3571   /usr/bin/python3.13",
         "3.10.14  pypy310      336    /opt/pypy/bin/python  not supported",
     ]
+    assert cli.main(["interpreters", "--verbose"]) == 0
+    assert capsys.readouterr().out.endswith(f"  not supported: {FOUND[1].problem}\n")
     assert cli.main(["interpreters", "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)["interpreters"]
     assert (first["supported"], first["problem"]) == (True, None)

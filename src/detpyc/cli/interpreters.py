@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             each.cache_tag,
             str(each.magic_number),
             each.path,
-            "" if each.problem is None else "not supported",
+            "" if each.problem is None else f"not supported: {each.problem}" if options.verbose else "not supported",
         )
         for each in found
     ]
