@@ -202,7 +202,11 @@ class Replacement:
         with suppress(OSError):
             self.stream.close()
         with suppress(FileNotFoundError):
-            self.temporary.unlink()
+            try:
+                self.temporary.unlink()
+            except PermissionError:  # on Windows, if it has a mode already by which nobody may write it
+                self.temporary.chmod(stat.S_IWRITE)
+                self.temporary.unlink()
 
     def equals(self, path: Path) -> bool:
         """Tell whether what was written is what a file holds already."""
