@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import errno
+import io
+import signal
 import stat
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import wheels
 from detpyc.byte_compile import byte_compile_wheel
 from detpyc.bytecode.header import InvalidationMode, PycHeader
+from detpyc.compilation import interpreters, worker
+from detpyc.compilation.compiler import Failed, Source, byte_compile
 from detpyc.errors import DetpycError
 from detpyc.files import Replacement, open_locked
 from detpyc.installed import update_record
@@ -24,8 +31,18 @@ from unit.bytecode.payloads import flagged, small_tuple, text
 if sys.platform == "win32":
     pytest.skip("there is no need to put it in place", allow_module_level=True)
 
+from fakes import Fakes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from detpyc.compilation.compiler import Outcome
+
+LIMIT = 1.0  # seconds
+
+
+def keep(_: int, outcome: Outcome) -> Outcome:
+    return outcome
 
 
 def denied(*_: object) -> None:
@@ -94,3 +111,64 @@ def test_file_that_cannot_be_replaced_for_its_mode(tmp_path: Path, monkeypatch: 
     ):
         new.commit()
     assert [*tmp_path.iterdir()] == [file]
+
+
+# ---- processes
+
+
+class DeafPipe(io.BufferedWriter):
+    """A pipe whose other end has been closed."""
+
+    def flush(self) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+class DeafProcess(subprocess.Popen):  # type: ignore[type-arg]
+    """A process that has closed its standard input."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as its base has it
+        super().__init__(*arguments, **named)
+        self.stdin = DeafPipe(self.stdin.detach())
+
+
+def test_worker_that_has_closed_its_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter = interpreters.current()
+    monkeypatch.setattr(subprocess, "Popen", DeafProcess)
+    (outcome,) = byte_compile(interpreter, [Source("a.py", b"")], [0], keep, time_limit=LIMIT)
+    assert isinstance(outcome, Failed)
+
+
+def test_interrupt_that_does_not_end_a_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes = Fakes(tmp_path, monkeypatch)
+    interpreter = interpreters.describe(fakes.make("hangs"))
+
+    def interrupt() -> None:
+        fakes.wait_for_one()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.raise_signal(signal.SIGINT)
+
+    begin = time.monotonic()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            byte_compile(interpreter, [Source("a.py", b"")], [0], keep, jobs=1, time_limit=20 * LIMIT)
+        thread.join()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert time.monotonic() - begin < 20 * LIMIT
+    assert fakes.all_gone()
+
+
+def test_worker_does_not_heed_what_is_for_all_of_a_console() -> None:
+    script = f"""if True:
+        import runpy, signal
+        signal.SIGBREAK = signal.SIGUSR1
+        runpy.run_path({worker.__file__!r}, run_name="__main__")
+    """
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert worker.read_frame(process.stdout) == worker.describe()
+        process.send_signal(signal.SIGUSR1)
+        process.stdin.close()
+    assert process.returncode == 0

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +28,7 @@ TIME_LIMIT = 300.0  # seconds for one source; the largest real ones take a few
 
 _TAIL = 1 << 16  # bytes of what a worker complains of that are kept
 _PATIENCE = 1.0  # seconds to wait for the rest of it, if something that the worker has started keeps the pipe open
+_HEARING = 0.2  # seconds until an interrupt is heard, where it does not end a wait
 
 T = TypeVar("T")
 
@@ -221,10 +222,13 @@ class Pool:
     def run(self, work: Callable[[], None]) -> None:
         """Run ``work`` in as many threads as there may be workers; the first exception, or an interrupt, ends all."""
         with ThreadPoolExecutor(self.jobs, thread_name_prefix="detpyc") as executor:
-            futures = [executor.submit(work) for _ in range(self.jobs)]
+            futures = {executor.submit(work) for _ in range(self.jobs)}
             try:
-                for future in as_completed(futures):
-                    future.result()
+                while futures:
+                    # By and by: before 3.14, Ctrl-C on Windows is not heard while the main thread waits.
+                    done, futures = wait(futures, _HEARING, FIRST_EXCEPTION)
+                    for future in done:
+                        future.result()
             except BaseException:
                 self.close()  # the executor waits for its threads, and they for their workers
                 raise
@@ -303,7 +307,8 @@ class _Worker:
         with self.pool.lock:
             self.pool.workers.discard(self)
         self.kill()
-        with suppress(BrokenPipeError), self.process:  # closes its pipes, if it has read them or not, and waits for it
+        # Closes its pipes, and waits for it. What it has not read is lost, which Windows calls an invalid argument.
+        with suppress(OSError), self.process:
             pass
 
     def kill(self) -> None:

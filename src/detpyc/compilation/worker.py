@@ -167,8 +167,11 @@ def limit_memory() -> None:
 
 def main() -> None:
     """Answer requests until standard input ends."""
-    # A Ctrl-C in the terminal goes to the whole process group; it is for the parent to decide what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A Ctrl-C in the terminal goes to the whole process group, as does a Ctrl-Break to all that share a console on
+    # Windows; it is for the parent to decide what ends.
+    for name in ("SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     limit_memory()
     warnings.simplefilter("ignore")  # what the compiler warns of is for the source's author, at another time
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
