@@ -180,6 +180,23 @@ def test_full_disk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     assert cli.main(["inspect", "missing.pyc"]) == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
+def test_signal_of_windows(
+    interrupted: Callable[[Callable[[], object]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It comes when the console is closed, and with Ctrl-Break."""
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    interrupted(lambda: signal.raise_signal(signal.SIGUSR1) or [])
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        assert cli.main(["interpreters"]) == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert capsys.readouterr().err == "detpyc: terminated; what was not finished is as it was\n"
+
+
 def test_our_own_mistakes_are_not_hidden(interrupted: Callable[[Callable[[], object]], None]) -> None:
     interrupted(fail_with(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):

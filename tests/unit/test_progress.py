@@ -51,6 +51,11 @@ def test_bar(terminal: Terminal) -> None:
     assert output.endswith("\x1b[2K")  # the line is erased
 
 
+def test_no_standard_error() -> None:
+    with redirect_stderr(None), progress(LABEL, PLAIN) as start:
+        start(3)()
+
+
 def test_bar_is_taken_away_if_the_work_fails(terminal: Terminal) -> None:
     with redirect_stderr(terminal), suppress(ZeroDivisionError), progress(LABEL, PLAIN) as start:
         start(3)()

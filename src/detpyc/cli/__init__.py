@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Each is a module of this package, and in this order in the help.
 _COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
 
+# The second comes when a terminal is closed; the third is its like on Windows, and Ctrl-Break's.
+_TERMINATING = ("SIGTERM", "SIGHUP", "SIGBREAK")
+
 
 class _Terminated(BaseException):
     """The process was asked to end."""
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
-    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    signals = [getattr(signal, name) for name in _TERMINATING if hasattr(signal, name)]
     signals = [each for each in signals if signal.getsignal(each) != signal.SIG_IGN]  # as for `nohup detpyc ...`
     before = [signal.signal(each, _terminate) for each in signals]
     try:
