@@ -107,7 +107,7 @@ def test_sources_that_do_not_compile(content: bytes, error: str, words: str) -> 
     bad, good = compiled([Source("a.py", content), GOOD])
     assert isinstance(bad, Refused)
     assert bad.error in error.split("|")
-    assert words in bad.message
+    assert words in bad.message.lower()  # some releases write UTF-8
     assert bad.reason.startswith(bad.error)
     assert isinstance(good, Compiled)
 
