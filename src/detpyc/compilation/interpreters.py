@@ -185,7 +185,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()
     else:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says if all have ended
             os.killpg(process.pid, signal.SIGKILL)
 
 

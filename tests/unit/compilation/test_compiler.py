@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import random
 import sys
+import time
 from importlib.util import source_hash
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -242,5 +244,22 @@ def test_interpreter_that_has_gone(fakes: Fakes) -> None:
 
 def test_hanging_interpreter_behind_a_shell_script(fakes: Fakes) -> None:
     (outcome,) = compiled([GOOD], fakes.make("hangs-in-a-child"), time_limit=LIMIT)
+    assert isinstance(outcome, Failed)
+    assert fakes.all_gone()
+
+
+@pytest.mark.parametrize("behaviour", ["killed", "exits", "breaks-off"])
+def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not permit that a signal is sent to a group all of whose processes have ended."""
+    kill = os.killpg
+
+    def kill_living(group: int, number: int) -> None:
+        time.sleep(0.2)  # it closes its pipes a little before it has ended
+        if os.waitid(os.P_PID, group, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        kill(group, number)
+
+    monkeypatch.setattr(os, "killpg", kill_living)
+    (outcome,) = compiled([GOOD], fakes.make(behaviour), time_limit=LIMIT)
     assert isinstance(outcome, Failed)
     assert fakes.all_gone()
