@@ -157,8 +157,8 @@ def limit_memory() -> None:
     if sys.platform != "win32":
         import resource
 
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(MEMORY_LIMIT, hard)
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = min([MEMORY_LIMIT, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)])
         try:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
         except (ValueError, OSError):  # macOS does not always let it be lowered

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from detpyc.compilation import compiler, interpreters
+from detpyc.compilation import compiler, interpreters, worker
 from detpyc.compilation.compiler import Compiled, Failed, Refused, Source, byte_compile
 from detpyc.errors import InterpreterError
 
 if sys.platform == "win32":
     pytest.skip("the interpreters that misbehave need POSIX", allow_module_level=True)
+
+import resource
 
 from fakes import Fakes
 
@@ -263,3 +265,25 @@ def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkey
     (outcome,) = compiled([GOOD], fakes.make(behaviour), time_limit=LIMIT)
     assert isinstance(outcome, Failed)
     assert fakes.all_gone()
+
+
+# ---- their memory
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 4 << 30),
+        (1 << 30, resource.RLIM_INFINITY, 1 << 30),
+        (1 << 30, 2 << 30, 1 << 30),
+        (8 << 30, 8 << 30, 4 << 30),
+    ],
+)
+def test_memory_is_limited_and_never_more_than_it_was(
+    soft: int, hard: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
+    worker.limit_memory()
+    assert limits == [(expected, hard)]
