@@ -44,14 +44,17 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
     except ImportError:
         yield lambda _: _nothing
         return
+    console = Console(stderr=True)
+    if not console.is_interactive:  # some versions of rich end a line there even if the bar is disabled
+        yield lambda _: _nothing
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
-    bar = Progress(*columns, console=console, transient=True, disable=console.is_dumb_terminal)
+    bar = Progress(*columns, console=console, transient=True)
     begin = time.monotonic()
 
     def start(steps: int) -> Callable[[], None]:
