@@ -239,6 +239,8 @@ def _dist_info(file_name: str, members: dict[str, Member]) -> str:
     """Find the one ``.dist-info`` directory and hold its name against the wheel's."""
     try:
         name, version, _, _ = parse_wheel_filename(file_name)
+        if not name:  # which older versions of packaging let pass
+            raise InvalidWheelFilename(f"there is no project's name in {file_name}")
     except InvalidWheelFilename as error:
         raise WheelError(f"its name is not a wheel's: {error}") from error
     found = sorted({member.partition("/")[0] for member in members if ".dist-info/" in member})
