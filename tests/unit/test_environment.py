@@ -170,3 +170,13 @@ def test_option_takes_the_place_of_a_wrong_variable(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("DETPYC_OPTIMIZE", "3")
     monkeypatch.setenv("DETPYC_JOBS", "many")
     assert main(["wheel", "--quiet", "--optimize", "1", "--jobs", "1", str(wheels.build(tmp_path))]) == 0
+
+
+@pytest.mark.parametrize("command", ["wheel", "verify", "compile"])
+def test_every_command_with_workers_reads_their_number(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path if command == "compile" else wheels.build(tmp_path)
+    monkeypatch.setenv("DETPYC_JOBS", "many")
+    assert main([command, str(path)]) == 2
+    assert 'DETPYC_JOBS must be a positive number, not "many"' in capsys.readouterr().err

@@ -65,6 +65,19 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many workers (default: one per processor)")
 
 
+def jobs(options: argparse.Namespace) -> int | None:
+    """Return how many workers the option asks for, or the environment where it does not.
+
+    Raises:
+        SettingsError: if the environment's number is none.
+
+    """
+    from detpyc import settings  # noqa: PLC0415 - it is not needed for --help
+
+    number: int | None = options.jobs
+    return settings.jobs(os.environ) if number is None else number
+
+
 def _jobs(text: str) -> int:
     from argparse import ArgumentTypeError  # noqa: PLC0415 - it takes long, and --version does without
 

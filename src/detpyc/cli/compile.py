@@ -15,6 +15,7 @@ from detpyc.cli.common import (
     add_settings,
     each_path,
     fail,
+    jobs,
     print_json,
     printable,
     read_path,
@@ -75,7 +76,6 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
-    from detpyc.settings import jobs  # noqa: PLC0415
     from detpyc.tree import Options, byte_compile_tree  # noqa: PLC0415
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         prune_other_tags=options.prune_other_tags,
         update_records=options.update_records,
         cache=options.cache,
-        jobs=options.jobs if options.jobs is not None else jobs(os.environ),
+        jobs=jobs(options),
     )
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)

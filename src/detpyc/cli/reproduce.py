@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, print_json, printable, read_path
+from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, jobs, print_json, printable, read_path
 from detpyc.cli.diff import comparison_document, print_comparison
 
 if TYPE_CHECKING:
@@ -33,10 +32,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.reproduce import reproduce  # noqa: PLC0415 - as in the package's docstring
-    from detpyc.settings import jobs  # noqa: PLC0415
 
-    workers = options.jobs if options.jobs is not None else jobs(os.environ)
-    reproduction = reproduce(options.original, options.sources, jobs=workers)
+    reproduction = reproduce(options.original, options.sources, jobs=jobs(options))
     if options.json:
         document = {
             "format": 1,

@@ -11,6 +11,7 @@ from detpyc.cli.common import (
     add_jobs,
     each_path,
     find_interpreters,
+    jobs,
     print_json,
     printable,
     read_path,
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     allowed = {Status.IDENTICAL, *map(Status, options.allow)}
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
+    workers = jobs(options)
     given = find_interpreters(options.interpreter)
     documents: list[dict[str, object]] = []
 
@@ -76,9 +78,9 @@ def run(options: argparse.Namespace) -> int:
             if options.sources is not None and not is_wheel:
                 raise DetpycError(f"{path}: is no wheel, and --sources is for wheels alone")
             if is_wheel:
-                report = verify_wheel(path, given, sources=options.sources, jobs=options.jobs)
+                report = verify_wheel(path, given, sources=options.sources, jobs=workers)
             else:
-                report = verify_tree(path, given, jobs=options.jobs)
+                report = verify_tree(path, given, jobs=workers)
         except DetpycError as error:
             documents.append({"path": str(path), "error": str(error)})
             raise

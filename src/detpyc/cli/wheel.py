@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import (
@@ -12,6 +11,7 @@ from detpyc.cli.common import (
     add_jobs,
     add_settings,
     fail,
+    jobs,
     option,
     print_json,
     printable,
@@ -79,11 +79,11 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
 
     from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415
-    from detpyc.settings import WHEEL_MODES, jobs  # noqa: PLC0415
+    from detpyc.settings import WHEEL_MODES  # noqa: PLC0415
 
     how = Options(
         output_dir=options.output_dir,
-        jobs=options.jobs if options.jobs is not None else jobs(os.environ),
+        jobs=jobs(options),
         check=options.check,
         normalize_archive=options.normalize_archive,
         rename=True,
