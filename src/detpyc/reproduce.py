@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from detpyc import __version__
 from detpyc.byte_compile import Options, byte_compile_wheel
 from detpyc.compare import Comparison, compare
-from detpyc.compilation import interpreters
+from detpyc.compilation import interpreters, processes
 from detpyc.errors import DetpycError, InterpreterError, WheelError
 from detpyc.files import temporary_directory
 from detpyc.recipe import Recipe
@@ -198,7 +198,7 @@ def _unpack(sdist: Path, directory: Path) -> Path:
 
 def _build(project: Path, directory: Path, python: str, constraints: Sequence[str], epoch: str | None) -> Path:
     """Build the wheel in a virtual environment made for it; pip is as its own configuration has it."""
-    variables = {name: value for name, value in interpreters.environment().items() if not name.startswith(VARIABLES)}
+    variables = {name: value for name, value in processes.environment().items() if not name.startswith(VARIABLES)}
     if epoch is not None:
         variables["SOURCE_DATE_EPOCH"] = epoch
     temporary = directory / "temporary"
@@ -231,11 +231,11 @@ def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> 
 
     """
     try:
-        completed = interpreters.run(command, variables, merged=True)
+        completed = processes.run(command, variables, merged=True)
     except OSError as error:
         raise DetpycError(f"could not {purpose}: {command[0]} cannot be run: {error.strerror}") from error
     if completed.returncode:
-        said = interpreters.indented(completed.stdout, _LINES)
+        said = processes.indented(completed.stdout, _LINES)
         raise DetpycError(f"could not {purpose}: {' '.join(command)} ended with status {completed.returncode}{said}")
 
 

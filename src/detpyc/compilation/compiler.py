@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.compilation import worker
-from detpyc.compilation.interpreters import START_LIMIT, command, described, environment, indented, kill
+from detpyc.compilation.interpreters import START_LIMIT, command, described
+from detpyc.compilation.processes import environment, indented, kill
 from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:

@@ -8,20 +8,18 @@ from __future__ import annotations
 import functools
 import os
 import re
-import signal
 import sys
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import MAGIC_NUMBERS, SUPPORTED
 from detpyc.compilation import worker
+from detpyc.compilation.processes import environment, indented, run
 from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from detpyc.bytecode.instructions import Opcode
 
@@ -69,11 +67,6 @@ class Interpreter(NamedTuple):
     def satisfies(self, release: str) -> bool:
         """Tell whether it is of a release: ``3.12`` means any ``3.12.*``, ``3.12.1`` only itself."""
         return self.release == release or (bool(_MINOR.match(release)) and self.release.startswith(f"{release}."))
-
-
-def environment() -> Mapping[str, str]:
-    """Return the environment for an interpreter that must not be influenced by ours."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
 
 
 def command(path: str) -> list[str]:
@@ -143,64 +136,12 @@ def _output(arguments: list[str]) -> bytes:
     return completed.stdout
 
 
-def run(
-    arguments: Sequence[str], variables: Mapping[str, str], *, merged: bool = False, limit: float | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a program to its end, and if that is not waited for, end it and what it has started.
-
-    Args:
-        arguments: the program and its arguments.
-        variables: its environment.
-        merged: whether standard error goes where standard output does.
-        limit: seconds; by default none.
-
-    Raises:
-        OSError: if it cannot be run.
-        subprocess.TimeoutExpired: if it takes longer.
-
-    """
-    import subprocess  # noqa: PLC0415 - as in the module's docstring
-
-    process = subprocess.Popen(
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-        env=variables,
-        start_new_session=True,
-    )
-    try:
-        output, complaints = process.communicate(timeout=limit)
-    except BaseException:
-        kill(process)
-        process.communicate()
-        raise
-    return subprocess.CompletedProcess(arguments, process.returncode, output, complaints)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads a session, and those it has started: behind a shell script, a child does the work."""
-    if process.returncode is not None:  # its number may be another's by now
-        return
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says if all have ended
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def described(path: str, fields: list[bytes]) -> Interpreter:
     """Return the interpreter at a path, given how it described itself (`worker.describe`)."""
     implementation, release, cache_tag, magic_number = fields
     return Interpreter(
         path, implementation.decode(), release.decode(), cache_tag.decode(), int.from_bytes(magic_number, "little")
     )
-
-
-def indented(stream: bytes, lines: int = 10) -> str:
-    """Return the end of what a failed process wrote, set off for an error message."""
-    tail = stream.decode(errors="replace").strip().splitlines()[-lines:]
-    return "".join(f"\n    {line}" for line in tail)
 
 
 def find(request: str, *, exactly: bool = False) -> Interpreter:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from detpyc.compilation import compiler, interpreters, worker
+from detpyc.compilation import compiler, interpreters, processes, worker
 from detpyc.compilation.compiler import Compiled, Failed, Refused, Source, byte_compile
 from detpyc.errors import InterpreterError
 
@@ -136,7 +136,7 @@ def test_environment_does_not_reach_the_workers(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PYTHONSTARTUP", os.devnull)
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     assert compiled([Source("a.py", b"assert 1, {'a', 'b', 'c'} | {1}\n")]) == [before]
-    assert not any(name.startswith("PYTHON") for name in interpreters.environment())
+    assert not any(name.startswith("PYTHON") for name in processes.environment())
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 7])
