@@ -220,7 +220,9 @@ def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert cli.main(["interpreters", "--verbose"]) == 0
     assert capsys.readouterr().out.endswith(f"  not supported: {FOUND[1].problem}\n")
     assert cli.main(["interpreters", "--json"]) == 0
-    first, second = json.loads(capsys.readouterr().out)["interpreters"]
+    document = json.loads(capsys.readouterr().out)
+    assert document["format"] == 1
+    first, second = document["interpreters"]
     assert (first["supported"], first["problem"]) == (True, None)
     assert (second["supported"], second["problem"]) == (False, FOUND[1].problem)
 

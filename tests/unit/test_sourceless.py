@@ -195,7 +195,9 @@ def test_command_says_that_it_renames(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([*command, "--check"]) == 1
     assert capsys.readouterr().out == f"{renamed.name}: would change\n    would be renamed from {NAME}\n"
     assert main([*command, "--check", "--json"]) == 1
-    (found,) = json.loads(capsys.readouterr().out)["wheels"]
+    document = json.loads(capsys.readouterr().out)
+    assert document["format"] == 1
+    (found,) = document["wheels"]
     assert (found["renamed-from"], found["output"]) == (NAME, str(renamed))
     assert main(command) == 0
     assert f"\n    renamed from {NAME}\n" in capsys.readouterr().out

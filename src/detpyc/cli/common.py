@@ -11,7 +11,7 @@ from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from detpyc.compilation.interpreters import Interpreter
@@ -40,11 +40,11 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text))
 
 
-def print_json(document: object) -> None:
-    """Print one JSON object on standard output."""
+def print_json(document: Mapping[str, object]) -> None:
+    """Print one JSON object on standard output; its format is 1 as long as keys are only added."""
     import json  # noqa: PLC0415 - it is seldom needed
 
-    print(json.dumps(document, indent=2, sort_keys=True))
+    print(json.dumps({"format": 1, **document}, indent=2, sort_keys=True))
 
 
 def add_command(

@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, apply)
     if options.json:
-        print_json({"format": 1, "reports": documents})
+        print_json({"reports": documents})
     return status
 
 

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
     comparison = compare(options.a, options.b)
     if options.json:
-        print_json({"format": 1, "same": comparison.same, **comparison_document(comparison)})
+        print_json({"same": comparison.same, **comparison_document(comparison)})
     elif not options.quiet:
         print_comparison(comparison)
     return DONE if comparison.same else FOUND

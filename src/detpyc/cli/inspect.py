@@ -82,7 +82,6 @@ def _document(inspection: Inspection) -> dict[str, object]:
     from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
 
     return {
-        "format": 1,
         "header": _header(inspection.header),
         "size": inspection.size,
         "canonical-size": inspection.canonical_size,

@@ -36,7 +36,6 @@ def run(options: argparse.Namespace) -> int:
     reproduction = reproduce(options.original, options.sources, jobs=jobs(options))
     if options.json:
         document = {
-            "format": 1,
             "original": str(reproduction.original),
             "built-by": reproduction.built_by,
             "constraints": list(reproduction.constraints),

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, verify)
     if options.json:
-        print_json({"format": 1, "reports": documents})
+        print_json({"reports": documents})
     return status
 
 
