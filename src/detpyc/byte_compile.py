@@ -65,6 +65,10 @@ class Report:
             parts.append(f"{counted(len(self.dropped), 'foreign or stale pyc')} dropped")
         if self.skipped:
             parts.append(f"{counted(len(self.skipped), 'source')} skipped because of compile errors")
+        tag = tags.tag_of(self.path.name)
+        strangers = ", ".join(each.release for each in self.interpreters if not tags.is_for(tag, each.version))
+        if strangers:
+            parts.append(f"the pycs of CPython {strangers} will never be loaded from a wheel with this tag")
         return f"{self.path.name}: {'; '.join(parts)}"
 
 

@@ -297,3 +297,12 @@ def test_wheel(tmp_path: Path, options: list[str], status: int, capsys: pytest.C
 def test_statuses_that_can_be_allowed_are_those_there_are() -> None:
     """The command does not import them to list them."""
     assert tuple(status.value for status in Status) == verify._STATUSES  # noqa: SLF001 - what argparse is given
+
+
+def test_wheel_that_the_compiling_python_cannot_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where a pipeline names one interpreter for the wheels of several."""
+    release = "{}.{}.{}".format(*sys.version_info[:3])
+    told = f"; the pycs of CPython {release} will never be loaded from a wheel with this tag\n"
+    for tag, is_told in (("cp37-cp37m-win_amd64", True), ("py3-none-any", False)):
+        assert cli.main(["wheel", str(wheels.build(tmp_path, tag=tag))]) == 0
+        assert (told in capsys.readouterr().out) == is_told

@@ -13,6 +13,8 @@ from detpyc.errors import WheelError
 from detpyc.wheel.archive import NewMember
 
 if TYPE_CHECKING:
+    from packaging.tags import Tag
+
     from detpyc.wheel.distribution import Wheel
 
 _PARTS = 3  # python, ABI, platform: the last of a wheel's name
@@ -26,6 +28,11 @@ def tag_of(name: str) -> str:
 def renamed(name: str, tag: str) -> str:
     """Return the name that a wheel has with another tag."""
     return f"{name.removesuffix('.whl').rsplit('-', _PARTS)[0]}-{tag}.whl"
+
+
+def is_for(tag: str, version: tuple[int, int]) -> bool:
+    """Tell whether a CPython, e.g. ``(3, 12)``, can install a wheel with a tag, on whatever platform it is for."""
+    return bool(_fitting(tag, version))
 
 
 def sourceless_tag(tag: str, version: tuple[int, int]) -> str:
@@ -49,14 +56,22 @@ def sourceless_tag(tag: str, version: tuple[int, int]) -> str:
         raise WheelError(f"{tag!r} is no tag of a wheel, such as py3-none-any")
     python = "cp{}{}".format(*version)
     _, abis, platforms = tag.split("-")
+    fitting = _fitting(tag, version)
+    if not fitting:
+        raise WheelError(f"its tag {tag} is not for CPython {version[0]}.{version[1]}, whose bytecode it would hold")
+    found = {each.abi for each in fitting}
+    native = [abi for abi in abis.split(".") if abi.startswith(python) and abi in found]
+    return f"{python}-{'.'.join(native) or 'none'}-{platforms}"
+
+
+def _fitting(tag: str, version: tuple[int, int]) -> set[Tag]:
+    """Return those of a wheel's tags, all three parts of them, that a CPython accepts."""
+    python = "cp{}{}".format(*version)
+    _, abis, platforms = tag.split("-")
     own = [abi for abi in abis.split(".") if abi.startswith(python)]
     platform_list = platforms.split(".")
     accepted = {*cpython_tags(version, own, platform_list), *compatible_tags(version, python, platform_list)}
-    fitting = accepted & parse_tag(tag)
-    if not fitting:
-        raise WheelError(f"its tag {tag} is not for CPython {version[0]}.{version[1]}, whose bytecode it would hold")
-    native = [abi for abi in own if abi in {each.abi for each in fitting}]
-    return f"{python}-{'.'.join(native) or 'none'}-{platforms}"
+    return accepted & parse_tag(tag)
 
 
 def retagged(wheel: Wheel, tag: str) -> dict[str, NewMember]:

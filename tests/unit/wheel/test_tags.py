@@ -11,7 +11,7 @@ import wheels
 from detpyc.errors import WheelError
 from detpyc.reproducible import inflate
 from detpyc.wheel.distribution import Wheel
-from detpyc.wheel.tags import renamed, retagged, sourceless_tag, tag_of
+from detpyc.wheel.tags import is_for, renamed, retagged, sourceless_tag, tag_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,7 @@ def test_name(name: str) -> None:
     ],
 )
 def test_sourceless(tag: str, version: tuple[int, int], expected: str) -> None:
+    assert is_for(tag, version)
     assert sourceless_tag(tag, version) == expected
     assert sourceless_tag(expected, version) == expected
 
@@ -79,6 +80,7 @@ def test_sourceless_wheel_is_for_no_other(tag: str) -> None:
     ],
 )
 def test_not_for_this_python(tag: str) -> None:
+    assert not is_for(tag, (3, 12))
     with pytest.raises(WheelError, match=rf"its tag {tag} is not for CPython 3\.12, whose bytecode it would hold"):
         sourceless_tag(tag, (3, 12))
 
