@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -139,10 +138,8 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
                 size = output.tell()
             moves = options.output_dir is None and target != path  # even to where the very same stands already
             changed = moves or not replacement.equals(target)
-            if sys.platform == "win32":
-                stream.close()  # an open file cannot be replaced there
             if changed and not options.check:
-                replacement.commit()
+                replacement.commit(replaced=stream)
                 if moves:
                     path.unlink()
     return Report(

@@ -216,12 +216,15 @@ class Replacement:
             self.stream.flush()
         return path.exists() and filecmp.cmp(self.temporary, path, shallow=False)
 
-    def commit(self, times: tuple[int, int] | None = None, *, durable: bool = True) -> None:
+    def commit(
+        self, times: tuple[int, int] | None = None, *, durable: bool = True, replaced: BinaryIO | None = None
+    ) -> None:
         """Put it in its place.
 
         Args:
             times: the access and modification times it is to have, in nanoseconds; by default now.
             durable: wait until it is safely on disk, which takes long for many small files.
+            replaced: the file whose place it takes, if that is open here; it is not to be used any more.
 
         Raises:
             DetpycError: if that fails; it names the file.
@@ -235,6 +238,8 @@ class Replacement:
             self.temporary.chmod(self.mode)
             if times is not None:
                 os.utime(self.temporary, ns=times)
+            if replaced is not None and sys.platform == "win32":
+                replaced.close()  # an open file cannot be replaced there
             self.temporary.replace(self.path)
 
     @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import sys
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.names import is_cached, pyc_name
@@ -54,9 +53,7 @@ def update_record(file: Path, slots: Collection[tuple[str, int]], *, check: bool
             with Replacement(file, mode) as replacement:
                 with replacement.writing() as output:
                     output.write(new)
-                if sys.platform == "win32":
-                    stream.close()  # an open file cannot be replaced there
-                replacement.commit(durable=False)
+                replacement.commit(durable=False, replaced=stream)
     return new != old
 
 

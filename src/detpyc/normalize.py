@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -151,7 +150,5 @@ def _normalize_wheel(path: Path, *, check: bool) -> Report:
             with Replacement(path, mode) as replacement:
                 with replacement.writing() as output:
                     rewrite(wheel, output, replaced=replaced)
-                if sys.platform == "win32":
-                    stream.close()  # an open file cannot be replaced there
-                replacement.commit()
+                replacement.commit(replaced=stream)
     return tally.report(path)
