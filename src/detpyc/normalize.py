@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from detpyc.bytecode.canonical import canonicalize_pyc
 from detpyc.errors import DetpycError, UnsupportedBytecodeError
 from detpyc.files import Replacement, open_locked, walk
-from detpyc.reading import read_file, read_member
+from detpyc.reading import is_wheel, read_file, read_member
 from detpyc.wheel.archive import NewMember
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import rewrite
@@ -57,10 +57,10 @@ def normalize(path: Path, *, check: bool = False) -> Report:
         DetpycError: if the path cannot be read, or the wheel not be rewritten.
 
     """
+    if is_wheel(path):
+        return _normalize_wheel(path, check=check)
     if path.is_dir():
         return _normalize_tree(path, check=check)
-    if path.suffix == ".whl":
-        return _normalize_wheel(path, check=check)
     if path.suffix != ".pyc" or not path.is_file():
         raise DetpycError(f"{path}: is no wheel, directory or pyc")
     tally = _Tally()

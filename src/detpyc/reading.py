@@ -21,6 +21,11 @@ class TooLargeError(DetpycError):
     """A file or member that is larger than what is read as a whole."""
 
 
+def is_wheel(path: Path) -> bool:
+    """Tell whether a path is to be read as a wheel: by its name, unless it is a directory's."""
+    return path.suffix == ".whl" and not path.is_dir()
+
+
 @contextmanager
 def open_wheel(path: Path) -> Iterator[Wheel]:
     """Open a wheel for reading.

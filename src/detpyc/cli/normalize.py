@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
 
     from detpyc.normalize import normalize  # noqa: PLC0415
+    from detpyc.reading import is_wheel  # noqa: PLC0415
 
     documents: list[dict[str, object]] = []
 
@@ -50,16 +51,12 @@ def run(options: argparse.Namespace) -> int:
             for name, reason in report.unsupported.items():
                 print(f"    left alone {printable(name)}: {reason}")
         status = FOUND if options.check and report.changed else DONE
+        within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
         for name, reason in report.malformed.items():
-            status = fail(f"{_within(report.path, name)}: {reason}")
+            status = fail(f"{within}{name}: {reason}")
         return status
 
     status = each_path(options.paths, apply)
     if options.json:
         print_json({"reports": documents})
     return status
-
-
-def _within(path: str, name: str) -> str:
-    """Name a pyc with the wheel that it is in; those of a directory have its path already."""
-    return f"{path}: {name}" if path.endswith(".whl") and not Path(path).is_dir() else name

@@ -63,7 +63,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.verify import Status, verify_tree, verify_wheel  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.reading import is_wheel  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.verify import Status, verify_tree, verify_wheel  # noqa: PLC0415
 
     allowed = {Status.IDENTICAL, *map(Status, options.allow)}
     if not options.strict:
@@ -73,11 +74,11 @@ def run(options: argparse.Namespace) -> int:
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
-        is_wheel = path.suffix == ".whl" and not path.is_dir()
+        wheel = is_wheel(path)
         try:
-            if options.sources is not None and not is_wheel:
+            if options.sources is not None and not wheel:
                 raise DetpycError(f"{path}: is no wheel, and --sources is for wheels alone")
-            if is_wheel:
+            if wheel:
                 report = verify_wheel(path, given, sources=options.sources, jobs=workers)
             else:
                 report = verify_tree(path, given, jobs=workers)
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         documents.append(_document(report, holds=holds))
         if not options.json and not options.quiet:
             _print(report, frozenset(Status) if options.verbose else frozenset(Status) - allowed)
-            if is_wheel and options.sources is None and report.counts()["orphan"]:
+            if wheel and options.sources is None and report.counts()["orphan"]:
                 print("    give --sources SDIST_OR_WHEEL to verify what has no source in the wheel")
         return DONE if holds else FOUND
 
