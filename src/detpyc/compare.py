@@ -8,20 +8,21 @@ from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.bytecode import marshal
-from detpyc.bytecode.difference import HEADER, Difference
-from detpyc.bytecode.explain import explain
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError, InterpreterError
-from detpyc.files import open_regular, walk
-from detpyc.reading import MAX_SIZE, open_wheel, read_file, read_member
+from detpyc.explain.difference import HEADER, Difference
+from detpyc.explain.payloads import explain
+from detpyc.files import open_regular, read_file, walk
+from detpyc.limits import MAX_FILE
 from detpyc.wheel.archive import STORED
+from detpyc.wheel.distribution import open_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from detpyc.bytecode.instructions import Opcodes
+    from detpyc.explain.instructions import Opcodes
     from detpyc.wheel.archive import Archive, Member
     from detpyc.wheel.distribution import Wheel
 
@@ -118,7 +119,7 @@ def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
         try:
             found += explain(a[HEADER_SIZE:], b[HEADER_SIZE:], first.version, _opcodes(first.version))
         except BytecodeError as error:
-            raise error.behind(HEADER_SIZE) from error
+            raise error.shifted(HEADER_SIZE) from error
     return found
 
 
@@ -201,7 +202,7 @@ def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
     if kind_a != kind_b:
         yield Difference(CONTENT, "kind", "", "", kind_a, kind_b)
     elif kind_a == _FILE:
-        if a.suffix == ".pyc" and max(size_a, size_b) <= MAX_SIZE:
+        if a.suffix == ".pyc" and max(size_a, size_b) <= MAX_FILE:
             yield from _compare_bytecode(read_file(a), read_file(b))
         else:
             with open_regular(a) as stream_a, open_regular(b) as stream_b:
@@ -273,8 +274,8 @@ def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Differe
     raw = list(_compare_chunks(first.archive.raw_chunks(name), second.archive.raw_chunks(name)))
     if a.method == b.method and not raw:
         return
-    if name.endswith(".pyc") and max(a.size, b.size) <= MAX_SIZE:
-        found = list(_compare_bytecode(read_member(first, name), read_member(second, name)))
+    if name.endswith(".pyc") and max(a.size, b.size) <= MAX_FILE:
+        found = list(_compare_bytecode(first.read_member(name, MAX_FILE), second.read_member(name, MAX_FILE)))
     else:
         found = list(_compare_chunks(first.archive.chunks(name), second.archive.chunks(name)))
     yield from found

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import codeobject, describe, marshal
+from detpyc.bytecode import code_objects, marshal
 from detpyc.bytecode.canonical import canonicalize
-from detpyc.bytecode.explain import explain
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError
+from detpyc.explain import describe
+from detpyc.explain.payloads import explain
 
 if TYPE_CHECKING:
-    from detpyc.bytecode.difference import Difference
     from detpyc.bytecode.marshal import Nodes
+    from detpyc.explain.difference import Difference
 
 _MAX_REPEATED = 100  # items of a tuple that another code object has as well
 
@@ -84,10 +85,10 @@ def inspect(data: bytes) -> Inspection:
         canonical = canonicalize(payload, header.version)
         differences = explain(payload, canonical, header.version)
         nodes = marshal.read(canonical, header.version)
-        if not codeobject.is_code(nodes.sequence[0]):
+        if not code_objects.is_code(nodes.sequence[0]):
             raise BytecodeError("the payload is no code object", 0)
     except BytecodeError as error:
-        raise error.behind(HEADER_SIZE) from error
+        raise error.shifted(HEADER_SIZE) from error
     return Inspection(header, len(data), HEADER_SIZE + len(canonical), tuple(differences), tuple(_codes(nodes)))
 
 
@@ -102,9 +103,9 @@ def _codes(nodes: Nodes) -> list[Code]:
         if node in found:
             continue
         found[node] = shown.code(node, depth)
-        if codeobject.field(nodes, node, "consts") not in expanded:
-            expanded.add(codeobject.field(nodes, node, "consts"))
-            inner = [each for each in codeobject.constants(nodes, node) if codeobject.is_code(each)]
+        if code_objects.field(nodes, node, "consts") not in expanded:
+            expanded.add(code_objects.field(nodes, node, "consts"))
+            inner = [each for each in code_objects.constants(nodes, node) if code_objects.is_code(each)]
             pending += ((each, depth + 1) for each in reversed(inner))
     return list(found.values())
 
@@ -122,17 +123,17 @@ class _Shown:
 
     def code(self, node: bytes, depth: int) -> Code:
         nodes = self.nodes
-        integers = codeobject.integers(nodes, node)
+        integers = code_objects.integers(nodes, node)
         fields = [nodes.layout.fields[at] for at in nodes.layout.tuples_of_names]
         return Code(
             name=self.qualified[node],
             depth=depth,
-            path=describe.name(codeobject.field(nodes, node, "filename")),
+            path=describe.name(code_objects.field(nodes, node, "filename")),
             integers=integers,
             flags=describe.flags(integers["flags"]),
-            size=len(marshal.content(codeobject.field(nodes, node, "code"))),
-            names={field: self.items(field, codeobject.field(nodes, node, field)) for field in fields},
-            constants=self.items("consts", codeobject.field(nodes, node, "consts")),
+            size=len(marshal.content(code_objects.field(nodes, node, "code"))),
+            names={field: self.items(field, code_objects.field(nodes, node, field)) for field in fields},
+            constants=self.items("consts", code_objects.field(nodes, node, "consts")),
         )
 
     def items(self, field: str, node: bytes) -> tuple[str, ...]:

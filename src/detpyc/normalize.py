@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from detpyc.bytecode.canonical import canonicalize_pyc
 from detpyc.errors import DetpycError, UnsupportedBytecodeError
-from detpyc.files import Replacement, open_locked, walk
-from detpyc.reading import is_wheel, read_file, read_member
+from detpyc.files import open_locked, read_file, walk
+from detpyc.limits import MAX_FILE
+from detpyc.replacement import Replacement
 from detpyc.wheel.archive import NewMember
-from detpyc.wheel.distribution import Wheel
+from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.rewrite import rewrite
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _normalize_wheel(path: Path, *, check: bool) -> Report:
         replaced = {}
         for name, member in wheel.archive.members.items():
             if name.endswith(".pyc"):
-                canonical = tally.canonical(name, partial(read_member, wheel, name))
+                canonical = tally.canonical(name, partial(wheel.read_member, name, MAX_FILE))
                 if canonical is not None:
                     replaced[name] = NewMember.replacing(member, canonical)
         if replaced and not check:

@@ -17,15 +17,15 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from detpyc import __version__
-from detpyc.byte_compile import Options, byte_compile_wheel
+from detpyc.byte_compile.recipe import Recipe
+from detpyc.byte_compile.wheel import Options, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters, processes
 from detpyc.errors import DetpycError, InterpreterError, WheelError
-from detpyc.files import temporary_directory
-from detpyc.recipe import Recipe
+from detpyc.replacement import temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, source_date_epoch
 from detpyc.settings import VARIABLES, variable
-from detpyc.sources import tar_fault
+from detpyc.verify.sources import tar_fault
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import SettingsError
-from detpyc.patterns import gitignore_spec
+from detpyc.gitignore import gitignore_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -116,7 +116,7 @@ class Settings(NamedTuple):
                 if len(values.get(key, ())) > 1
             )
         if problems:
-            raise SettingsError("\n".join(problems))
+            raise SettingsError(*problems)
         return cls(**values)
 
 

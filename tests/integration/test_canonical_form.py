@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from detpyc.bytecode.canonical import canonicalize
-from detpyc.compilation.compiler import Source, byte_compile
+from detpyc.compilation.pool import Source, byte_compile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

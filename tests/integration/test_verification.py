@@ -19,13 +19,13 @@ from command_line import detpyc, done
 
 import trees
 import wheels
-from detpyc.byte_compile import byte_compile_wheel
+from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader, source_hash
 from detpyc.compilation import interpreters
 from detpyc.provenance import FILE_NAME
 from detpyc.settings import Settings
-from detpyc.verify import Status, verify_tree, verify_wheel
+from detpyc.verify.artifacts import Status, verify_tree, verify_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

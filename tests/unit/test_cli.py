@@ -19,7 +19,7 @@ from detpyc.cli import verify
 from detpyc.compilation import interpreters
 from detpyc.compilation.interpreters import Interpreter
 from detpyc.errors import DetpycError
-from detpyc.judge import Status
+from detpyc.verify.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

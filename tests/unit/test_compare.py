@@ -14,13 +14,13 @@ import pytest
 
 import wheels
 from bounds import bounded
-from detpyc import reading
-from detpyc.bytecode.difference import CODE, ENCODING, HEADER, PATH, Difference
+from detpyc import files
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.cli import main
 from detpyc.compare import ARCHIVE, CONTENT, MEMBER, compare, compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
+from detpyc.explain.difference import CODE, ENCODING, HEADER, PATH, Difference
 from unit.bytecode import payloads
 from unit.bytecode.payloads import flagged, small_tuple, text
 
@@ -154,8 +154,8 @@ def test_unreadable_pyc_in_a_tree(trees: tuple[Path, Path]) -> None:
 
 
 def test_large_pycs_are_compared_as_bytes(trees: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detpyc.compare.MAX_SIZE", 10)
-    monkeypatch.setattr(reading, "MAX_SIZE", 10)
+    monkeypatch.setattr("detpyc.compare.MAX_FILE", 10)
+    monkeypatch.setattr(files, "MAX_FILE", 10)
     for tree, source in zip(trees, ("x = 1000\n", "x = 2000\n"), strict=True):
         (tree / "core.pyc").write_bytes(pyc(source))
     (found,) = compare(*trees).changed["core.pyc"]

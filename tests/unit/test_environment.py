@@ -53,7 +53,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         found.append(settings)
         raise SettingsError(f"{path}: is not to be byte-compiled")
 
-    monkeypatch.setattr("detpyc.byte_compile.byte_compile_wheel", keep)
+    monkeypatch.setattr("detpyc.byte_compile.wheel.byte_compile_wheel", keep)
     return found
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from detpyc import files
 from detpyc.errors import DetpycError
-from detpyc.files import Replacement, open_locked, walk
+from detpyc.files import open_locked, walk
+from detpyc.replacement import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from detpyc.bytecode.canonical import canonicalize
-from detpyc.bytecode.difference import ENCODING
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError
+from detpyc.explain.difference import ENCODING
 from detpyc.inspect import inspect
 from unit.bytecode import payloads
 from unit.bytecode.payloads import flagged, integer, small_tuple, text

@@ -20,8 +20,8 @@ from detpyc.bytecode.header import HEADER_SIZE, MAGIC_NUMBERS, InvalidationMode,
 from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
+from detpyc.limits import MAX_FILE
 from detpyc.normalize import normalize
-from detpyc.reading import MAX_SIZE
 from unit.bytecode import payloads
 from unit.bytecode.payloads import flagged, small_tuple, text
 
@@ -237,10 +237,10 @@ def test_what_cannot_be_read_is_named_once(tmp_path: Path, capsys: pytest.Captur
     path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1]})
     large = tmp_path / "large.pyc"
     with large.open("wb") as stream:
-        stream.truncate(MAX_SIZE + 1)
+        stream.truncate(MAX_FILE + 1)
 
     assert main(["normalize", str(path), str(large)]) == 2
 
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"detpyc: {path}: core.pyc: the data end ")
-    assert second == f"detpyc: {large}: has {MAX_SIZE + 1} bytes, and no more than {MAX_SIZE} are read"
+    assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes, and no more than {MAX_FILE} are read"

@@ -15,11 +15,11 @@ import pytest
 
 import wheels
 from detpyc import reproduce
-from detpyc.byte_compile import byte_compile_wheel
+from detpyc.byte_compile.recipe import Recipe
+from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.compilation.interpreters import Interpreter
-from detpyc.recipe import Recipe
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import wheels
-from detpyc.byte_compile import byte_compile_wheel
+from detpyc.byte_compile.installed_records import update_record
+from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.bytecode.header import InvalidationMode, PycHeader
 from detpyc.compilation import interpreters, worker
-from detpyc.compilation.compiler import Failed, Source, byte_compile
+from detpyc.compilation.pool import Failed, Source, byte_compile
 from detpyc.errors import DetpycError
-from detpyc.files import Replacement, open_locked
-from detpyc.installed import update_record
+from detpyc.files import open_locked
 from detpyc.normalize import normalize
+from detpyc.replacement import Replacement
 from detpyc.settings import Settings
 from unit.bytecode import payloads
 from unit.bytecode.payloads import flagged, small_tuple, text
@@ -36,7 +37,7 @@ from fakes import Fakes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detpyc.compilation.compiler import Outcome
+    from detpyc.compilation.pool import Outcome
 
 LIMIT = 1.0  # seconds
 

@@ -16,7 +16,7 @@ Loaded by the worker under the target interpreter: standard library only, Python
 
 from __future__ import annotations
 
-from detpyc.bytecode import codeobject, marshal
+from detpyc.bytecode import code_objects, marshal
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError
 
@@ -43,7 +43,7 @@ def canonicalize_pyc(data: bytes) -> bytes:
     try:
         return data[:HEADER_SIZE] + canonicalize(data[HEADER_SIZE:], header.version)
     except BytecodeError as error:
-        raise error.behind(HEADER_SIZE) from error
+        raise error.shifted(HEADER_SIZE) from error
 
 
 def canonicalize(payload: bytes, version: tuple[int, int]) -> bytes:
@@ -75,7 +75,7 @@ def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
     try:
         nodes = marshal.read(payload, version)
         root = nodes.sequence[0]
-        if not codeobject.is_code(root) or marshal.text(codeobject.field(nodes, root, "filename")) != path:
+        if not code_objects.is_code(root) or marshal.text(code_objects.field(nodes, root, "filename")) != path:
             return False
         return _write(nodes) == payload
     except BytecodeError:
@@ -92,7 +92,7 @@ def plain_texts(nodes: marshal.Nodes) -> list[bytes]:
     """Return the texts that are not to be marked as interned.
 
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
-    ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
+    ``Objects/code_objects.c``), but whether a given string object happens to be interned depends on what ran before.
     """
     content = marshal.content
     return [text for text in nodes.texts - nodes.identifiers if content(text).translate(None, _NAME_CHARACTERS)]

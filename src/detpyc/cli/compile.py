@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from detpyc.byte_compile.tree import Report
     from detpyc.cli.common import Commands
-    from detpyc.tree import Report
 
 MODES = ("checked-hash", "unchecked-hash", "timestamp")
 
@@ -75,8 +75,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
+    from detpyc.byte_compile.tree import Options, byte_compile_tree  # noqa: PLC0415
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
-    from detpyc.tree import Options, byte_compile_tree  # noqa: PLC0415
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
     how = Options(

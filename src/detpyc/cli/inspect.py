@@ -31,8 +31,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
+    from detpyc.files import read_file  # noqa: PLC0415 - likewise
     from detpyc.inspect import inspect  # noqa: PLC0415 - as in the package's docstring
-    from detpyc.reading import read_file  # noqa: PLC0415 - likewise
 
     try:
         inspection = inspect(read_file(options.pyc))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
@@ -10,6 +9,7 @@ from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from detpyc.cli.common import Commands
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
 
     from detpyc.normalize import normalize  # noqa: PLC0415
-    from detpyc.reading import is_wheel  # noqa: PLC0415
+    from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
     documents: list[dict[str, object]] = []
 

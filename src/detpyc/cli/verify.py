@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
-    from detpyc.verify import Report, Status
+    from detpyc.verify.artifacts import Report, Status
 
 # The values of detpyc.verify.Status, which is not imported before it is needed.
 _STATUSES = ("identical", "equivalent", "differs", "stale", "orphan", "unverifiable", "malformed")
@@ -63,8 +63,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.reading import is_wheel  # noqa: PLC0415 - as in the package's docstring
-    from detpyc.verify import Status, verify_tree, verify_wheel  # noqa: PLC0415
+    from detpyc.verify.artifacts import Status, verify_tree, verify_wheel  # noqa: PLC0415
+    from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415 - as in the package's docstring
 
     allowed = {Status.IDENTICAL, *map(Status, options.allow)}
     if not options.strict:

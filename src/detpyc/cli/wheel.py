@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from detpyc.byte_compile import Report
+    from detpyc.byte_compile.recipe import Recipe
+    from detpyc.byte_compile.wheel import Report
     from detpyc.cli.common import Commands
-    from detpyc.recipe import Recipe
 
 
 def add(commands: Commands) -> None:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
 
-    from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415
+    from detpyc.byte_compile.wheel import Options, byte_compile_wheel  # noqa: PLC0415
     from detpyc.settings import WHEEL_MODES  # noqa: PLC0415
 
     how = Options(
@@ -133,7 +133,7 @@ def _table(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _like(path: Path, table: dict[str, object]) -> Recipe:
-    from detpyc.recipe import Recipe  # noqa: PLC0415
+    from detpyc.byte_compile.recipe import Recipe  # noqa: PLC0415
 
     if table:
         given = ", ".join(map(option, sorted(table)))

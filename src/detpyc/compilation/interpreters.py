@@ -21,7 +21,7 @@ from detpyc.errors import InterpreterError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from detpyc.bytecode.instructions import Opcode
+    from detpyc.explain.instructions import Opcode
 
 # Seconds for an interpreter to say what it is: enough for a cold disk, and a shim that hangs is not waited for.
 START_LIMIT = 60.0
@@ -235,7 +235,7 @@ def opcodes(interpreter: Interpreter) -> dict[int, Opcode]:
     """
     import subprocess  # noqa: PLC0415 - as in the module's docstring
 
-    from detpyc.bytecode.instructions import Opcode  # noqa: PLC0415
+    from detpyc.explain.instructions import Opcode  # noqa: PLC0415
 
     script = Path(__file__).with_name("opcodes.py")
     try:

@@ -39,7 +39,7 @@ def byte_compile_artifact(
         DetpycError: if it cannot be done; the wheel is as the backend left it.
 
     """
-    from detpyc.byte_compile import Options, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
+    from detpyc.byte_compile.wheel import Options, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
     from detpyc.settings import jobs  # noqa: PLC0415
 
     path, frontend = Path(artifact), frontend or {}

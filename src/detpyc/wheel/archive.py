@@ -128,7 +128,7 @@ class Archive:
             *(problem for info in infos for problem in _member_problems(info)),
         ]
         if problems:
-            raise WheelError("; ".join(problems))
+            raise WheelError(*problems)
         for info in infos:
             self.members[info.filename] = Member(
                 info.filename,

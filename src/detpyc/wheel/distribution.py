@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from detpyc.errors import WheelError
+from detpyc.errors import TooLargeError, WheelError
+from detpyc.files import open_regular
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 
@@ -136,7 +137,7 @@ class Wheel:
         if content or self._problems:
             problems = self.problems
             if problems:
-                raise WheelError(f"{self.path}: {'; '.join(problems)}")
+                raise WheelError(*problems, path=self.path)
         for signature in _SIGNATURES:
             if f"{self.dist_info}/{signature}" in self.archive.members:
                 raise WheelError(
@@ -149,13 +150,21 @@ class Wheel:
         """The name of RECORD's member."""
         return f"{self.dist_info}/RECORD"
 
-    def read_member(self, name: str) -> bytes:
+    def read_member(self, name: str, limit: int | None = None) -> bytes:
         """Return the content of a member.
 
+        Args:
+            name: of the member.
+            limit: its size in bytes above which it is not read.
+
         Raises:
+            TooLargeError: if it is larger than the limit.
             WheelError: if it is damaged; the message names the file.
 
         """
+        size = self.archive.members[name].size
+        if limit is not None and size > limit:
+            raise TooLargeError(f"{self.path}: {name}: has {size} bytes, and no more than {limit} are read")
         try:
             content = self.archive.read(name)
         except WheelError as error:
@@ -233,6 +242,23 @@ class Wheel:
         if record.encode_digest(hasher.digest()) != entry.digest.rstrip("="):
             return f"has a wrong {entry.hash_name} hash"
         return None
+
+
+def is_wheel(path: Path) -> bool:
+    """Tell whether a path is to be read as a wheel: by its name, unless it is a directory's."""
+    return path.suffix == ".whl" and not path.is_dir()
+
+
+@contextmanager
+def open_wheel(path: Path) -> Iterator[Wheel]:
+    """Open a wheel for reading.
+
+    Raises:
+        DetpycError: if it is no wheel, is damaged, or cannot be read.
+
+    """
+    with open_regular(path) as stream:
+        yield Wheel.read(path, stream)
 
 
 def _dist_info(file_name: str, members: dict[str, Member]) -> str:

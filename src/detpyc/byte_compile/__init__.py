@@ -1,0 +1,1 @@
+"""Byte-compile wheels and directory trees."""

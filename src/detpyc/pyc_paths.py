@@ -1,0 +1,68 @@
+"""Where the pyc of a source stands, and what its name says: PEP 3147 and PEP 488.
+
+Paths are with ``/`` on every system. Standard library only, Python 3.8 syntax.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+CACHE = "__pycache__"
+# The optimization levels by what stands in a name.
+LEVELS = {"": 0, "1": 1, "2": 2}
+
+_OPTIMIZATION = "opt-"
+# With dots in it a tag is another tool's, as in test_it.cpython-312-pytest-8.3.4.pyc.
+_TAGGED = re.compile(r"(?P<module>.+)\.(?P<cache_tag>(?:cpython|pypy|graalpy)[\w-]*(?:\..*)?)", re.DOTALL)
+
+
+class PycName(NamedTuple):
+    """What the path of a pyc says.
+
+    Attributes:
+        source: the path of its source.
+        cache_tag: e.g. ``cpython-312``; None for a pyc in the place of its source, empty where there should be one.
+        optimization: the level's text, e.g. ``1``; empty for level 0.
+
+    """
+
+    source: str
+    cache_tag: str | None
+    optimization: str
+
+
+def pyc_name(source: str, cache_tag: str, level: int) -> str:
+    """Return where the pyc of a source stands, as ``importlib.util.cache_from_source`` does."""
+    directory, separator, name = source.rpartition("/")
+    optimization = f".{_OPTIMIZATION}{level}" if level else ""
+    return "{}{}{}/{}.{}{}.pyc".format(directory, separator, CACHE, name[: -len(".py")], cache_tag, optimization)
+
+
+def is_cached(path: str) -> bool:
+    """Tell whether a path is a pyc's in a ``__pycache__`` directory."""
+    return path.endswith(".pyc") and path.split("/")[-2:-1] == [CACHE]
+
+
+def parse(path: str) -> PycName:
+    """Read the path of a pyc.
+
+    Args:
+        path: of a file that ends in ``.pyc``; in a ``__pycache__`` directory or, as before PEP 3147, beside its source.
+
+    """
+    directory, _, name = path.rpartition("/")
+    stem = name[: -len(".pyc")]
+    if not is_cached(path):
+        return PycName(f"{directory}/{stem}.py" if directory else stem + ".py", None, "")
+    parent = directory[: -len(CACHE)]
+    optimization = ""
+    rest, _, last = stem.rpartition(".")
+    if last.startswith(_OPTIMIZATION) and "." in rest:
+        stem, optimization = rest, last[len(_OPTIMIZATION) :]
+    match = _TAGGED.fullmatch(stem)
+    if match:
+        module, cache_tag = match.group("module", "cache_tag")
+    else:
+        module, _, cache_tag = stem.rpartition(".") if "." in stem else (stem, "", "")
+    return PycName(f"{parent}{module}.py", cache_tag, optimization)

@@ -1,0 +1,1 @@
+"""Verify that bytecode is what its source compiles to."""

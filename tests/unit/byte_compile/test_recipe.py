@@ -1,0 +1,68 @@
+"""The settings with which a wheel can be made again, from what it records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wheels
+from detpyc import __version__
+from detpyc.byte_compile.recipe import Recipe
+from detpyc.errors import DetpycError
+from detpyc.provenance import FILE_NAME, Bytecode, Provenance
+from detpyc.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEWER = Bytecode("3.13.0", "cpython-313", 3571, 1, "unchecked-hash")
+
+
+def wheel(directory: Path, *bytecode: Bytecode, **members: bytes) -> Path:
+    """Write a wheel with provenance."""
+    dist_info = "demo-1.0.dist-info"
+    recorded = {f"{dist_info}/{FILE_NAME}": Provenance(bytecode, "stored", normalized=True).to_json()}
+    return wheels.build(directory, {**wheels.MODULES, **recorded, **members})
+
+
+def test_recipe(tmp_path: Path) -> None:
+    shape = ("unchecked-hash", ("demo/",), ("tests/",))
+    path = wheel(
+        tmp_path,
+        *(Bytecode("3.13.0", "cpython-313", 3571, level, *shape) for level in (2, 0)),
+        *(Bytecode("3.9.18", "cpython-39", 3425, level, *shape, {"demo/new.py": "no"}) for level in (0, 2)),
+    )
+    assert Recipe.of(path) == Recipe(
+        Settings(("3.9.18", "3.13.0"), (0, 2), *shape, on_syntax_error="skip", compression="stored"),
+        normalized=True,
+        date=wheels.DATE,
+        detpyc=__version__,
+        generator="tests",
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(NEWER, release="3.12.1", cache_tag="cpython-312", magic_number=3531, optimize=0),
+        replace(NEWER, optimize=0, invalidation_mode="checked-hash"),
+        replace(NEWER, optimize=0, include=("demo/",)),
+        replace(NEWER, optimize=0, exclude=("demo/",)),
+        replace(NEWER, optimize=0, layout="sourceless"),
+    ],
+)
+def test_no_recipe_of_several_runs(other: Bytecode, tmp_path: Path) -> None:
+    with pytest.raises(DetpycError, match=r"\.whl: was made by several runs with different settings"):
+        Recipe.of(wheel(tmp_path, NEWER, other))
+
+
+def test_no_recipe_with_wrong_patterns(tmp_path: Path) -> None:
+    with pytest.raises(DetpycError, match=r"\.whl: detpyc\.json\.include must be a list of gitignore patterns"):
+        Recipe.of(wheel(tmp_path, replace(NEWER, include=("!",))))
+
+
+def test_no_recipe_without_provenance(tmp_path: Path) -> None:
+    with pytest.raises(DetpycError, match=r"\.whl: has no detpyc\.json, and so does not say how it was made"):
+        Recipe.of(wheels.build(tmp_path))

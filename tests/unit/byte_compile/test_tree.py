@@ -1,0 +1,504 @@
+"""Byte-compiling a tree: what is written, what is left, and what is taken away."""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import py_compile
+import shutil
+import stat
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import trees
+from detpyc.byte_compile import tree as module
+from detpyc.byte_compile.tree import Options, Report, byte_compile_tree
+from detpyc.bytecode.canonical import canonicalize
+from detpyc.compilation import interpreters
+from detpyc.errors import DetpycError
+from detpyc.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = interpreters.current()
+SOURCES = {
+    "pkg/__init__.py": b"",
+    "pkg/core.py": b'def f(x, y="two"):\n    return x in {1, "two"}, y, ("two", 1.5), ("two", 1.5)\n',
+    "top.py": b"x = 1\n",
+}
+PAST = 1_600_000_000_000_000_000
+HEADER_SIZE = 16
+SKIP = Settings(on_syntax_error="skip")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return trees.write(tmp_path / "tree", SOURCES)
+
+
+def compiled(path: Path, settings: Settings = SKIP, **options: object) -> Report:
+    report = byte_compile_tree(path, settings, Options(jobs=1, **options), [HERE])
+    assert report.failed == {}
+    return report
+
+
+def pyc_of(source: Path, level: int = 0) -> Path:
+    return Path(importlib.util.cache_from_source(source, optimization=level or ""))
+
+
+def all_pycs(tree: Path, *levels: int) -> dict[Path, bytes]:
+    return {
+        pyc: pyc.read_bytes() for name in SOURCES for level in levels or (0,) if (pyc := pyc_of(tree / name, level))
+    }
+
+
+def in_the_past(tree: Path) -> None:
+    for path in tree.rglob("*"):
+        os.utime(path, ns=(PAST, PAST), follow_symlinks=False)
+
+
+def code_of(pyc: bytes) -> object:
+    return marshal.loads(pyc[HEADER_SIZE:])  # noqa: S302 - made here
+
+
+def test_pycs(tree: Path) -> None:
+    report = compiled(tree)
+    pycs = all_pycs(tree)
+    assert (report.sources, report.written, report.current) == (3, sorted(map(str, pycs)), 0)
+    assert set(tree.rglob("*.pyc")) == set(pycs)
+    for name, content in SOURCES.items():
+        pyc = pycs[pyc_of(tree / name)]
+        assert pyc[:8] == importlib.util.MAGIC_NUMBER + b"\3\0\0\0"
+        assert pyc[8:16] == importlib.util.source_hash(content)
+        assert pyc[16:] == canonicalize(pyc[16:], HERE.version)
+        assert code_of(pyc) == compile(content, name, "exec", dont_inherit=True)
+        assert code_of(pyc).co_filename == name
+
+
+def test_levels(tree: Path) -> None:
+    (tree / "top.py").write_bytes(b'"""Text."""\nassert __doc__\n')
+    report = compiled(tree, Settings(optimize=(0, 1, 2)))
+    assert len(report.written) == 9
+    constants = [code_of(pyc_of(tree / "top.py", level).read_bytes()).co_consts for level in (0, 1, 2)]
+    assert ["Text." in each for each in constants] == [True, True, False]
+    assert len(pyc_of(tree / "top.py").read_bytes()) > len(pyc_of(tree / "top.py", 1).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        ({"include": ("pkg/",)}, {"pkg/__init__.py", "pkg/core.py"}),
+        ({"exclude": ("__init__.py", "/top.py")}, {"pkg/core.py"}),
+        ({"include": ("pkg/",), "exclude": ("core.py",)}, {"pkg/__init__.py"}),
+    ],
+)
+def test_patterns(tree: Path, patterns: dict[str, tuple[str, ...]], expected: set[str]) -> None:
+    assert compiled(tree, Settings(**patterns)).sources == len(expected)
+    assert set(tree.rglob("*.pyc")) == {pyc_of(tree / name) for name in expected}
+
+
+def test_single_source(tree: Path) -> None:
+    assert compiled(tree / "pkg" / "core.py").written == [str(pyc_of(tree / "pkg" / "core.py"))]
+    assert code_of(pyc_of(tree / "pkg" / "core.py").read_bytes()).co_filename == "core.py"
+    assert len(list(tree.rglob("*.pyc"))) == 1
+
+
+def test_more_sources_than_are_held_at_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled(tree)
+    expected = all_pycs(tree)
+    monkeypatch.setattr(module, "_BATCH", 2)
+    assert len(compiled(tree, force=True).written) == 3
+    assert all_pycs(tree) == expected
+
+
+def test_progress(tree: Path) -> None:
+    totals, steps = [], count()
+
+    def start(total: int) -> Callable[[], object]:
+        totals.append(total)
+        return lambda: next(steps)
+
+    byte_compile_tree(tree, Settings(), Options(), [HERE], start)
+    assert (totals, next(steps)) == ([3], 3)
+
+
+# What is there already
+
+
+def with_header(part: slice, value: bytes) -> Callable[[bytes], bytes]:
+    return lambda pyc: pyc[: part.start] + value + pyc[part.stop :]
+
+
+def not_canonical(pyc: bytes) -> bytes:
+    """Write the same code without references."""
+    other = pyc[:16] + marshal.dumps(code_of(pyc), 2)
+    assert other != pyc
+    assert code_of(other) == code_of(pyc)
+    return other
+
+
+SPOILT = {
+    "another magic number": with_header(slice(0, 2), b"\x55\x0d"),
+    "no magic number": with_header(slice(0, 4), b"none"),
+    "unchecked-hash": with_header(slice(4, 8), b"\1\0\0\0"),
+    "timestamp": with_header(slice(4, 8), b"\0\0\0\0"),
+    "unknown flags": with_header(slice(4, 8), b"\7\0\0\0"),
+    "another hash": with_header(slice(8, 16), b"12345678"),
+    "not canonical": not_canonical,
+    "another path": lambda pyc: pyc.replace(b"pkg/core.py", b"pkg/care.py"),
+    "no code": lambda pyc: pyc[:16] + b"N",
+    "cut off in the header": lambda pyc: pyc[:10],
+    "cut off": lambda pyc: pyc[:-1],
+    "empty": lambda _: b"",
+    "something behind it": lambda pyc: pyc + b"\0",
+}
+
+
+def test_what_is_up_to_date_stays(tree: Path) -> None:
+    levels = Settings(optimize=(0, 2))
+    assert len(compiled(tree, levels).written) == 6
+    in_the_past(tree)
+    report = compiled(tree, levels)
+    assert (report.written, report.current, report.changed) == ([], 6, False)
+    assert {path.stat().st_mtime_ns for path in tree.rglob("*")} == {PAST}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_what_is_not_is_written(tree: Path, how: str) -> None:
+    compiled(tree)
+    pyc = pyc_of(tree / "pkg" / "core.py")
+    expected = pyc.read_bytes()
+    pyc.write_bytes(SPOILT[how](expected))
+    assert pyc.read_bytes() != expected
+    in_the_past(tree)
+    report = compiled(tree)
+    assert (report.written, report.current) == ([str(pyc)], 2)
+    assert pyc.read_bytes() == expected
+    assert {path for path in tree.rglob("*.pyc") if path.stat().st_mtime_ns != PAST} == {pyc}
+
+
+def test_edited_source(tree: Path) -> None:
+    compiled(tree)
+    before = pyc_of(tree / "top.py").read_bytes()
+    (tree / "top.py").write_bytes(b"x = 2\n")
+    in_the_past(tree)
+    assert compiled(tree).written == [str(pyc_of(tree / "top.py"))]
+    assert code_of(pyc_of(tree / "top.py").read_bytes()) != code_of(before)
+
+
+def test_force(tree: Path) -> None:
+    compiled(tree)
+    expected = all_pycs(tree)
+    in_the_past(tree)
+    assert (len(compiled(tree, force=True).written), all_pycs(tree)) == (3, expected)
+    assert PAST not in {pyc.stat().st_mtime_ns for pyc in expected}
+
+
+def test_check_changes_nothing(tree: Path) -> None:
+    compiled(tree)
+    pyc_of(tree / "top.py").unlink()
+    (tree / "pkg" / "core.py").write_bytes(b"x =\n")
+    (tree / "pkg" / "__init__.py").unlink()
+    in_the_past(tree)
+    before = {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
+    report = compiled(tree, check=True, prune=True)
+    assert report.written == [str(pyc_of(tree / "top.py"))]
+    assert set(report.removed) == {str(pyc_of(tree / "pkg" / name)) for name in ("core.py", "__init__.py")}
+    assert report.changed
+    assert {path: path.stat().st_mtime_ns for path in tree.rglob("*")} == before
+
+
+# Times
+
+
+def times_in(pyc: Path) -> tuple[int, int]:
+    data = pyc.read_bytes()
+    assert data[4:8] == bytes(4)
+    return int.from_bytes(data[8:12], "little"), int.from_bytes(data[12:16], "little")
+
+
+@pytest.mark.parametrize(
+    ("epoch", "mtime", "expected"),
+    [
+        (None, 1_700_000_000.9, 1_700_000_000),
+        ("1650000000", 1_700_000_000, 1_650_000_000),
+        ("1750000000", 1_700_000_000, 1_700_000_000),
+        (None, 2**32 + 5, 5),
+    ],
+)
+def test_timestamps(
+    tree: Path, epoch: str | None, mtime: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if epoch is None:
+        monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    else:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    source = tree / "top.py"
+    os.utime(source, (mtime, mtime))
+    timestamp = Settings(invalidation_mode="timestamp")
+    compiled(tree, timestamp)
+    assert times_in(pyc_of(source)) == (expected, source.stat().st_size)
+    assert compiled(tree, timestamp).written == []
+    if epoch is None:
+        mode = py_compile.PycInvalidationMode.TIMESTAMP
+        theirs = py_compile.compile(str(source), str(tree / "theirs.pyc"), invalidation_mode=mode, doraise=True)
+        assert times_in(Path(theirs)) == times_in(pyc_of(source))
+
+
+def test_timestamp_or_size_that_changed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    timestamp = Settings(invalidation_mode="timestamp")
+    in_the_past(tree)
+    compiled(tree, timestamp)
+    os.utime(tree / "top.py", ns=(PAST, PAST + 1_000_000_000))
+    (tree / "pkg" / "core.py").write_bytes(SOURCES["pkg/core.py"] + b"\n")
+    os.utime(tree / "pkg" / "core.py", ns=(PAST, PAST))
+    report = compiled(tree, timestamp)
+    assert set(report.written) == {str(pyc_of(tree / name)) for name in ("top.py", "pkg/core.py")}
+
+
+def test_malformed_source_date_epoch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(DetpycError, match="SOURCE_DATE_EPOCH is 'yesterday'"):
+        compiled(tree)
+    assert list(tree.rglob("*.pyc")) == []
+
+
+# Sources that do not compile
+
+
+@pytest.mark.parametrize("mode", ["checked-hash", "unchecked-hash"])
+def test_source_that_no_longer_compiles(tree: Path, mode: str) -> None:
+    """With unchecked-hash, what was compiled before it was edited would be loaded without a word."""
+    settings = Settings(invalidation_mode=mode, optimize=(0, 1), on_syntax_error="skip")
+    compiled(tree, settings)
+    in_the_past(tree)
+    source = tree / "pkg" / "core.py"
+    source.write_bytes(b"x = 1\ny = = 2\n")
+    report = compiled(tree, settings)
+    assert report.skipped == {str(source): f"CPython {HERE.release}: SyntaxError: line 2: invalid syntax"}
+    assert report.removed == [str(pyc_of(source)), str(pyc_of(source, 1))]
+    assert (report.written, report.current) == ([], 4)
+    assert set(tree.rglob("*.pyc")) == {pyc_of(tree / n, v) for n in ("top.py", "pkg/__init__.py") for v in (0, 1)}
+    assert compiled(tree, settings).changed is False
+
+
+def test_directory_of_its_last_pyc_goes_with_it(tree: Path) -> None:
+    compiled(tree)
+    (tree / "top.py").write_bytes(b"x =\n")
+    compiled(tree)
+    assert not (tree / "__pycache__").exists()
+    assert (tree / "pkg" / "__pycache__").exists()
+
+
+def test_source_that_is_too_much_for_this_machine(tree: Path) -> None:
+    """Another machine may have the memory or the stack: what is there may be right, and the rest is done."""
+    compiled(tree)
+    pyc = pyc_of(tree / "pkg" / "core.py")
+    pyc.write_bytes(before := not_canonical(pyc.read_bytes()))
+    (tree / "pkg" / "core.py").write_bytes(b"-" * 100_000 + b"1\n")
+    pyc_of(tree / "top.py").unlink()
+    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    assert list(report.failed) == [str(tree / "pkg" / "core.py")]
+    assert report.written == [str(pyc_of(tree / "top.py"))]
+    assert pyc.read_bytes() == before
+
+
+# Links, and what else is no source
+
+
+def test_links_out_of_the_tree_are_not_followed(tree: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "pkg").mkdir(parents=True)
+    (outside / "other.py").write_bytes(b"x = 3\n")
+    (outside / "pkg" / "other.py").write_bytes(b"x = 3\n")
+    (tree / "linked.py").symlink_to(outside / "other.py")
+    (tree / "linked").symlink_to(outside / "pkg")
+    (tree / "loop.py").symlink_to("loop.py")
+    (tree / ".#top.py").symlink_to("user@host.1234")
+    assert compiled(tree, update_records=True, prune=True).sources == 3
+    assert list(outside.rglob("*.pyc")) == []
+    assert not pyc_of(tree / "linked.py").exists()
+
+
+def test_links_in_the_tree_are_followed(tree: Path) -> None:
+    (tree / "linked.py").symlink_to("pkg/core.py")
+    (tree / "linked").symlink_to("pkg")
+    assert compiled(tree).sources == 4
+    assert code_of(pyc_of(tree / "linked.py").read_bytes()).co_filename == "linked.py"
+    assert compiled(tree).written == []
+
+
+def test_tree_that_is_a_link(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("tree")
+    (tmp_path / "link.py").symlink_to("tree/top.py")
+    assert len(compiled(tmp_path / "link").written) == 3
+    assert compiled(tree).written == []
+    assert compiled(tmp_path / "link.py").written == [str(pyc_of(tmp_path / "link.py"))]
+
+
+def test_pycs_that_are_linked_out_of_the_tree(tree: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    other = outside / "other.pyc"
+    other.write_bytes(b"theirs")
+    (tree / "__pycache__").symlink_to(outside)
+    (tree / "pkg" / "__pycache__").mkdir()
+    linked = pyc_of(tree / "pkg" / "core.py")
+    linked.symlink_to(other)
+    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    reason = "is a symbolic link that leads out of the tree, and is not followed"
+    assert report.failed == {str(tree / "__pycache__"): reason, str(linked): reason}
+    assert report.written == [str(pyc_of(tree / "pkg" / "__init__.py"))]
+    assert list(outside.iterdir()) == [other]
+    assert other.read_bytes() == b"theirs"
+
+
+def test_pyc_of_a_refused_source_is_not_removed_out_of_the_tree(tree: Path, tmp_path: Path) -> None:
+    (tree / "top.py").write_bytes(b"x =\n")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tree / "__pycache__").symlink_to(outside)
+    theirs = outside / pyc_of(tree / "top.py").name
+    theirs.write_bytes(b"theirs")
+    assert compiled(tree).removed == []
+    assert theirs.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_what_only_looks_like_a_source_or_a_pyc(tree: Path) -> None:
+    os.mkfifo(tree / "pipe.py")
+    (tree / "directory.py").mkdir()
+    (tree / "directory.py" / "module.py").write_bytes(b"")
+    (tree / "pkg" / "__pycache__").mkdir()
+    (tree / "pkg" / "__pycache__" / "module.py").write_bytes(b"")
+    os.mkfifo(pyc_of(tree / "pkg" / "core.py"))
+    assert compiled(tree).sources == 4
+    assert pyc_of(tree / "pkg" / "core.py").is_file()
+    assert pyc_of(tree / "directory.py" / "module.py").is_file()
+
+
+def test_pyc_that_cannot_be_replaced(tree: Path) -> None:
+    pyc = pyc_of(tree / "pkg" / "core.py")
+    pyc.mkdir(parents=True)
+    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    assert report.failed == {str(pyc): "cannot be written: Is a directory"}
+    assert len(report.written) == 2
+    assert set(pyc.parent.iterdir()) == {pyc, pyc_of(tree / "pkg" / "__init__.py")}
+
+
+def test_file_in_the_place_of_the_directory(tree: Path) -> None:
+    (tree / "pkg" / "__pycache__").write_bytes(b"")
+    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    assert report.failed == {str(tree / "pkg" / "__pycache__"): "cannot be written: Not a directory"}
+    assert report.written == [str(pyc_of(tree / "top.py"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("missing", "cannot be read: No such file"), ("text.txt", "is no directory, and no source")],
+)
+def test_path_that_is_no_tree(tree: Path, name: str, words: str) -> None:
+    (tree / "text.txt").write_bytes(b"")
+    with pytest.raises(DetpycError, match=words):
+        compiled(tree / name)
+
+
+# Modes
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755, 0o600, 0o444, 0o664])
+def test_modes_are_as_py_compile_makes_them(tree: Path, tmp_path: Path, mode: int) -> None:
+    source = tree / "top.py"
+    source.chmod(mode)
+    before = os.umask(0)
+    try:
+        theirs = py_compile.compile(str(source), str(tmp_path / "theirs.pyc"), doraise=True)
+    finally:
+        os.umask(before)
+    compiled(tree)
+    assert pyc_of(source).stat().st_mode == Path(theirs).stat().st_mode
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_modes_do_not_depend_on_the_umask(tree: Path, umask: int) -> None:
+    for path in (tree, *tree.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (tree / "pkg").chmod(0o2555)
+    before = os.umask(umask)
+    try:
+        compiled(tree)
+    finally:
+        os.umask(before)
+    modes = {
+        path.relative_to(tree).as_posix(): stat.S_IMODE(path.stat().st_mode) & 0o777
+        for path in tree.rglob("*")
+        if path.parent.name == "__pycache__" or path.name == "__pycache__"
+    }
+    assert modes.pop("__pycache__") == 0o755
+    assert modes.pop("pkg/__pycache__") == 0o755
+    assert set(modes.values()) == {0o644}
+
+
+# What is recorded
+
+
+@pytest.mark.parametrize(
+    ("strip", "prepend", "expected"),
+    [
+        (None, None, "pkg/core.py"),
+        ("{root}", None, "tree/pkg/core.py"),
+        ("{root}/", "/", "/tree/pkg/core.py"),
+        ("{root}/tree", "/usr/lib", "/usr/lib/pkg/core.py"),
+        ("{root}/tree", "lib/", "lib/pkg/core.py"),
+        (None, "/somewhere", "{root}/tree/pkg/core.py"),
+    ],
+)
+def test_recorded_path(tree: Path, strip: str | None, prepend: str | None, expected: str) -> None:
+    strip = strip and strip.format(root=tree.parent)
+    compiled(tree, strip_prefix=strip, prepend_prefix=prepend)
+    recorded = code_of(pyc_of(tree / "pkg" / "core.py").read_bytes()).co_filename
+    assert recorded == expected.format(root=tree.parent)
+    assert compiled(tree, strip_prefix=strip, prepend_prefix=prepend).written == []
+
+
+def test_prefix_that_is_none(tree: Path) -> None:
+    with pytest.raises(DetpycError, match="does not start with the prefix /build that is to be stripped"):
+        compiled(tree, strip_prefix="/build")
+    assert list(tree.rglob("*.pyc")) == []
+
+
+# Pruning
+
+
+def test_prune(tree: Path) -> None:
+    compiled(tree, Settings(optimize=(0, 2)))
+    shutil.copytree(tree / "pkg", tree / "gone")
+    for source in (*(tree / "gone").glob("*.py"), tree / "pkg" / "core.py"):
+        source.unlink()
+    kept = tree / "pkg" / "sourceless.pyc"
+    kept.write_bytes(b"")
+    assert not compiled(tree, Settings(optimize=(0, 2))).changed
+    report = compiled(tree, prune=True)
+    gone = {*(tree / "gone" / name for name in ("__init__.py", "core.py")), tree / "pkg" / "core.py"}
+    assert set(report.removed) == {str(pyc_of(source, level)) for source in gone for level in (0, 2)}
+    left = {pyc_of(tree / name, level) for name in ("top.py", "pkg/__init__.py") for level in (0, 2)}
+    assert set(tree.rglob("*.pyc")) == {kept, *left}
+    assert not (tree / "gone" / "__pycache__").exists()
+
+
+def test_prune_other_tags(tree: Path) -> None:
+    compiled(tree)
+    cache = tree / "pkg" / "__pycache__"
+    others = [cache / f"core.{tag}.pyc" for tag in ("cpython-27", "cpython-27.opt-1", f"{HERE.cache_tag}-pytest-9.0")]
+    for other in others:
+        other.write_bytes(b"")
+    assert not compiled(tree, prune=True).changed
+    report = compiled(tree, prune_other_tags=True)
+    assert report.removed == sorted(map(str, others))
+    assert set(tree.rglob("*.pyc")) == set(all_pycs(tree))

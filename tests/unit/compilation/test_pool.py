@@ -1,0 +1,289 @@
+"""The pool of workers: what it makes of sources, and of workers that die, hang, or talk nonsense."""
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import random
+import sys
+import time
+from importlib.util import source_hash
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from detpyc.compilation import interpreters, pool, processes, worker
+from detpyc.compilation.pool import Compiled, Failed, Refused, Source, byte_compile
+from detpyc.errors import InterpreterError
+
+if sys.platform == "win32":
+    pytest.skip("the interpreters that misbehave need POSIX", allow_module_level=True)
+
+import resource
+
+from fakes import Fakes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detpyc.compilation.pool import Outcome
+
+GOOD = Source("pkg/good.py", b"x = 1\n")
+LIMIT = 1.0  # seconds
+
+
+def keep(_: int, outcome: Outcome) -> Outcome:
+    return outcome
+
+
+def compiled(sources: Sequence[Source], python: str = sys.executable, **options: object) -> list[Outcome]:
+    return byte_compile(interpreters.describe(python), sources, [0], keep, **options)
+
+
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    return Fakes(tmp_path, monkeypatch)
+
+
+def by_value(payload: bytes) -> bytes:
+    """Write what a payload loads as in a format without references, which depends on the values alone."""
+    return marshal.dumps(marshal.loads(payload), 2)  # noqa: S302 - it was written here
+
+
+def direct(source: Source, level: int = 0) -> bytes:
+    code = compile(source.content, source.path, "exec", dont_inherit=True, optimize=level)
+    return marshal.dumps(code, 2)
+
+
+# ---- what becomes of sources
+
+
+def test_code_is_what_the_source_says() -> None:
+    source = Source("pkg/a.py", b"assert not __debug__, 'text'\n\ndef f():\n    'doc'\n")
+    (outcome,) = byte_compile(interpreters.current(), [source], [0, 1, 2], keep)
+    assert isinstance(outcome, Compiled)
+    assert outcome.source_hash == source_hash(source.content)
+    assert [by_value(payload) for payload in outcome.payloads] == [direct(source, level) for level in (0, 1, 2)]
+    assert len(set(outcome.payloads)) == 3
+
+
+def test_levels_come_in_the_order_asked_for() -> None:
+    source = Source("a.py", b"assert x\n")
+    (up,), (down,) = (byte_compile(interpreters.current(), [source], levels, keep) for levels in ([0, 2], [2, 0]))
+    assert up.payloads == down.payloads[::-1]
+    assert up.payloads[0] != up.payloads[1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"x = 1\r\ny = '''a\r\nb'''\r\n",
+        b"\xef\xbb\xbfx = 'bom'\n",
+        b"# -*- coding: latin-1 -*-\nx = '\xe9'\n",
+        "naïve = '日本'\n".encode(),
+        b"x = 1",
+    ],
+)
+def test_sources_of_all_kinds(content: bytes) -> None:
+    source = Source("pkg/a.py", content)
+    (outcome,) = compiled([source])
+    assert isinstance(outcome, Compiled)
+    assert by_value(outcome.payloads[0]) == direct(source)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (b"x =\n", "SyntaxError", "line 1: invalid syntax"),
+        (b"x = 1\nif x:\ny\n", "IndentationError", "line 3: expected an indented block"),
+        (b"\xff\n", "SyntaxError", "utf-8"),
+        (b"# coding: nonsense\n", "SyntaxError", "nonsense"),
+        (b"x = '\0'\n", r"SyntaxError|ValueError", "null"),
+        (b"x = " + b"-" * 100_000 + b"1\n", "MemoryError|RecursionError|SyntaxError", ""),
+        (b"return\n", "SyntaxError", "line 1: 'return' outside function"),
+    ],
+)
+def test_sources_that_do_not_compile(content: bytes, error: str, words: str) -> None:
+    bad, good = compiled([Source("a.py", content), GOOD])
+    assert isinstance(bad, Refused)
+    assert bad.error in error.split("|")
+    assert words in bad.message.lower()  # some releases write UTF-8
+    assert bad.reason.startswith(bad.error)
+    assert isinstance(good, Compiled)
+
+
+def test_source_is_not_executed(tmp_path: Path) -> None:
+    path = tmp_path / "made"
+    (outcome,) = compiled([Source("a.py", f"open({str(path)!r}, 'w')\nprint('x')\n".encode())])
+    assert isinstance(outcome, Compiled)
+    assert not path.exists()
+
+
+def test_warnings_of_the_compiler_go_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+    (outcome,) = compiled([Source("a.py", b"'\\d'; 1 is 1\n")])
+    assert isinstance(outcome, Compiled)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_environment_does_not_reach_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    (before,) = compiled([Source("a.py", b"assert 1, {'a', 'b', 'c'} | {1}\n")])
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("PYTHONSTARTUP", os.devnull)
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    assert compiled([Source("a.py", b"assert 1, {'a', 'b', 'c'} | {1}\n")]) == [before]
+    assert not any(name.startswith("PYTHON") for name in processes.environment())
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 7])
+def test_results_are_in_order_whatever_the_number_of_workers(jobs: int) -> None:
+    sizes = [*range(1, 40)]
+    random.Random(0).shuffle(sizes)  # noqa: S311 - the same each time
+    sources = [Source(f"{size}.py", b"x = %d\n" % size * size) for size in sizes]
+    outcomes = compiled(sources, jobs=jobs)
+    assert [by_value(each.payloads[0]) for each in outcomes] == [direct(source) for source in sources]
+    assert outcomes == compiled(sources, jobs=1)
+
+
+def test_no_sources_need_no_worker() -> None:
+    missing = interpreters.Interpreter("/no/python", "cpython", "3.12.0", "cpython-312", 3531)
+    assert byte_compile(missing, [], [0], keep) == []
+
+
+def test_name_that_is_not_unicode() -> None:
+    (outcome,) = compiled([Source("\udcff.py", b"")])
+    assert isinstance(outcome, Compiled)
+
+
+def test_error_in_what_is_done_with_the_results_ends_the_whole() -> None:
+    def fail(_: int, __: Outcome) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        byte_compile(interpreters.current(), [GOOD] * 20, [0], fail, jobs=2)
+
+
+# ---- workers that fail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ("killed", "ended with signal SIGKILL"),
+        ("crashes", "ended with signal SIGSEGV"),
+        ("dies-oddly", "ended with signal"),
+        ("exits", "ended with status 3\n    out of memory"),
+        ("hangs", "did not answer"),
+        ("does-not-listen", "did not answer"),
+        ("babbles", "ended with "),
+        ("breaks-off", "ended with status 0"),
+        ("answers-nothing", "gave an answer that makes no sense: []"),
+        ("answers-otherwise", "gave an answer that makes no sense: [b'fine', b'thanks']"),
+        ("answers-too-little", "gave an answer that makes no sense: [b'compiled', b'12345678']"),
+        ("answers-too-much", "gave an answer that makes no sense: [b'compiled', b'12345678', b'N', b'N']"),
+        ("refuses-illegibly", "gave an answer that makes no sense"),
+    ],
+)
+def test_worker_that_fails_costs_one_source_each(fakes: Fakes, behaviour: str, words: str) -> None:
+    python = fakes.make(behaviour)
+    large = Source("large.py", b"#" * (1 << 20))  # more than a pipe holds
+    outcomes = compiled([GOOD, large], python, jobs=2, time_limit=LIMIT)
+    for outcome in outcomes:
+        assert isinstance(outcome, Failed)
+        assert words in outcome.reason
+        assert python in outcome.reason
+    assert fakes.all_gone()
+
+
+def test_unfaithful_payload_is_a_failure(fakes: Fakes) -> None:
+    assert compiled([GOOD], fakes.make("is-unfaithful")) == [Failed("it is not the same")]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"), [("hangs-over-one", "did not answer"), ("killed-over-one", "signal SIGKILL")]
+)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_other_sources_are_compiled_all_the_same(fakes: Fakes, behaviour: str, words: str, jobs: int) -> None:
+    python = fakes.make(behaviour)
+    *good, bad = compiled([*[GOOD] * 5, Source("bad.py", b"# large\n" * 100)], python, jobs=jobs, time_limit=LIMIT)
+    assert isinstance(bad, Failed)
+    assert words in bad.reason
+    assert good == compiled([GOOD] * 5)
+    assert fakes.all_gone()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ("changes", "was CPython {release}, is now cpython 3.12.99"),
+        ("changes-oddly", "did not answer as one"),
+        ("does-not-greet", "did not answer"),
+    ],
+)
+def test_worker_that_does_not_start_ends_the_whole(
+    fakes: Fakes, behaviour: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "START_LIMIT", LIMIT)
+    python = fakes.make(behaviour)
+    interpreter = interpreters.describe(python)
+    with pytest.raises(InterpreterError) as caught:
+        byte_compile(interpreter, [GOOD] * 5, [0], keep, jobs=2)
+    assert python in str(caught.value)
+    assert words.format(release=interpreter.release) in str(caught.value)
+    assert fakes.all_gone()
+
+
+def test_interpreter_that_has_gone(fakes: Fakes) -> None:
+    interpreter = interpreters.describe(fakes.make("genuine"))
+    Path(interpreter.path).unlink()
+    with pytest.raises(InterpreterError, match="cannot be run: No such file or directory"):
+        byte_compile(interpreter, [GOOD], [0], keep)
+
+
+def test_hanging_interpreter_behind_a_shell_script(fakes: Fakes) -> None:
+    (outcome,) = compiled([GOOD], fakes.make("hangs-in-a-child"), time_limit=LIMIT)
+    assert isinstance(outcome, Failed)
+    assert fakes.all_gone()
+
+
+@pytest.mark.parametrize("behaviour", ["killed", "exits", "breaks-off"])
+def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not permit that a signal is sent to a group all of whose processes have ended."""
+    kill = os.killpg
+
+    def kill_living(group: int, number: int) -> None:
+        time.sleep(0.2)  # it closes its pipes a little before it has ended
+        if os.waitid(os.P_PID, group, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        kill(group, number)
+
+    monkeypatch.setattr(os, "killpg", kill_living)
+    (outcome,) = compiled([GOOD], fakes.make(behaviour), time_limit=LIMIT)
+    assert isinstance(outcome, Failed)
+    assert fakes.all_gone()
+
+
+# ---- their memory
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 4 << 30),
+        (1 << 30, resource.RLIM_INFINITY, 1 << 30),
+        (1 << 30, 2 << 30, 1 << 30),
+        (8 << 30, 8 << 30, 4 << 30),
+    ],
+)
+def test_memory_is_limited_and_never_more_than_it_was(
+    soft: int, hard: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
+    worker.limit_memory()
+    assert limits == [(expected, hard)]
