@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WheelReport:
     """What was done to a wheel.
 
     Attributes:
@@ -73,7 +73,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class WheelOptions:
     """How to go about it, beyond the settings that shape the bytes.
 
     Attributes:
@@ -94,7 +94,7 @@ class Options:
     rename: bool = False
 
 
-def byte_compile_wheel(path: Path, settings: Settings, options: Options = Options()) -> Report:
+def byte_compile_wheel(path: Path, settings: Settings, options: WheelOptions = WheelOptions()) -> WheelReport:
     """Put canonical bytecode into a wheel.
 
     Args:
@@ -143,7 +143,7 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
                 replacement.commit(replaced=stream)
                 if moves:
                     path.unlink()
-    return Report(
+    return WheelReport(
         path=target,
         changed=changed,
         interpreters=chosen,
@@ -157,7 +157,7 @@ def byte_compile_wheel(path: Path, settings: Settings, options: Options = Option
     )
 
 
-def _name(path: Path, settings: Settings, chosen: tuple[Interpreter, ...], options: Options) -> str:
+def _name(path: Path, settings: Settings, chosen: tuple[Interpreter, ...], options: WheelOptions) -> str:
     """Return the name of the result."""
     if settings.layout != SOURCELESS:
         return path.name

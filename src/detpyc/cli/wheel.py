@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.byte_compile.recipe import Recipe
-    from detpyc.byte_compile.wheel import Report
+    from detpyc.byte_compile.wheel import WheelReport
     from detpyc.cli.common import Commands
 
 
@@ -78,10 +78,10 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
 
-    from detpyc.byte_compile.wheel import Options, byte_compile_wheel  # noqa: PLC0415
+    from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel  # noqa: PLC0415
     from detpyc.settings import WHEEL_MODES  # noqa: PLC0415
 
-    how = Options(
+    how = WheelOptions(
         output_dir=options.output_dir,
         jobs=jobs(options),
         check=options.check,
@@ -148,7 +148,7 @@ def _make_directory(directory: Path) -> None:
         raise DetpycError(f"{directory}: cannot be made: {error.strerror}") from error
 
 
-def _print_report(report: Report, options: argparse.Namespace) -> None:
+def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
     if not report.changed:
         print(f"{report.path.name}: nothing to change")
     elif options.check:
@@ -166,7 +166,7 @@ def _print_report(report: Report, options: argparse.Namespace) -> None:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
 
-def _report_object(path: Path, report: Report) -> dict[str, object]:
+def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
     return {
         "wheel": str(path),
         "output": str(report.path),

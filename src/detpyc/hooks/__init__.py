@@ -39,7 +39,7 @@ def byte_compile_artifact(
         DetpycError: if it cannot be done; the wheel is as the backend left it.
 
     """
-    from detpyc.byte_compile.wheel import Options, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
+    from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel  # noqa: PLC0415 - backends import every hook
     from detpyc.settings import jobs  # noqa: PLC0415
 
     path, frontend = Path(artifact), frontend or {}
@@ -48,7 +48,7 @@ def byte_compile_artifact(
         if output_dir is not None:
             shutil.move(path, output_dir / path.name)
         return "detpyc: disabled; the wheel is not byte-compiled", path.name
-    options = Options(jobs=jobs(os.environ, frontend), output_dir=output_dir, rename=output_dir is not None)
+    options = WheelOptions(jobs=jobs(os.environ, frontend), output_dir=output_dir, rename=output_dir is not None)
     report = byte_compile_wheel(path, settings, options)
     return f"detpyc: {report.summary()}", report.path.name
 

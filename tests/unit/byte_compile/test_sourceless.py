@@ -11,7 +11,7 @@ import pytest
 from installer.sources import WheelFile
 
 import wheels
-from detpyc.byte_compile.wheel import Options, Report, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, WheelReport, byte_compile_wheel
 from detpyc.cli import main
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
@@ -35,10 +35,10 @@ FILES = {
     "demo-1.0.data/data/share/example.py": b"example = 1\n",
 }
 BROKEN = b"def f(:\n"
-RENAMING = Options(rename=True)
+RENAMING = WheelOptions(rename=True)
 
 
-def sourceless(path: Path, *, options: Options = RENAMING, **settings: object) -> Report:
+def sourceless(path: Path, *, options: WheelOptions = RENAMING, **settings: object) -> WheelReport:
     return byte_compile_wheel(path, Settings(layout="sourceless", **settings), options)
 
 
@@ -99,11 +99,11 @@ def test_what_was_there_is_left_or_goes(tmp_path: Path) -> None:
     """With an output directory, it stays; if only checked, nothing comes either."""
     path = wheels.build(tmp_path)
     content = path.read_bytes()
-    report = sourceless(path, options=Options(rename=True, check=True))
+    report = sourceless(path, options=WheelOptions(rename=True, check=True))
     assert (report.changed, list(tmp_path.iterdir())) == (True, [path])
     output = tmp_path / "output"
     output.mkdir()
-    report = sourceless(path, options=Options(rename=True, output_dir=output))
+    report = sourceless(path, options=WheelOptions(rename=True, output_dir=output))
     assert list(output.iterdir()) == [report.path]
     assert path.read_bytes() == content
     assert report.path.name != NAME
@@ -157,7 +157,7 @@ def test_name_that_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(
         DetpycError, match=rf"and must be named demo-1\.0-{OWN}-none-any\.whl, but something else has set"
     ):
-        sourceless(path, options=Options())
+        sourceless(path, options=WheelOptions())
     assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == [(path, content)]
 
 
@@ -185,7 +185,7 @@ def test_sources_that_are_gone_do_not_come_back(settings: dict[str, Any], tmp_pa
     path = sourceless(wheels.build(tmp_path)).path
     content = path.read_bytes()
     with pytest.raises(DetpycError, match=r"has no sources any more: .*; start from the wheel that has them"):
-        byte_compile_wheel(path, Settings(**settings), Options(rename=True))
+        byte_compile_wheel(path, Settings(**settings), WheelOptions(rename=True))
     assert path.read_bytes() == content
 
 

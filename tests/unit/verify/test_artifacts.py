@@ -20,7 +20,7 @@ import pytest
 import wheels
 from bounds import bounded
 from detpyc import files
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.bytecode.header import InvalidationMode, PycHeader, source_hash
 from detpyc.cli import main
 from detpyc.compilation import interpreters
@@ -163,7 +163,7 @@ def sourceless(tmp_path: Path) -> Path:
     """A wheel without sources, beside the one that has them."""
     (tmp_path / "without").mkdir()
     whole = wheels.build(tmp_path)
-    options = Options(output_dir=tmp_path / "without", rename=True)
+    options = WheelOptions(output_dir=tmp_path / "without", rename=True)
     return byte_compile_wheel(whole, Settings(layout="sourceless"), options).path
 
 
