@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-COMMANDS = ["wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters"]
+COMMANDS = ["wheel", "verify", "compile", "strip", "normalize", "diff", "inspect", "reproduce", "interpreters"]
 
 
 def ended(*arguments: str) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Each is a module of this package, and in this order in the help.
-_COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
+_COMMANDS = ("wheel", "verify", "compile", "strip", "normalize", "diff", "inspect", "reproduce", "interpreters")
 
 # The second comes when a terminal is closed; the third is its like on Windows, and Ctrl-Break's.
 _TERMINATING = ("SIGTERM", "SIGHUP", "SIGBREAK")

@@ -1,0 +1,260 @@
+"""Strip the bytecode from wheels and directories: the opposite of byte-compiling them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc.errors import DetpycError, WheelError
+from detpyc.files import open_locked, read_file
+from detpyc.limits import MAX_FILE
+from detpyc.provenance import FILE_NAME, Provenance
+from detpyc.pyc_paths import CACHE, parse
+from detpyc.replacement import Replacement
+from detpyc.settings import SOURCELESS
+from detpyc.wheel import record
+from detpyc.wheel.distribution import Wheel, is_wheel
+from detpyc.wheel.rewrite import rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+__all__ = ["StripReport", "strip_artifact"]
+
+_NO_SOURCE = "has no source, and would be lost"
+_LINK = "is a symbolic link to a directory, which is not followed"
+_LOCK_TIME = 60.0  # seconds for another detpyc to be done with a RECORD, which takes much less
+
+
+@dataclass(frozen=True, slots=True)
+class StripReport:
+    """What was done to a wheel or a directory.
+
+    Attributes:
+        path: of the wheel or directory.
+        pycs: the paths of the pycs that were removed.
+        left: the reason for each pyc that was left, by path.
+        updated: the paths of the files that listed the pycs, and were rewritten or removed.
+        failed: the reason for each file that cannot be read, rewritten or removed, by path.
+
+    """
+
+    path: str
+    pycs: tuple[str, ...] = ()
+    left: dict[str, str] = field(default_factory=dict)
+    updated: tuple[str, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.pycs or self.updated)
+
+
+def strip_artifact(path: str | os.PathLike[str], *, sourceless: bool = False, check: bool = False) -> StripReport:
+    """Remove the pycs of a wheel, or of a directory and below, and what lists them.
+
+    The RECORD of a wheel, and of each distribution that is installed in a directory, is rewritten to match, and
+    ``detpyc.json`` is removed with the bytecode that it records. A wheel is rewritten as a whole or not at all.
+
+    Args:
+        path: of the wheel or directory.
+        sourceless: remove pycs that have no source as well; what they define is lost.
+        check: change nothing on disk.
+
+    Returns:
+        What was done, or with ``check`` would be.
+
+    Raises:
+        DetpycError: if the path is something else or cannot be read, or the wheel cannot be rewritten.
+
+    """
+    path = Path(path)
+    if is_wheel(path):
+        return _strip_wheel(path, sourceless=sourceless, check=check)
+    if not path.is_dir():
+        raise DetpycError("not a wheel or directory", path=path)
+    tree = _Tree(path, sourceless=sourceless, check=check)
+    tree.strip()
+    return StripReport(str(path), tuple(sorted(tree.pycs)), tree.left, tuple(tree.updated), tree.failed)
+
+
+def _strip_wheel(path: Path, *, sourceless: bool, check: bool) -> StripReport:
+    with open_locked(path) as stream:
+        wheel = Wheel.read(path, stream)
+        wheel.require_rewritable()
+        members = wheel.archive.members
+        pycs = {name for name in members if name.endswith(".pyc")}
+        left = set() if sourceless else pycs - _with_source(wheel, pycs)
+        provenance = f"{wheel.dist_info}/{FILE_NAME}"
+        goes = provenance in members and not (
+            left and _records_sourceless(wheel.read_member(provenance, MAX_FILE), path)
+        )
+        report = StripReport(
+            str(path),
+            tuple(sorted(pycs - left)),
+            dict.fromkeys(sorted(left), _NO_SOURCE),
+            (provenance,) if goes else (),
+        )
+        if report.changed and not check:
+            dropped = {*report.pycs, *report.updated}
+            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            with Replacement(path, mode) as replacement:
+                with replacement.writing() as output:
+                    rewrite(wheel, output, dropped=dropped | _emptied(members, dropped))
+                replacement.commit(replaced=stream)
+    return report
+
+
+def _with_source(wheel: Wheel, pycs: Iterable[str]) -> set[str]:
+    """Return the pycs whose sources are in the wheel: beside them, or there once both are installed."""
+    installed = {*wheel.importable_sources().values()}
+    found = set()
+    for name in pycs:
+        path = wheel.importable_path(name)
+        if parse(name).source in wheel.archive.members or (path is not None and parse(path).source in installed):
+            found.add(name)
+    return found
+
+
+def _records_sourceless(content: bytes, path: Path) -> bool:
+    """Return whether a ``detpyc.json`` records bytecode without sources; then it records nothing else.
+
+    Raises:
+        DetpycError: if it cannot be read.
+
+    """
+    try:
+        return any(bytecode.layout == SOURCELESS for bytecode in Provenance.from_json(content).bytecode)
+    except DetpycError as error:
+        error.path = str(path)
+        raise
+
+
+def _emptied(members: Iterable[str], dropped: Collection[str]) -> set[str]:
+    """Return the names of the ``__pycache__/`` entries that nothing is left in."""
+    used = {f"{name.rpartition('/')[0]}/" for name in members if name not in dropped and not name.endswith("/")}
+    return {name for name in members if f"/{name}".endswith(f"/{CACHE}/")} - used
+
+
+class _Tree:
+    """A directory that is being stripped, and what has been done so far."""
+
+    def __init__(self, path: Path, *, sourceless: bool, check: bool) -> None:
+        self.path = path
+        self.sourceless = sourceless
+        self.check = check
+        self.pycs: list[str] = []
+        self.left: dict[str, str] = {}
+        self.updated: list[str] = []
+        self.failed: dict[str, str] = {}
+        self.dist_infos: list[Path] = []
+
+    def strip(self) -> None:
+        """Remove the pycs, then what lists them: interrupted in between, the next run finishes it."""
+        sources: set[str] = set()
+        for directory, directories, files, descriptor in self.walk():
+            links = [directory / name for name in directories if name == CACHE]
+            self.left |= {str(link): _LINK for link in links if link.is_symlink()}
+            sources.update(str(directory / name) for name in files if name.endswith(".py"))
+            if directory.suffix == ".dist-info" and "RECORD" in files:
+                self.dist_infos.append(directory)
+            for name in sorted(files):
+                if name.endswith(".pyc"):
+                    self.remove_pyc(directory / name, sources, descriptor)
+        self.remove_empty_caches()
+        for dist_info in self.dist_infos:
+            self.update(dist_info)
+
+    def walk(self) -> Iterator[tuple[Path, list[str], list[str], int | None]]:
+        """Yield each directory, what directories and files are in it, and where the system has that, its descriptor.
+
+        A directory comes before those in it. Symbolic links to directories are not followed.
+        """
+        if os.unlink in os.supports_dir_fd and hasattr(os, "fwalk"):
+            for parent, directories, files, descriptor in os.fwalk(self.path, onerror=self.unreadable):
+                directories.sort()
+                yield Path(parent), directories, files, descriptor
+        else:
+            for parent, directories, files in os.walk(self.path, onerror=self.unreadable):
+                directories.sort()
+                yield Path(parent), directories, files, None
+
+    def unreadable(self, error: OSError) -> None:
+        self.failed[str(error.filename)] = f"cannot be read: {error.strerror}"
+
+    def remove_pyc(self, pyc: Path, sources: Collection[str], descriptor: int | None) -> None:
+        """Remove a pyc if it may go."""
+        if not self.sourceless and str(Path(parse(pyc.as_posix()).source)) not in sources:
+            self.left[str(pyc)] = _NO_SOURCE
+        elif self.remove(pyc, descriptor):
+            self.pycs.append(str(pyc))
+
+    def remove(self, file: Path, descriptor: int | None = None) -> bool:
+        """Remove a file; return whether it is removed, or with ``check`` would be."""
+        try:
+            if self.check:
+                return True
+            if descriptor is None:
+                file.unlink()
+            else:
+                os.unlink(file.name, dir_fd=descriptor)  # and not in what its directory may be a link to by now
+        except OSError as error:
+            self.failed[str(file)] = f"cannot be removed: {error.strerror}"
+            return False
+        return True
+
+    def remove_empty_caches(self) -> None:
+        """Remove the ``__pycache__`` directories that nothing is left in."""
+        if not self.check:
+            for directory in {Path(pyc).parent for pyc in self.pycs}:
+                if directory.name == CACHE:
+                    with suppress(OSError):  # it is not empty
+                        directory.rmdir()
+
+    def update(self, dist_info: Path) -> None:
+        """Remove what records the bytecode of a distribution, and take what is gone out of its RECORD."""
+        try:
+            self.update_provenance(dist_info / FILE_NAME)
+            self.update_record(dist_info / "RECORD")
+        except DetpycError as error:
+            self.failed[error.path or str(dist_info)] = error.reason
+
+    def update_provenance(self, file: Path) -> None:
+        """Remove ``detpyc.json``, unless it records bytecode that is left, or that could not be removed."""
+        site = file.parent.parent
+        if not file.is_file() or any(Path(pyc).is_relative_to(site) for pyc in self.failed):
+            return
+        left = any(Path(pyc).is_relative_to(site) for pyc in self.left)
+        if not (left and _records_sourceless(read_file(file), file)) and self.remove(file):
+            self.updated.append(str(file))
+
+    def update_record(self, file: Path) -> None:
+        """Take the rows of files that are gone out of a RECORD: pycs, and ``detpyc.json``."""
+        gone = {os.path.normpath(path) for path in (*self.pycs, *self.updated)}
+        site = file.parent.parent
+
+        def is_gone(path: str) -> bool:
+            where = os.path.normpath(site / path)
+            ours = path.endswith(".pyc") or path == f"{file.parent.name}/{FILE_NAME}"
+            return ours and (where in gone or not os.path.lexists(where))
+
+        with open_locked(file, _LOCK_TIME) as stream:
+            try:
+                entries = record.parse(stream.read())
+                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            except WheelError as error:
+                raise WheelError(*error.problems, path=file) from error
+            rows = [entry for entry in entries if not is_gone(entry.path)]
+            if len(rows) == len(entries):
+                return
+            if not self.check:
+                with Replacement(file, mode) as replacement:
+                    with replacement.writing() as output:
+                        output.write(record.serialize(rows))
+                    replacement.commit(replaced=stream)
+        self.updated.append(str(file))
