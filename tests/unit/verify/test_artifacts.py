@@ -26,8 +26,9 @@ from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
-from detpyc.verify import verdicts as judge
-from detpyc.verify.artifacts import Finding, Report, Status, verify_tree, verify_wheel
+from detpyc.verify import judging
+from detpyc.verify.artifacts import verify_artifact
+from detpyc.verify.reports import Finding, Status, VerificationReport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def the_one(path: Path) -> Finding:
-    (finding,) = verify_tree(path, [HERE]).findings
+    (finding,) = verify_artifact(path, [HERE]).findings
     return finding
 
 
@@ -81,7 +82,7 @@ def wheel(tmp_path: Path) -> Path:
 
 
 def test_reports_can_be_pickled(wheel: Path) -> None:
-    report = verify_wheel(wheel, [HERE])
+    report = verify_artifact(wheel, [HERE])
     assert report.findings
     assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301 - it was pickled here
 
@@ -90,14 +91,14 @@ def test_wheels_can_be_fanned_out(wheel: Path, tmp_path: Path) -> None:
     """The same wheel at the same time, too: nothing is locked."""
     paths = [str(wheel), str(wheel), shutil.copytree(wheel.parent, tmp_path / "copy") / wheel.name]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        reports = list(pool.map(verify_wheel, paths))
+        reports = list(pool.map(verify_artifact, paths))
     assert [report.path for report in reports] == list(map(str, paths))
-    assert {report.findings for report in reports} == {verify_wheel(wheel).findings}
+    assert {report.findings for report in reports} == {verify_artifact(wheel).findings}
 
 
 def test_counts_and_refusals() -> None:
     findings = (Finding("a", Status.IDENTICAL), Finding("b", Status.STALE), Finding("c", Status.STALE))
-    report = Report("x.whl", findings)
+    report = VerificationReport("x.whl", findings)
     assert report.counts() == {**dict.fromkeys((each.value for each in Status), 0), "identical": 1, "stale": 2}
     assert report.refused([Status.IDENTICAL]) == findings[1:]
     assert report.refused(Status) == ()
@@ -138,7 +139,7 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
             },
             {
                 "path": str(tree / "missing"),
-                "error": f"{tree / 'missing'}: there is no such file or directory",
+                "error": f"{tree / 'missing'}: no such file or directory",
             },
         ],
     }
@@ -183,7 +184,7 @@ def test_wheel_without_sources(sourceless: Path, capsys: pytest.CaptureFixture[s
     first, *others, last = capsys.readouterr().out.splitlines()
     assert first == f"{sourceless}: 2 orphan"
     assert "    orphan: demo/core.pyc" in others
-    assert last == "    give --sources SDIST_OR_WHEEL to verify what has no source in the wheel"
+    assert last == "    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel"
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
@@ -203,7 +204,9 @@ def test_other_sources(sourceless: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_sources_that_cannot_be_used(tree: Path, sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = sourceless.parents[1] / WHOLE
     assert main(["verify", "--sources", str(whole), str(tree / "core.py")]) == 2
-    assert capsys.readouterr().err == f"detpyc: {tree / 'core.py'}: is no wheel, and --sources is for wheels alone\n"
+    assert capsys.readouterr().err == (
+        f"detpyc: {tree / 'core.py'}: not a wheel, and sources can be named for wheels only\n"
+    )
     assert main(["verify", "--sources", str(tree / "core.py"), str(sourceless)]) == 2
     assert capsys.readouterr().err.startswith(f"detpyc: {tree / 'core.py'}: is no wheel and no source distribution: ")
 
@@ -232,7 +235,7 @@ def test_mtime_and_size(tree: Path) -> None:
 
 def test_mtime_has_no_meaning_in_a_wheel(tmp_path: Path) -> None:
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, PYC: pyc(mtime=5)})
-    (finding,) = verify_wheel(wheel, [HERE]).findings
+    (finding,) = verify_artifact(wheel, [HERE]).findings
     assert (finding.status, finding.reasons[0]) == (Status.EQUIVALENT, "timestamp header")
 
 
@@ -241,14 +244,14 @@ def test_stale_pyc_of_the_same_code(tree: Path) -> None:
     (tree / "core.py").write_bytes(SOURCE + b"# comment\n")
     finding = the_one(tree)
     assert finding.status is Status.STALE
-    assert finding.reasons[1] == "the code is the source's all the same"
+    assert finding.reasons[1] == "the code still matches the source"
 
 
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [
         (f"__pycache__/core.{TAG}.opt-1.pyc", Status.EQUIVALENT, ""),
-        (f"__pycache__/core.{TAG}.opt-3.pyc", Status.UNVERIFIABLE, "optimization level '3' is none of CPython's"),
+        (f"__pycache__/core.{TAG}.opt-3.pyc", Status.UNVERIFIABLE, "CPython has no optimization level '3'"),
         (f"__pycache__/core.{TAG}-pytest-8.3.4.pyc", Status.UNVERIFIABLE, "another tool wrote it"),
         ("__pycache__/core.cpython-38.pyc", Status.MALFORMED, "its name says 'cpython-38'"),
         ("__pycache__/core.pyc", Status.MALFORMED, "its name says ''"),
@@ -271,7 +274,7 @@ def test_names(tree: Path, name: str, status: Status, reason: str) -> None:
         (pyc()[:15], Status.MALFORMED, "in the middle of the header (at offset 15)"),
         (pyc()[:40], Status.MALFORMED, "(at offset 40)"),
         (pyc() + b"x", Status.MALFORMED, f"1 bytes too many behind the end of the payload (at offset {len(pyc())})"),
-        (pyc()[:16] + b"N", Status.MALFORMED, "the payload is no code object"),
+        (pyc()[:16] + b"N", Status.MALFORMED, "the payload is not a code object"),
         (b"\x5c\x0d\r\n" + bytes(20), Status.UNVERIFIABLE, "a pre-release of CPython"),
         (b"\x50\x01\r\n" + bytes(20), Status.UNVERIFIABLE, "PyPy"),
     ],
@@ -284,25 +287,25 @@ def test_contents(tree: Path, content: bytes, status: Status, reason: str) -> No
 
 
 def test_no_interpreter(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "_found", lambda _: [])
+    monkeypatch.setattr(judging, "_found", lambda _: [])
     (tree / PYC).write_bytes(pyc())
-    (finding,) = verify_tree(tree).findings
+    (finding,) = verify_artifact(tree).findings
     version = "{}.{}".format(*HERE.version)
     assert (finding.status, finding.reasons) == (
         Status.UNVERIFIABLE,
-        (f"there is no CPython {version} here to compile its source",),
+        (f"CPython {version}, which would compile its source, was not found",),
     )
     (tree / "core.py").write_bytes(b"")
-    (finding,) = verify_tree(tree).findings
+    (finding,) = verify_artifact(tree).findings
     assert finding.status is Status.STALE
 
 
 def test_more_than_one_batch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "_BATCH", 2)
+    monkeypatch.setattr(judging, "_BATCH", 2)
     for name in "abcde":
         (tree / f"{name}.py").write_bytes(SOURCE)
         (tree / f"{name}.pyc").write_bytes(pyc(SOURCE.replace(b"1000", b"1000" if name != "c" else b"1001")))
-    assert [finding.status.value for finding in verify_tree(tree, [HERE]).findings] == [
+    assert [finding.status.value for finding in verify_artifact(tree, [HERE]).findings] == [
         *("equivalent", "equivalent", "stale", "equivalent", "equivalent")
     ]
 
@@ -317,7 +320,7 @@ def test_pipes_are_not_waited_for(tree: Path) -> None:
     (tree / "core.py").unlink()
     os.mkfifo(tree / "core.py")
     with bounded():
-        findings = {finding.pyc: finding for finding in verify_tree(tree, [HERE]).findings}
+        findings = {finding.pyc: finding for finding in verify_artifact(tree, [HERE]).findings}
     assert findings[str(tree / "pipe.pyc")].status is Status.MALFORMED
     assert "is no regular file" in findings[str(tree / "pipe.pyc")].reasons[0]
     assert findings[str(tree / PYC)].status is Status.UNVERIFIABLE
@@ -345,7 +348,7 @@ def test_large_files_are_not_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_large_members_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detpyc.verify.artifacts.MAX_FILE", 1000)
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, "core.pyc": bytes(1001)})
-    (finding,) = verify_wheel(wheel).findings
+    (finding,) = verify_artifact(wheel).findings
     assert finding.status is Status.UNVERIFIABLE
     assert "has 1001 bytes, and no more than 1000 are read" in finding.reasons[0]
 
@@ -354,7 +357,7 @@ def test_pycs_beside_the_modules_are_not_overlooked(tmp_path: Path) -> None:
     """In a wheel, whatever is not installed as a module may be so all the same, by way of the data directory."""
     hidden = ["demo-1.0.data/data/lib/site-packages/core.pyc", "demo-1.0.dist-info/core.pyc"]
     wheel = wheels.build(tmp_path, {name: pyc() for name in hidden})
-    assert [(each.pyc, each.status) for each in verify_wheel(wheel).findings] == [
+    assert [(each.pyc, each.status) for each in verify_artifact(wheel).findings] == [
         (name, Status.ORPHAN) for name in hidden
     ]
 
@@ -362,21 +365,21 @@ def test_pycs_beside_the_modules_are_not_overlooked(tmp_path: Path) -> None:
 def test_data_directories_of_modules(tmp_path: Path) -> None:
     root = "demo-1.0.data/purelib/"
     wheel = wheels.build(tmp_path, {f"{root}core.py": SOURCE, f"{root}{PYC}": pyc()})
-    (finding,) = verify_wheel(wheel, [HERE]).findings
+    (finding,) = verify_artifact(wheel, [HERE]).findings
     assert finding.status is Status.EQUIVALENT
     assert not any(reason.startswith("recorded path") for reason in finding.reasons)
 
 
 @pytest.mark.parametrize("path", ["core.py", "missing"])
 def test_what_is_no_tree(tree: Path, path: str) -> None:
-    with pytest.raises(DetpycError, match=r"is no wheel, directory or pyc|no such file"):
-        verify_tree(tree / path)
+    with pytest.raises(DetpycError, match=r"not a wheel, directory or \.pyc file|no such file"):
+        verify_artifact(tree / path)
 
 
 def test_installed_provenance_that_is_malformed(tree: Path) -> None:
     (tree / "x.dist-info").mkdir()
     (tree / "x.dist-info/detpyc.json").write_text("[]")
-    (problem,) = verify_tree(tree).problems
+    (problem,) = verify_artifact(tree).problems
     assert "detpyc.json is malformed" in problem
 
 
