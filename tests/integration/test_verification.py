@@ -106,7 +106,7 @@ def test_compiled_again_by_an_installer(wheel: Path, tmp_path: Path, command: li
     site = tmp_path / "site"
     environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    arguments = ["--no-deps", "--no-index", "--target", site, wheel]
+    arguments = ["--no-deps", "--no-index", "--target", str(site), str(wheel)]
     subprocess.run([sys.executable, "-m", *command, *arguments], check=True, capture_output=True, env=environment)
 
     report = verify_artifact(site)
@@ -155,7 +155,7 @@ def test_compiled_by_compileall(interpreter: Interpreter, tree: Path) -> None:
 def test_standard_library(interpreter: Interpreter, tmp_path: Path) -> None:
     """A sample; the rest is for whoever has the time."""
     states = Path(__file__).with_name("states.py")
-    command = [interpreter.path, "-s", "-S", "-B", states, "library"]
+    command = [interpreter.path, "-s", "-S", "-B", str(states), "library"]
     library = Path(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
     modules = [*sorted(library.glob("*.py"))[::15], *sorted(library.glob("json/*.py")), library / "dataclasses.py"]
     for module in modules:
@@ -570,7 +570,7 @@ def test_set_that_is_shared_or_not(interpreter: Interpreter, tmp_path: Path) -> 
 def compiled_in_one_process(interpreter: Interpreter, modules: list[bytes]) -> bytes:
     """Compile modules one after the other and return the last one's pyc."""
     request = [("module.py", b64encode(module).decode()) for module in modules]
-    command = [interpreter.path, "-s", "-S", "-B", Path(__file__).with_name("states.py"), "compile", "in-order"]
+    command = [interpreter.path, "-s", "-S", "-B", str(Path(__file__).with_name("states.py")), "compile", "in-order"]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     answer = subprocess.run(
         command, input=json.dumps(request).encode(), capture_output=True, check=True, env=environment

@@ -154,7 +154,7 @@ def test_control_characters_are_escaped(tree: Path, capsys: pytest.CaptureFixtur
 
 def test_output_that_the_terminal_cannot_show(tree: Path) -> None:
     (tree / "naïve.pyc").write_bytes(b"")
-    command = [sys.executable, "-m", "detpyc", "verify", tree]
+    command = [sys.executable, "-m", "detpyc", "verify", str(tree)]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     completed = subprocess.run(command, capture_output=True, check=False, env=environment)
     assert (completed.returncode, completed.stderr) == (1, b"")
