@@ -10,7 +10,6 @@ from detpyc.cli.common import (
     add_command,
     add_jobs,
     each_path,
-    find_interpreters,
     jobs,
     print_json,
     printable,
@@ -63,14 +62,15 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
+    from detpyc.compilation.interpreters import find_interpreter  # noqa: PLC0415 - as in the package's docstring
     from detpyc.verify.artifacts import Status, verify_tree, verify_wheel  # noqa: PLC0415
-    from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
     allowed = {Status.IDENTICAL, *map(Status, options.allow)}
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
     workers = jobs(options)
-    given = find_interpreters(options.interpreter)
+    given = tuple(find_interpreter(request) for request in options.interpreter or ())
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:

@@ -144,7 +144,7 @@ def described(path: str, fields: list[bytes]) -> Interpreter:
     )
 
 
-def find(request: str, *, exactly: bool = False) -> Interpreter:
+def find_interpreter(request: str, *, exactly: bool = False) -> Interpreter:
     """Find the interpreter for a request.
 
     The running interpreter is taken if it fits; then the newest release that is found on ``PATH`` and where version
@@ -194,7 +194,7 @@ def choose(requests: Iterable[str]) -> tuple[Interpreter, ...]:
         InterpreterError: if one is missing or not supported, or if two would write pycs of the same names.
 
     """
-    chosen = [find(request) for request in requests] or [supported(current())]
+    chosen = [find_interpreter(request) for request in requests] or [supported(current())]
     by_tag: dict[str, Interpreter] = {}
     for each in chosen:
         other = by_tag.setdefault(each.cache_tag, each)
@@ -279,7 +279,7 @@ def supported(interpreter: Interpreter) -> Interpreter:
     return interpreter
 
 
-def find_all() -> list[Interpreter]:
+def find_interpreters() -> list[Interpreter]:
     """Return every Python that is found here, the newest release first; the running one is among them."""
     from packaging.version import Version  # noqa: PLC0415 - as in the module's docstring
 
@@ -336,6 +336,6 @@ def _describe_all(paths: Iterable[str]) -> list[Interpreter]:
 
 
 def _listing() -> str:
-    found = find_all()
+    found = find_interpreters()
     width = max((len(each.release) for each in found), default=0)
     return "".join(f"\n    {each.release:<{width}}  {each.path}" for each in found) or "\n    none"

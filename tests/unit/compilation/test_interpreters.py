@@ -113,7 +113,7 @@ def test_paths_of_what_cannot_compile(
         monkeypatch.setattr(interpreters, "START_LIMIT", 1.0)
     python = fakes.make(behaviour)
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(python)
+        interpreters.find_interpreter(python)
     assert str(caught.value).startswith(f"{python}: ")
     assert words in str(caught.value)
     assert fakes.all_gone()
@@ -135,7 +135,7 @@ def test_paths_of_what_does_not_run(tmp_path: Path, content: bytes | None, mode:
         path.write_bytes(content)
         path.chmod(mode)
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(str(path))
+        interpreters.find_interpreter(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert words in str(caught.value)
 
@@ -146,14 +146,14 @@ def test_path_of_the_running_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     link = tmp_path / "python"
     link.symlink_to(sys.executable)
     for path in (sys.executable, str(link)):
-        assert interpreters.find(path) == interpreters.current()._replace(path=path)
+        assert interpreters.find_interpreter(path) == interpreters.current()._replace(path=path)
 
 
 def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert interpreters.find(sys.executable) == interpreters.current()
+    assert interpreters.find_interpreter(sys.executable) == interpreters.current()
     python = Path(sys.executable)
     monkeypatch.chdir(python.parent)
-    assert interpreters.find(f"./{python.name}").release == platform.python_version()
+    assert interpreters.find_interpreter(f"./{python.name}").release == platform.python_version()
 
 
 # ---- which is meant
@@ -163,7 +163,7 @@ def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("release", [RUNNING, platform.python_version()])
 def test_running_one_is_preferred(there_are: object, prefix: str, release: str) -> None:
     there_are([cpython(f"{RUNNING}.99")])
-    assert interpreters.find(prefix + release) == interpreters.current()
+    assert interpreters.find_interpreter(prefix + release) == interpreters.current()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_running_one_is_preferred(there_are: object, prefix: str, release: str) 
 )
 def test_requests_that_name_none(request_: str) -> None:
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(request_)
+        interpreters.find_interpreter(request_)
     assert str(caught.value).startswith(f'"{request_}" names no interpreter; write "3.12", "3.12.1"')
 
 
@@ -189,14 +189,14 @@ def test_newest_release_that_fits(there_are: object, request_: str, expected: st
             cpython("3.9.1", "/d/python3"),  # what it is does not show
         ]
     )
-    assert interpreters.find(request_).release == expected
+    assert interpreters.find_interpreter(request_).release == expected
 
 
 def test_one_digit_more_is_another_release(there_are: object) -> None:
     there_are([cpython("3.8.10", "/a/python3.8")])
     for request in ("3.8.1", "3.80"):
         with pytest.raises(InterpreterError, match=f'no interpreter for "{request}"'):
-            interpreters.find(request)
+            interpreters.find_interpreter(request)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_one_digit_more_is_another_release(there_are: object) -> None:
 def test_missing_interpreter_is_told_with_what_is_there(there_are: object, request_: str, advice: str) -> None:
     there_are([cpython("3.8.10"), "/shims/python3.9", cpython("3.10.1")])
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(request_)
+        interpreters.find_interpreter(request_)
     first, *listed, last = str(caught.value).splitlines()
     assert first == f'no interpreter for "{request_}"; found are:'
     assert {tuple(line.split()) for line in listed} == {
@@ -229,20 +229,20 @@ def test_missing_interpreter_is_told_with_what_is_there(there_are: object, reque
 def test_release_that_is_there_but_not_supported(there_are: object) -> None:
     there_are([cpython("3.7.17", "/usr/bin/python3.7")])
     with pytest.raises(InterpreterError, match=r"3\.8 to 3\.15 are supported"):
-        interpreters.find("3.7")
+        interpreters.find_interpreter("3.7")
 
 
 def test_other_implementations_are_not_taken_for_cpython(there_are: object) -> None:
     pypy = Interpreter("/usr/bin/python3.8", "pypy", "3.8.10", "pypy38", 336)
     there_are([pypy])
     with pytest.raises(InterpreterError, match=r'no interpreter for "3\.8"'):
-        interpreters.find("3.8")
-    assert pypy in interpreters.find_all()
+        interpreters.find_interpreter("3.8")
+    assert pypy in interpreters.find_interpreters()
 
 
 def test_all_that_are_found(there_are: object) -> None:
     there_are([cpython("3.8.9"), cpython("3.8.10"), "/shims/python3.9", cpython("3.7.1")])
-    found = [each.release for each in interpreters.find_all()]
+    found = [each.release for each in interpreters.find_interpreters()]
     assert found == [platform.python_version(), "3.8.10", "3.8.9", "3.7.1"]
 
 
@@ -259,13 +259,13 @@ def test_shims_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vari
         python.chmod(0o755)
     monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}{os.pathsep}{tmp_path / 'own'}{os.pathsep}/bin")
-    found = {each.path for each in interpreters.find_all()}
+    found = {each.path for each in interpreters.find_interpreters()}
     assert {str(tmp_path / directory / "python3.8") for directory in (installed, "own")} <= found
     assert not (tmp_path / "shims" / "python3.8.ran").exists()
 
 
 def test_running_one_is_listed_once() -> None:
-    real = [os.path.realpath(each.path) for each in interpreters.find_all()]
+    real = [os.path.realpath(each.path) for each in interpreters.find_interpreters()]
     assert real.count(os.path.realpath(sys.executable)) == 1
 
 
