@@ -196,8 +196,8 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         ([], ["usage: detpyc"]),
         (["whel", "WHEEL"], ["invalid choice: 'whel'"]),
         (["wheel"], ["the following arguments are required: WHEEL"]),
-        (["wheel", "missing.whl"], ["missing.whl: cannot be opened: No such file or directory"]),
-        (["wheel", "."], [".: cannot be opened|is no regular file"]),
+        (["wheel", "missing.whl"], ["missing.whl: cannot be read: No such file or directory"]),
+        (["wheel", "."], [".: cannot be read|not a regular file"]),
         (["wheel", "WHEEL", "--optimise", "1"], ["unrecognized arguments: --optimise"]),
         (["wheel", "WHEEL", "--optimize", "3"], ["argument --optimize: invalid choice: "]),
         (["wheel", "WHEEL", "--optimize", "one"], ["argument --optimize: invalid int value: 'one'"]),
@@ -214,7 +214,7 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["wheel", "WHEEL", "--interpreter", "/no/python"], ["/no/python: cannot be run: No such file or directory"]),
         (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be made: File exists"]),
         (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be made: Not a directory"]),
-        (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be opened"]),
+        (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be read"]),
     ],
     ids=" ".join,
 )
@@ -349,7 +349,7 @@ def test_wheel_cannot_be_read(wheel: Path, unprivileged: tuple[str, ...]) -> Non
     wheel.chmod(0o000)
     completed = detpyc("wheel", wheel, prefix=unprivileged)
     wheel.chmod(0o644)
-    refused(completed, f"{wheel}: cannot be opened: Permission denied")
+    refused(completed, f"{wheel}: cannot be read: Permission denied")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
@@ -412,7 +412,7 @@ def test_signal_in_the_middle(
 @pytest.mark.parametrize("arguments", [[], ["--check"]])
 def test_another_is_at_work_on_it(wheel: Path, arguments: list[str]) -> None:
     with unchanged(wheel.parent), locked(wheel):
-        refused(detpyc("wheel", wheel, *arguments), f"{wheel}: another detpyc is at work on it; try again")
+        refused(detpyc("wheel", wheel, *arguments), f"{wheel}: in use by another detpyc process; try again")
 
 
 def test_two_at_once(wheel: Path, fakes: Fakes) -> None:
@@ -420,7 +420,7 @@ def test_two_at_once(wheel: Path, fakes: Fakes) -> None:
     first = start("wheel", "-q", wheel, "--interpreter", fakes.make("waits"))
     fakes.wait_for_one()
     with unchanged(wheel.parent):
-        refused(detpyc("wheel", wheel), "another detpyc is at work on it")
+        refused(detpyc("wheel", wheel), "in use by another detpyc process")
     fakes.let_go()
     completed = finish(first)
     assert (completed.returncode, completed.stderr) == (0, "")
