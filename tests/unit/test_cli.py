@@ -98,7 +98,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], objec
     """Have something happen in the middle of a command."""
 
     def arrange(event: Callable[[], object]) -> None:
-        monkeypatch.setattr(interpreters, "find_all", event)
+        monkeypatch.setattr(interpreters, "find_interpreters", event)
 
     return arrange
 
@@ -226,7 +226,7 @@ FOUND = [
 
 
 def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    monkeypatch.setattr(interpreters, "find_interpreters", lambda: FOUND)
     assert cli.main(["interpreters"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "RELEASE  CACHE TAG    MAGIC  PATH",
@@ -244,13 +244,13 @@ def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 def test_interpreters_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    monkeypatch.setattr(interpreters, "find_interpreters", lambda: FOUND)
     assert cli.main(["interpreters", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", list)
+    monkeypatch.setattr(interpreters, "find_interpreters", list)
     assert cli.main(["interpreters"]) == 0
     assert capsys.readouterr().out == "RELEASE  CACHE TAG  MAGIC  PATH\n"
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from detpyc.compilation.interpreters import Interpreter
     from detpyc.settings import Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
@@ -177,15 +176,3 @@ def each_path(paths: Iterable[Path], run: Callable[[Path], int]) -> int:
         except DetpycError as error:
             status = fail(str(error))
     return status
-
-
-def find_interpreters(requests: Sequence[str] | None) -> tuple[Interpreter, ...]:
-    """Find the interpreters that options name.
-
-    Raises:
-        InterpreterError: if one is missing or not supported.
-
-    """
-    from detpyc.compilation.interpreters import find  # noqa: PLC0415 - it is not needed for --help
-
-    return tuple(find(request) for request in requests or ())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from detpyc.byte_compile.tree import Report
+    from detpyc.byte_compile.tree import TreeReport
     from detpyc.cli.common import Commands
 
 MODES = ("checked-hash", "unchecked-hash", "timestamp")
@@ -75,11 +75,11 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile.tree import Options, byte_compile_tree  # noqa: PLC0415
+    from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree  # noqa: PLC0415
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
-    how = Options(
+    how = TreeOptions(
         strip_prefix=options.strip_prefix,
         prepend_prefix=options.prepend_prefix,
         force=options.force,
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         except DetpycError as error:
             documents.append({"path": str(path), "error": str(error)})
             raise
-        documents.append({**vars(report), "changed": report.changed})
+        documents.append(_document(report))
         if not options.json and not options.quiet:
             _print(report, options)
         for name, reason in report.failed.items():
@@ -148,7 +148,22 @@ def _refuse_nested(paths: Sequence[Path]) -> None:
                 )
 
 
-def _print(report: Report, options: argparse.Namespace) -> None:
+def _document(report: TreeReport) -> dict[str, object]:
+    """Return what --json prints for a path."""
+    return {
+        "path": report.path,
+        "sources": report.sources,
+        "written": report.written,
+        "current": report.current,
+        "skipped": report.skipped,
+        "removed": report.removed,
+        "records": report.records,
+        "failed": report.failed,
+        "changed": report.changed,
+    }
+
+
+def _print(report: TreeReport, options: argparse.Namespace) -> None:
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     would = "would be " if options.check else ""

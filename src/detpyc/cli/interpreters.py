@@ -25,9 +25,9 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.compilation.interpreters import find_all  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import find_interpreters  # noqa: PLC0415 - as in the package's docstring
 
-    found = find_all()
+    found = find_interpreters()
     if options.json:
         listed = [
             {

@@ -10,7 +10,6 @@ from detpyc.cli.common import (
     add_command,
     add_jobs,
     each_path,
-    find_interpreters,
     jobs,
     print_json,
     printable,
@@ -72,7 +71,8 @@ def _status(text: str) -> Status:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.verify.artifacts import verify_artifact  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import find_interpreter  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.verify.artifacts import verify_artifact  # noqa: PLC0415
     from detpyc.verify.reports import Status  # noqa: PLC0415
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
     workers = jobs(options)
-    interpreters = find_interpreters(options.interpreter)
+    interpreters = tuple(find_interpreter(request) for request in options.interpreter or ())
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
