@@ -7,14 +7,14 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from detpyc.compilation.interpreters import describe, supported
+from detpyc.compilation.description import describe, supported
 from detpyc.compilation.processes import environment, indented, run
 from detpyc.errors import InterpreterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from detpyc.compilation.interpreters import Interpreter
+    from detpyc.compilation.description import Interpreter
 
 __all__ = ["install"]
 
