@@ -128,7 +128,7 @@ def byte_compile_tree(
     if interpreters is None:
         from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - the command line has chosen them
 
-        interpreters = choose(settings.interpreters)
+        interpreters = choose(settings.interpreters).interpreters
     sources = list(tree.find_sources())
     step = progress(len(sources) * len(interpreters)) if progress is not None else lambda: None
     for interpreter in interpreters:

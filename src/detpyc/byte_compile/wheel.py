@@ -109,7 +109,7 @@ def byte_compile_wheel(path: Path, settings: Settings, options: WheelOptions = W
         DetpycError: if it cannot be done; the wheel is then as it was.
 
     """
-    chosen = interpreters.choose(settings.interpreters)
+    chosen = interpreters.choose(settings.interpreters).interpreters
     target = (options.output_dir or path.parent) / _name(path, settings, chosen, options)
     with open_locked(path) as stream:
         status = os.fstat(stream.fileno())

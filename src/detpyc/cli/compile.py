@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
-    chosen = choose(settings.interpreters)
+    chosen = choose(settings.interpreters).interpreters
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:

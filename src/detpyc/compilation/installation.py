@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.description import Interpreter
 
-__all__ = ["install"]
+__all__ = ["install_interpreter"]
 
 # Seconds for one run of uv. It has shorter limits of its own for a network that does not answer.
 _TIME_LIMIT = 1800.0
@@ -53,7 +53,7 @@ _ADVICE = {
 }
 
 
-def install(release: str) -> Interpreter:
+def install_interpreter(release: str) -> Interpreter:
     """Install a CPython by uv, unless uv has installed it before.
 
     uv decides where: in the directory for its interpreters, or in ``UV_PYTHON_INSTALL_DIR``. Its configuration applies,

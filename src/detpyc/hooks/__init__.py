@@ -81,7 +81,7 @@ def prepare(
     settings = _settings(table, location, reserved, frontend or {})
     if settings is None:
         return None
-    chosen = choose(settings.interpreters)
+    chosen = choose(settings.interpreters).interpreters
     return chosen[0].version if settings.layout == SOURCELESS else None
 
 

@@ -11,7 +11,7 @@ import pytest
 import uv
 
 from detpyc.compilation import installation
-from detpyc.compilation.installation import install
+from detpyc.compilation.installation import install_interpreter
 from detpyc.errors import InterpreterError
 
 if sys.platform == "win32":
@@ -74,14 +74,14 @@ def test_release_that_uv_has(
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.99"\n')
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
 
-    interpreter = install(request)
+    interpreter = install_interpreter(request)
 
     assert interpreter.release == release
     assert Path(interpreter.path).is_relative_to(managed)
     assert not (tmp_path / "home" / ".local" / "bin").exists()
     download.rename(tmp_path / "gone")
     try:
-        assert install(request) == interpreter  # it is there already
+        assert install_interpreter(request) == interpreter  # it is there already
     finally:
         (tmp_path / "gone").rename(download)
 
@@ -95,7 +95,7 @@ def test_uv_on_path_goes_first(tmp_path: Path) -> None:
 
 def refused(release: str) -> str:
     with pytest.raises(InterpreterError) as caught:
-        install(release)
+        install_interpreter(release)
     return str(caught.value)
 
 
