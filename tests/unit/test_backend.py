@@ -70,6 +70,7 @@ class Frontend:
             getattr(self.hooks, hook)(str(self.output), config_settings)
         assert caught.value.returncode == 1
         assert str(Path("detpyc", "backend.py")) not in self.printed
+        assert str(Path("hooks", "wrapped.py")) not in self.printed
         before, _, message = self.printed.rstrip().rpartition("detpyc: ")
         assert "detpyc: " not in before
         return message
@@ -181,7 +182,7 @@ def test_failing(hook: str, frontend: Frontend) -> None:
     """What the wrapped backend says is shown, and who it was, and there is no wheel without bytecode."""
     frontend.wrap("Failing")
     message = frontend.fail(hook)
-    assert message.startswith(f"the wrapped backend wrapped_backend:Failing has failed in {hook}: ValueError: no luck")
+    assert message.startswith(f"the wrapped backend wrapped_backend:Failing failed in {hook}: ValueError: no luck")
     assert "wrapped_backend.py" in frontend.printed
     assert frontend.left() == []
 
@@ -198,9 +199,9 @@ def test_exiting(frontend: Frontend) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("Nameless", "has returned None, which is no name of a wheel"),
-        ("Lying", "cannot be opened: No such file or directory"),
-        ("Without", "has no build_wheel, and so is no build backend"),
+        ("Nameless", "returned an object of type NoneType from build_wheel; it must return the file name of the wheel"),
+        ("Lying", f"returned {NAME!r} from build_wheel, and there is no such file in the directory"),
+        ("Without", "tool.detpyc.build-backend is wrapped_backend:Without, which has no build_wheel"),
         ("Same", "wraps detpyc again; name the backend that builds"),
         ("Again", "wraps detpyc again; name the backend that builds"),
         ("Missing", "cannot be imported: AttributeError: "),
@@ -219,8 +220,8 @@ def test_wrapping_again_in_another_hook(frontend: Frontend) -> None:
 
 NO_NAME = 'tool.detpyc.build-backend must name the backend to wrap, e.g. "setuptools.build_meta"'
 NOT_FOUND = (
-    "tool.detpyc.build-backend is {}, which cannot be imported: ModuleNotFoundError: No module named {!r}; add what"
-    " provides it to build-system.requires, or name the directory it is in in tool.detpyc.backend-path"
+    "tool.detpyc.build-backend is {}, which cannot be imported: ModuleNotFoundError: No module named {!r}; add its"
+    " distribution to build-system.requires, or its directory to tool.detpyc.backend-path"
 )
 
 
@@ -245,11 +246,11 @@ NOT_FOUND = (
         ),
         (
             ['build-backend = "x"', 'backend-path = [".."]'],
-            "tool.detpyc.backend-path has '..', which is outside of the source tree",
+            "tool.detpyc.backend-path has '..', which is outside the source tree",
         ),
         (
             ['build-backend = "x"', 'backend-path = ["none"]'],
-            "tool.detpyc.backend-path has 'none', which is no directory",
+            "tool.detpyc.backend-path has 'none', which is not a directory",
         ),
     ],
 )
@@ -278,8 +279,8 @@ def test_wrong_settings(frontend: Frontend) -> None:
     frontend.wrap("Bare", "optimise = [0]")
     message = frontend.fail(config_settings={"detpyc.layouts": "flat"})
     assert message.splitlines() == [
-        "detpyc.layouts is no setting; did you mean layout?",
-        "tool.detpyc.optimise is no setting; did you mean optimize?",
+        "unknown setting detpyc.layouts; did you mean layout?",
+        "unknown setting tool.detpyc.optimise; did you mean optimize?",
     ]
     assert frontend.left() == []
 
@@ -287,7 +288,7 @@ def test_wrong_settings(frontend: Frontend) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("optimise = [0]", "tool.detpyc.optimise is no setting"),
+        ("optimise = [0]", "unknown setting tool.detpyc.optimise"),
         ('interpreters = ["3.8.99"]', 'no interpreter for "3.8.99"'),
     ],
 )
@@ -300,8 +301,8 @@ def test_what_cannot_be_done_is_refused_before_the_build(line: str, told: str, f
 
 def test_wheel_is_named_alone(frontend: Frontend) -> None:
     """The directory that it was built in is gone when the message is read."""
-    frontend.wrap("Lying")
-    assert frontend.fail().startswith(f"{NAME}: cannot be opened: ")
+    frontend.wrap("Broken")
+    assert frontend.fail().startswith(f"{NAME}: ")
 
 
 def test_backend_that_fails_when_imported(frontend: Frontend) -> None:

@@ -102,6 +102,13 @@ class Lying(Bare):
         return WHEEL
 
 
+class Broken(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        Path(wheel_directory, WHEEL).write_bytes(b"not a wheel")
+        return WHEEL
+
+
 class Without:
     """Has no hook at all."""
 
