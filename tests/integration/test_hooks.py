@@ -431,8 +431,8 @@ def test_wrong_settings(name: str, location: str, fail: Callable[[Path, Path], s
     for mistake in ("optimise = [0]", "colour = true", 'optimize = "0"', 'invalidation-mode = "timestamp"'):
         add_settings(project, mistake)
     printed = fail(project, tmp_path / "dist")
-    assert f"{location}.optimise is no setting; did you mean optimize?\n" in printed
-    assert f"{location}.colour is no setting; the settings are " in printed
+    assert f"unknown setting {location}.optimise; did you mean optimize?\n" in printed
+    assert f"unknown setting {location}.colour; the settings are " in printed
     assert f'{location}.optimize must be a list, not "0"\n' in printed
     assert f'{location}.invalidation-mode cannot be "timestamp": ' in printed
     assert list((tmp_path / "dist").glob("*")) == []

@@ -1,4 +1,4 @@
-"""What detpyc records of its work."""
+"""What detpyc records about its work."""
 
 from __future__ import annotations
 
@@ -131,15 +131,18 @@ def test_malformed(data: bytes) -> None:
 def test_later_format(number: object) -> None:
     with pytest.raises(DetpycError) as caught:
         Provenance.from_json(json.dumps(document(format=number, detpyc="9.9")).encode())
-    assert f"of format {number!r} and this detpyc knows 1" in str(caught.value)
-    assert "use the detpyc that wrote it, '9.9', or a later one" in str(caught.value)
+    assert f"has format {number!r}, and this version of detpyc reads 1" in str(caught.value)
+    assert "use the version that wrote it, '9.9', or a later one" in str(caught.value)
 
 
 def test_another_canonical_form() -> None:
-    with pytest.raises(DetpycError, match="canonical form"):
+    with pytest.raises(
+        DetpycError,
+        match=r"describes bytecode in canonical form 2, and this version of detpyc writes form 1; use the version",
+    ):
         Provenance.from_json(json.dumps(document(**{"canonical-form": 2})).encode())
 
 
-def test_what_a_later_detpyc_added_is_passed_over() -> None:
+def test_unknown_keys_at_the_top_are_ignored() -> None:
     data = json.dumps(document(another="key")).encode()
     assert Provenance.from_json(data) == Provenance((OLDER, NEWER))
