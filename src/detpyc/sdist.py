@@ -221,7 +221,7 @@ def _read_members(stream: IO[bytes]) -> dict[str, _Member]:
 
 
 def _headers(stream: IO[bytes], end: int) -> Iterator[tarfile.TarInfo]:
-    """Yield the header of each member, with what the extended headers before it say (POSIX pax, GNU tar).
+    """Yield the header of each member, with the extended headers before it applied (POSIX pax, GNU tar).
 
     The ``offset_data`` of a header is that of the member's content.
     """
@@ -276,10 +276,10 @@ def _padded(size: int) -> int:
 
 
 def _extended(info: tarfile.TarInfo, content: bytes) -> dict[str, str]:
-    """Return what an extended header says of the next member's path, link target and size.
+    """Return the path, link target and size that an extended header sets for the next member.
 
     Raises:
-        DetpycError: if it is malformed, is a sparse file's, or says that of all members.
+        DetpycError: if it is malformed, describes a sparse file, or names all members at once.
 
     """
     if info.type in _GNU_FIELDS:

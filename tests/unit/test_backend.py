@@ -1,4 +1,4 @@
-"""The backend that wraps others, called as frontends call it."""
+"""The wrapping backend, called as frontends call it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Frontend:
         return self.output / self.hooks.build_wheel(str(self.output), config_settings)
 
     def fail(self, hook: str = "build_wheel", config_settings: dict[str, Any] | None = None) -> str:
-        """Call a hook that fails; return the one message, which is the last that was printed."""
+        """Call a hook that fails; return the only message, which is the last line printed."""
         with pytest.raises(subprocess.CalledProcessError) as caught:
             getattr(self.hooks, hook)(str(self.output), config_settings)
         assert caught.value.returncode == 1
@@ -76,7 +76,7 @@ class Frontend:
         return message
 
     def called(self) -> list[Any]:
-        """Return the arguments that the wrapped hook says it got."""
+        """Return the arguments that the wrapped hook prints."""
         (line,) = (line for line in self.printed.splitlines() if line.startswith("called: "))
         return list(json.loads(line.removeprefix("called: ")))
 
@@ -124,10 +124,10 @@ def test_other_hooks_are_the_wrapped_backends(frontend: Frontend) -> None:
     for prepare in (hooks.prepare_metadata_for_build_wheel, hooks.prepare_metadata_for_build_editable):
         assert prepare(output, _allow_fallback=False) == "demo-1.0.dist-info"
         (frontend.output / "demo-1.0.dist-info").rmdir()
-    assert hooks._supported_features() == ["build_editable"]  # noqa: SLF001 - there is no other way to ask
+    assert hooks._supported_features() == ["build_editable"]  # noqa: SLF001 - it has no public name
 
 
-def test_hooks_that_the_wrapped_backend_has_not(frontend: Frontend) -> None:
+def test_hooks_that_the_wrapped_backend_lacks(frontend: Frontend) -> None:
     frontend.wrap("Bare")
     hooks, output = frontend.hooks, str(frontend.output)
     assert hooks.get_requires_for_build_wheel() == []
@@ -139,14 +139,14 @@ def test_hooks_that_the_wrapped_backend_has_not(frontend: Frontend) -> None:
 
 
 def test_no_sdist_can_be_made(frontend: Frontend) -> None:
-    """PEP 517: a frontend takes that for an answer, and for no failure."""
+    """A frontend does not treat this as a failure (PEP 517)."""
     frontend.wrap("Unable")
     with pytest.raises(UnsupportedOperation, match="no sources here"):
         frontend.hooks.build_sdist(str(frontend.output))
 
 
 def test_config_settings(frontend: Frontend) -> None:
-    """Ours go before the table and the environment, and do not get to the wrapped backend; the others do."""
+    """Ours override the table and the environment; only the others are passed to the wrapped backend."""
     frontend.wrap("Bare", "optimize = [0]", 'on-syntax-error = "skip"')
     frontend.environment = {"DETPYC_OPTIMIZE": "1", "DETPYC_INVALIDATION_MODE": "unchecked-hash"}
     settings = {"detpyc.optimize": "2", "--other": ["a", "b"], "detpyc": "x"}
@@ -179,7 +179,7 @@ def test_sourceless_wheel_has_another_name(frontend: Frontend) -> None:
 
 @pytest.mark.parametrize("hook", ["build_wheel", "build_sdist"])
 def test_failing(hook: str, frontend: Frontend) -> None:
-    """What the wrapped backend says is shown, and who it was, and there is no wheel without bytecode."""
+    """The message names the wrapped backend and quotes its error, and there is no wheel without bytecode."""
     frontend.wrap("Failing")
     message = frontend.fail(hook)
     assert message.startswith(f"the wrapped backend wrapped_backend:Failing failed in {hook}: ValueError: no luck")
@@ -188,7 +188,7 @@ def test_failing(hook: str, frontend: Frontend) -> None:
 
 
 def test_exiting(frontend: Frontend) -> None:
-    """Backends end so when they have said all."""
+    """As backends do that have printed a message of their own."""
     frontend.wrap("Exiting")
     with pytest.raises(subprocess.CalledProcessError):
         frontend.build()
@@ -197,7 +197,7 @@ def test_exiting(frontend: Frontend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "fault"),
     [
         ("Nameless", "returned an object of type NoneType from build_wheel; it must return the file name of the wheel"),
         ("Lying", f"returned {NAME!r} from build_wheel, and there is no such file in the directory"),
@@ -207,9 +207,9 @@ def test_exiting(frontend: Frontend) -> None:
         ("Missing", "cannot be imported: AttributeError: "),
     ],
 )
-def test_bad_backends(name: str, told: str, frontend: Frontend) -> None:
+def test_bad_backends(name: str, fault: str, frontend: Frontend) -> None:
     frontend.wrap(name)
-    assert told in frontend.fail()
+    assert fault in frontend.fail()
     assert frontend.left() == []
 
 
@@ -226,7 +226,7 @@ NOT_FOUND = (
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "fault"),
     [
         ([], NO_NAME),
         (["build-backend = 1"], NO_NAME),
@@ -254,15 +254,15 @@ NOT_FOUND = (
         ),
     ],
 )
-def test_wrong_table(lines: list[str], told: str, frontend: Frontend) -> None:
+def test_wrong_table(lines: list[str], fault: str, frontend: Frontend) -> None:
     frontend.configure(*lines)
-    assert frontend.fail() == told
-    assert frontend.fail("build_sdist") == told
+    assert frontend.fail() == fault
+    assert frontend.fail("build_sdist") == fault
     assert frontend.left() == []
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "fault"),
     [
         ("", NO_NAME),
         ("tool = 1\n", "tool.detpyc must be a table"),
@@ -270,9 +270,9 @@ def test_wrong_table(lines: list[str], told: str, frontend: Frontend) -> None:
         ("[tool.detpyc\n", "pyproject.toml cannot be read: "),
     ],
 )
-def test_wrong_pyproject(content: str, told: str, frontend: Frontend) -> None:
+def test_wrong_pyproject(content: str, fault: str, frontend: Frontend) -> None:
     (frontend.project / "pyproject.toml").write_text(content, encoding="utf-8")
-    assert frontend.fail().startswith(told)
+    assert frontend.fail().startswith(fault)
 
 
 def test_wrong_settings(frontend: Frontend) -> None:
@@ -286,16 +286,16 @@ def test_wrong_settings(frontend: Frontend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "fault"),
     [
         ("optimise = [0]", "unknown setting tool.detpyc.optimise"),
         ('interpreters = ["3.8.99"]', 'no interpreter for "3.8.99"'),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_the_build(line: str, told: str, frontend: Frontend) -> None:
+def test_what_cannot_be_done_is_refused_before_the_build(line: str, fault: str, frontend: Frontend) -> None:
     """The wrapped backend may take long."""
     frontend.wrap("Bare", line)
-    assert frontend.fail().startswith(told)
+    assert frontend.fail().startswith(fault)
     assert "called: " not in frontend.printed
 
 
@@ -315,6 +315,6 @@ def test_backend_that_fails_when_imported(frontend: Frontend) -> None:
 
 
 @pytest.mark.parametrize("call", [lambda module: module.no_such_hook, lambda module: module.__path__])
-def test_it_has_nothing_else(call: Callable[[object], object]) -> None:
+def test_other_attributes(call: Callable[[object], object]) -> None:
     with pytest.raises(AttributeError, match="has no attribute"):
         call(backend)

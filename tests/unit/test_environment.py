@@ -24,7 +24,7 @@ NAME = "demo-1.0-py3-none-any.whl"
 TABLE = "tool.pdm.build.hooks.detpyc"
 RUNNING = platform.python_version()
 
-# For each key, what the table says, what a variable says, and what an option says, all different.
+# For each key, a value for the table, one for the variable and one for the option, all different.
 VALUES: dict[str, tuple[Any, str, list[str]]] = {
     "optimize": ([0], "1", ["--optimize", "2"]),
     "invalidation-mode": ("checked-hash", "unchecked-hash", ["--invalidation-mode", "checked-hash"]),
@@ -39,7 +39,7 @@ VALUES: dict[str, tuple[Any, str, list[str]]] = {
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests say themselves what is set."""
+    """Remove the variables of whoever runs the tests."""
     for key in (*VALUES, "interpreters", "disable", "jobs"):
         monkeypatch.delenv(variable(key), raising=False)
 
@@ -50,7 +50,7 @@ def request(**table: object) -> BuildRequest:
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """Return the settings that wheels would be byte-compiled with; none is."""
+    """Return the settings that wheels would be byte-compiled with; none is byte-compiled."""
     found: list[Settings] = []
 
     def keep(path: Path, settings: Settings, _: object) -> None:
@@ -67,7 +67,7 @@ def test_every_key_is_tried() -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_variable_goes_before_the_table(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_overrides_the_table(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     in_table, text, _ = VALUES[key]
     for value in (None, text):
         if value is not None:
@@ -81,7 +81,7 @@ def test_variable_goes_before_the_table(key: str, given: list[Settings], monkeyp
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_option_goes_before_the_variable(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_overrides_the_variable(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     _, text, option = VALUES[key]
     monkeypatch.setenv(variable(key), "1" if key == "provenance" else text)
     assert main(["wheel", NAME]) == 2
@@ -94,7 +94,7 @@ def test_option_goes_before_the_variable(key: str, given: list[Settings], monkey
 
 
 def test_interpreters(pythons: dict[str, Interpreter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the variable has them in a build, and as options have them on the command line."""
+    """From the variable in a build, and from options on the command line."""
     monkeypatch.setenv("DETPYC_INTERPRETERS", f" {RUNNING} , {RUNNING}")
     request(interpreters=["3.8.99"]).byte_compile(wheels.build(tmp_path))
     assert releases(tmp_path / NAME) == [RUNNING]
@@ -171,7 +171,7 @@ def test_wrong_variable(
     assert path.read_bytes() == content
 
 
-def test_option_takes_the_place_of_a_wrong_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_overrides_a_wrong_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETPYC_OPTIMIZE", "3")
     monkeypatch.setenv("DETPYC_JOBS", "many")
     assert main(["wheel", "--quiet", "--optimize", "1", "--jobs", "1", str(wheels.build(tmp_path))]) == 0

@@ -23,7 +23,7 @@ def document(**changes: object) -> dict[str, Any]:
 
 
 def changed(**changes: object) -> dict[str, Any]:
-    """Give a document with other values in its first entry."""
+    """Return a document with other values in its first entry."""
     entry = {**document()["bytecode"][0], **{key.replace("_", "-"): value for key, value in changes.items()}}
     return document(bytecode=[entry])
 
@@ -37,7 +37,7 @@ def test_round_trip() -> None:
     assert Provenance.from_json(Provenance((OLDER, NEWER)).to_json()) == Provenance((OLDER, NEWER))
 
 
-def test_order_does_not_show() -> None:
+def test_order_does_not_matter() -> None:
     levels = [Bytecode("3.13.0", "cpython-313", 3571, level, "checked-hash") for level in (0, 1, 2)]
     assert Provenance((OLDER, *levels)).to_json() == Provenance((*levels[::-1], OLDER)).to_json()
     reordered = replace(OLDER, skipped=dict(reversed(OLDER.skipped.items())))
@@ -45,7 +45,7 @@ def test_order_does_not_show() -> None:
     assert Provenance((reordered,)).to_json() == Provenance((OLDER,)).to_json()
 
 
-def test_what_it_says() -> None:
+def test_content() -> None:
     found = document()
     assert {key: found[key] for key in ("format", "detpyc", "canonical-form")} == {
         "format": 1,
@@ -86,8 +86,8 @@ def test_slots() -> None:
         b"\xff",
         b"[" * 100_000,
         *(
-            json.dumps(each).encode()
-            for each in [
+            json.dumps(found).encode()
+            for found in [
                 {"format": 1},
                 document(bytecode={}),
                 document(bytecode=["text"]),

@@ -1,6 +1,6 @@
 """What reproducing a wheel reads from it, and what it refuses before building anything."""
 
-# ruff: noqa: SLF001 - the pieces that no build is needed for
+# ruff: noqa: SLF001 - the parts that need no build
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def original(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fail(original: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], str]:
-    """Return a function that reproduces the wheel, in vain and without running anything; it returns the message."""
+    """Return a function that fails to reproduce the wheel before running anything; it returns the message."""
 
     def never(*command: object) -> None:
         raise AssertionError(command)
@@ -62,13 +62,13 @@ def fail(original: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def rewrite(path: Path, document: bytes | None) -> None:
-    """Give a wheel another provenance, or none."""
+    """Replace or remove the provenance of a wheel."""
     contents = {name: data for name, data in wheels.read(path).items() if name != DOCUMENT}
     wheels.write(path, contents if document is None else {**contents, DOCUMENT: document})
 
 
 def changed(path: Path, **changes: object) -> bytes:
-    """Change the document that a wheel has."""
+    """Return the document of a wheel with other values."""
     return json.dumps({**json.loads(wheels.read(path)[DOCUMENT]), **changes}).encode()
 
 
@@ -81,7 +81,7 @@ def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "fault"),
     [
         ({"bytecode": 1}, "detpyc.json is malformed: 1 is not a list"),
         ({"bytecode": []}, "detpyc.json tells of no bytecode"),
@@ -101,15 +101,15 @@ def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Pa
     ],
 )
 def test_bad_provenance(
-    changes: dict[str, Any], told: str, original: Path, fail: Callable[[Path], str], tmp_path: Path
+    changes: dict[str, Any], fault: str, original: Path, fail: Callable[[Path], str], tmp_path: Path
 ) -> None:
     rewrite(original, changed(original, **changes))
     message = fail(tmp_path)
-    assert message.startswith(f"detpyc: {original}: {told}")
+    assert message.startswith(f"detpyc: {original}: {fault}")
     assert message.count("\n") == 1
 
 
-def test_provenance_that_is_no_json(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
+def test_provenance_that_is_not_json(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
     rewrite(original, b"{")
     assert f"{original}: detpyc.json is malformed: Expecting property name " in fail(tmp_path)
 
@@ -256,7 +256,7 @@ def python(release: str) -> Interpreter:
     ],
 )
 def test_builder(tag: str, compilers: list[str], expected: str) -> None:
-    assert reproduce._builder(tag, [python(each) for each in compilers]).release == expected
+    assert reproduce._builder(tag, [python(release) for release in compilers]).release == expected
 
 
 def test_builder_of_extension_modules_that_did_not_compile_the_bytecode() -> None:

@@ -148,7 +148,7 @@ def test_sourceless_layout_has_room_for_one(key: str) -> None:
         ("provenance", "true", True),
     ],
 )
-def test_environment_goes_before_the_table(key: str, text: str, expected: object) -> None:
+def test_environment_overrides_the_table(key: str, text: str, expected: object) -> None:
     table = {"provenance": True, "optimize": [1]}
     settings = Settings.from_table(table, TABLE, environment={variable(key): text, "DETPYC_COLOUR": "red"})
     assert getattr(settings, key.replace("-", "_")) == expected
@@ -189,7 +189,7 @@ def test_jobs_that_are_not_a_number(value: str) -> None:
         jobs({"DETPYC_JOBS": value})
 
 
-def test_frontend_goes_before_the_environment_and_the_table() -> None:
+def test_frontend_overrides_the_environment_and_the_table() -> None:
     frontend = {
         "interpreters": ["3.12", "3.13"],
         "on-syntax-error": "skip",

@@ -1,4 +1,4 @@
-"""What a build asks for: its settings, read once, and what to do with them before and after the backend's work.
+"""What a build asks for: its settings, read once, and what follows from them before and after the backend's work.
 
 Backends import every hook, so this module imports what it needs when it is used.
 """

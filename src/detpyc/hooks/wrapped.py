@@ -1,6 +1,6 @@
 """The build backend that ``[tool.detpyc]`` wraps: find it, import it, call its hooks.
 
-It is any code at all: each of its attributes may be missing, of any type, or raise anything when it is looked at.
+It can be any code: its attributes may be missing, have any type, or raise any exception when they are accessed.
 """
 
 from __future__ import annotations
