@@ -80,6 +80,8 @@ def imports(file: str) -> Iterator[str]:
 
 
 def own_imports(file: str) -> set[str]:
+    if file == "__init__.py":  # imports what it exports when that is used
+        return set()
     return {module for module in imports(file) if piece(module) and module.split(".")[0] == "detpyc"}
 
 
