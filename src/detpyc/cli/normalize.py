@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
-from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -37,11 +36,7 @@ def run(options: argparse.Namespace) -> int:
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
-        try:
-            report = normalize(path, check=options.check)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
+        report = normalize(path, check=options.check)
         documents.append(asdict(report))
         if not options.json and not options.quiet:
             verb = "would be normalized" if options.check else "normalized"
@@ -56,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             status = fail(f"{within}{name}: {reason}")
         return status
 
-    status = each_path(options.paths, apply)
+    status = each_path(options.paths, apply, documents)
     if options.json:
         print_json({"reports": documents})
     return status

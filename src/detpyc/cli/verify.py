@@ -75,16 +75,12 @@ def run(options: argparse.Namespace) -> int:
 
     def verify(path: Path) -> int:
         wheel = is_wheel(path)
-        try:
-            if options.sources is not None and not wheel:
-                raise DetpycError(f"{path}: is no wheel, and --sources is for wheels alone")
-            if wheel:
-                report = verify_wheel(path, given, sources=options.sources, jobs=workers)
-            else:
-                report = verify_tree(path, given, jobs=workers)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
+        if options.sources is not None and not wheel:
+            raise DetpycError(f"{path}: is no wheel, and --sources is for wheels alone")
+        if wheel:
+            report = verify_wheel(path, given, sources=options.sources, jobs=workers)
+        else:
+            report = verify_tree(path, given, jobs=workers)
         holds = not report.problems and not report.refused(allowed)
         documents.append(_document(report, holds=holds))
         if not options.json and not options.quiet:
@@ -93,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
                 print("    give --sources SDIST_OR_WHEEL to verify what has no source in the wheel")
         return DONE if holds else FOUND
 
-    status = each_path(options.paths, verify)
+    status = each_path(options.paths, verify, documents)
     if options.json:
         print_json({"reports": documents})
     return status
