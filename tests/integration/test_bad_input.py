@@ -206,7 +206,7 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["wheel", "WHEEL", "--exclude", "!"], ["--exclude must be a list of gitignore patterns"]),
         (["wheel", "WHEEL", "--include", ""], ["--include must be a list of non-empty strings"]),
         (["wheel", "WHEEL", "-q", "-v"], ["not allowed with argument"]),
-        (["wheel", "WHEEL", "--interpreter", "pypy3.10"], ['"pypy3.10" names no interpreter; write "3.12"']),
+        (["wheel", "WHEEL", "--interpreter", "pypy3.10"], ['invalid interpreter "pypy3.10"; write "3.12"']),
         (
             ["wheel", "WHEEL", "--interpreter", "3.99"],
             ['no interpreter for "3.99"; found:', "Install CPython 3.99"],
@@ -405,7 +405,7 @@ def test_signal_in_the_middle(
         process = start("wheel", wheel, "--interpreter", fakes.make(behaviour))
         fakes.wait_for_one()
         send(process.pid, number)
-        refused(finish(process), words, "what was not finished is as it was")
+        refused(finish(process), words, "unfinished files are unchanged")
     assert fakes.all_gone()
 
 

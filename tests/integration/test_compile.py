@@ -222,7 +222,7 @@ def test_several_interpreters(tree: Path, pythons: dict[str, Interpreter]) -> No
     (tree / "new.py").write_bytes(b"type X = int\n")
     report = document("-i", older.path, "-i", newer.path, tree)
     assert report["skipped"] == {str(tree / "new.py"): f"CPython {older.release}: SyntaxError: line 1: invalid syntax"}
-    both = {pyc(name, tag=each.cache_tag) for name in SOURCES for each in (older, newer)}
+    both = {pyc(name, tag=interpreter.cache_tag) for name in SOURCES for interpreter in (older, newer)}
     assert pycs(tree).keys() == {*both, pyc("new.py", tag=newer.cache_tag)}
     assert len(document("-i", newer.path, "--prune-other-tags", tree)["removed"]) == 3
 
@@ -256,7 +256,7 @@ def test_prefixes_are_those_of_compileall(tree: Path, path: str, strip: str | No
     options = [*(("-s", strip.format(root=tree.parent)) if strip else ()), *(("-p", prepend) if prepend else ())]
     path = path.format(root=tree.parent)
     subprocess.run([sys.executable, "-m", "compileall", "-q", *options, path], cwd=tree.parent, check=True)
-    expected = {name: os.path.normpath(each) for name, each in recorded(tree).items()}
+    expected = {name: os.path.normpath(file) for name, file in recorded(tree).items()}
     assert expected
     for name in expected:
         (tree / name).unlink()
@@ -267,7 +267,7 @@ def test_prefixes_are_those_of_compileall(tree: Path, path: str, strip: str | No
 @pytest.mark.parametrize(("path", "strip"), [("{root}/tree", "{root}/"), ("tree", "tree/"), ("./tree", "tree")])
 def test_prefixes_that_compileall_has_read_in_several_ways(tree: Path, path: str, strip: str) -> None:
     """From 3.13 on it takes none of them for a prefix, and so records the build root."""
-    paths = [each.format(root=tree.parent) for each in (strip, path)]
+    paths = [template.format(root=tree.parent) for template in (strip, path)]
     done("compile", "-q", "-s", paths[0], "-p", "/", paths[1], cwd=tree.parent)
     names = {f"/{name}" for name in SOURCES}
     assert set(recorded(tree).values()) in (names, {f"/tree{name}" for name in names})
@@ -385,10 +385,10 @@ def test_records_by_several_at_once(tmp_path: Path, pythons: dict[str, Interpret
     """Each lists its own, and keeps what the others have listed."""
     site = tmp_path / "site"
     write(site, wheels.complete())
-    tags = {each.cache_tag: each for each in pythons.values()}
+    tags = {interpreter.cache_tag: interpreter for interpreter in pythons.values()}
     running = [
-        subprocess.Popen([*COMMAND, "compile", "-q", "--update-records", "-i", each.path, site])
-        for each in tags.values()
+        subprocess.Popen([*COMMAND, "compile", "-q", "--update-records", "-i", interpreter.path, site])
+        for interpreter in tags.values()
     ]
     assert [process.wait() for process in running] == [0] * len(tags)
     assert_records_are_right(site)

@@ -15,7 +15,6 @@ from detpyc.cli.common import (
     printable,
     read_path,
 )
-from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -84,11 +83,7 @@ def run(options: argparse.Namespace) -> int:
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
-        try:
-            report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
+        report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers)
         passed = not report.problems and not report.refused(allowed)
         documents.append(_document(report, passed=passed))
         if not options.json and not options.quiet:
@@ -97,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")
         return DONE if passed else FOUND
 
-    status = each_path(options.paths, verify)
+    status = each_path(options.paths, verify, documents)
     if options.json:
         print_json({"reports": documents})
     return status
