@@ -96,7 +96,7 @@ def verify_wheel(
         if recorded is not None:
             problems += _contradictions(wheel, recorded, findings, judge.modes)
             problems += (f"provenance tells of another release than compiled {pyc}" for pyc in judge.contradicted)
-        problems[:0] = wheel.problems
+        problems[:0] = wheel.check()
     return Report(str(path), findings, tuple(problems))
 
 
@@ -124,7 +124,7 @@ def _wheel_pycs(
     for member in sorted(members):
         if not member.endswith(".pyc"):
             continue
-        path = wheel.importable_path(member) or member
+        path = wheel.importable.get(member, member)
         name = pyc_paths.parse(path)
         source = member[: len(member) - len(path)] + name.source
         slot = slots.get((name.cache_tag, name.optimization))
@@ -171,7 +171,7 @@ def _contradictions(
             expected.add(pyc)
             yield from _contradiction(source, by_pyc.get(pyc), pyc, modes.get(pyc), bytecode)
     for member in wheel.archive.members:
-        path = wheel.importable_path(member)
+        path = wheel.importable.get(member)
         if path is not None and pyc_paths.is_cached(path) and member not in expected:
             yield f"provenance does not tell of {member}"
 
