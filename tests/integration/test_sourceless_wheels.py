@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installer.sources import WheelFile
+from installers import INSTALLERS
 from packaging.utils import parse_wheel_filename
 from projects import BY_NAME, attempt, build, change, check_run, copy_project, import_modules, pyc_of, run
 
 import wheels
-from conftest import INSTALLERS
 from detpyc.cli import main
 
 if TYPE_CHECKING:
