@@ -85,7 +85,7 @@ def strip_artifact(path: str | os.PathLike[str], *, sourceless: bool = False, ch
 
 def _strip_wheel(path: Path, *, sourceless: bool, check: bool) -> StripReport:
     with open_locked(path) as stream:
-        wheel = Wheel.read(path, stream)
+        wheel = Wheel.open(path, stream)
         wheel.require_rewritable()
         members = wheel.archive.members
         pycs = {name for name in members if name.endswith(".pyc")}
@@ -115,7 +115,7 @@ def _with_source(wheel: Wheel, pycs: Iterable[str]) -> set[str]:
     installed = {*wheel.importable_sources().values()}
     found = set()
     for name in pycs:
-        path = wheel.importable_path(name)
+        path = wheel.importable.get(name)
         if parse(name).source in wheel.archive.members or (path is not None and parse(path).source in installed):
             found.add(name)
     return found

@@ -84,7 +84,7 @@ def test_platform_stays(tag: str, expected: str, tmp_path: Path) -> None:
     assert report.path.name == f"demo-1.0-{expected}.whl"
     python, abi, platforms = expected.split("-")
     tags = [line for line in wheels.read(report.path)[f"{INFO}/WHEEL"].decode().splitlines() if line.startswith("Tag")]
-    assert tags == [f"Tag: {python}-{abi}-{each}" for each in sorted(platforms.split("."))]
+    assert tags == [f"Tag: {python}-{abi}-{platform}" for platform in sorted(platforms.split("."))]
 
 
 def test_twice_is_once(tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_package_that_does_not_compile(on_syntax_error: str, tmp_path: Path) -> 
     message = str(caught.value)
     assert "\n    demo/sub/__init__.py: SyntaxError: line 1" in message
     assert message.endswith(
-        "\nA sourceless package cannot do without its __init__.py, so that is never skipped. Mend it, or leave the"
-        ' package as it is with "exclude".'
+        "\nThe __init__.py of a sourceless package is never skipped, since nothing could replace it. Fix it, or"
+        ' exclude the package with "exclude".'
     )
-    assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == [(path, content)]
+    assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(path, content)]
     members = wheels.read(sourceless(path, exclude=("demo/sub/",)).path)
     assert members["demo/sub/__init__.py"] == BROKEN
 
@@ -158,7 +158,7 @@ def test_name_that_cannot_be_changed(tmp_path: Path) -> None:
         DetpycError, match=rf"and must be named demo-1\.0-{OWN}-none-any\.whl, but something else has set"
     ):
         sourceless(path, options=WheelOptions())
-    assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == [(path, content)]
+    assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(path, content)]
 
 
 def test_wheel_for_another_python(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_wheel_for_another_python(tmp_path: Path) -> None:
 
 
 def test_two_interpreters(pythons: dict[str, Interpreter], tmp_path: Path) -> None:
-    both = tuple(each.path for each in pythons.values() if each.cache_tag in {"cpython-311", "cpython-312"})
+    both = tuple(python.path for python in pythons.values() if python.cache_tag in {"cpython-311", "cpython-312"})
     if len(both) < 2:
         pytest.skip("CPython 3.11 and 3.12 are not both here")
     path = wheels.build(tmp_path)
