@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from detpyc.bytecode.header import PycHeader
     from detpyc.pyc_paths import PycName
 
-__all__ = ["Audience", "Loader", "Loading", "ShippedPyc", "find_loaders", "required_python"]
+__all__ = ["Audience", "Loader", "Loading", "ShippedPyc", "find_loaders", "name_loaders", "required_python"]
 
 # How `python` is started so that it loads the pycs of a level.
 _FLAGS = ("", " -O", " -OO")
@@ -78,9 +78,9 @@ class Loading:
     never: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def by(self) -> tuple[Loader, ...]:
-        """All that load some of the pycs, in order."""
-        return tuple(sorted(set(self.loaders.values()), key=lambda loader: (loader.version, loader.level or 0)))
+    def by(self) -> tuple[str, ...]:
+        """The names of all that load some of the pycs."""
+        return name_loaders(self.loaders.values())
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,11 @@ class Audience:
         if any(specifiers.contains(release, prereleases=True) for release in releases):
             return None
         return f"Requires-Python ({specifiers}) excludes CPython {version[0]}.{version[1]}"
+
+
+def name_loaders(loaders: Iterable[Loader]) -> tuple[str, ...]:
+    """Return the names of what loads pycs, each once and in order: ``3.11``, ``3.12``, ``3.12 -OO``."""
+    return tuple(map(str, sorted(set(loaders), key=lambda loader: (loader.version, loader.level or 0))))
 
 
 def required_python(metadata: bytes) -> SpecifierSet | None:

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFLATED",
+    "FAIL",
     "FRONTEND",
+    "INSTALL",
     "LAYOUTS",
+    "ON_MISSING",
     "OPTIMIZATION_LEVELS",
     "PYCACHE",
+    "SKIP",
     "SOURCELESS",
     "STORED",
     "VARIABLES",
@@ -49,6 +53,7 @@ OPTIMIZATION_LEVELS = (0, 1, 2)
 _LEVELS = {str(level): level for level in OPTIMIZATION_LEVELS}
 PYCACHE, SOURCELESS = LAYOUTS = ("pycache", "sourceless")
 DEFLATED, STORED = "deflated", "stored"
+FAIL, SKIP, INSTALL = ON_MISSING = ("fail", "skip", "install")
 WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
@@ -65,6 +70,7 @@ class Settings(NamedTuple):
         layout: ``pycache``, or ``sourceless`` to replace each source by its pyc, for one interpreter.
         compression: ``deflated``, or ``stored`` for bytes that do not depend on a deflate implementation.
         provenance: whether to record in ``.dist-info/detpyc.json`` what made the bytecode.
+        on_missing_interpreter: ``fail``, ``skip`` to do without its bytecode, or ``install`` to have uv install it.
 
     """
 
@@ -77,6 +83,7 @@ class Settings(NamedTuple):
     layout: str = PYCACHE
     compression: str = DEFLATED
     provenance: bool = True
+    on_missing_interpreter: str = FAIL
 
     @classmethod
     def from_table(
@@ -353,4 +360,5 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "layout": _one_of(*LAYOUTS),
     "compression": _one_of(DEFLATED, STORED),
     "provenance": _flag,
+    "on-missing-interpreter": _one_of(*ON_MISSING),
 }

@@ -14,7 +14,7 @@ from detpyc.files import open_locked, read_file
 from detpyc.limits import MAX_FILE
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.pyc_paths import CACHE, parse
-from detpyc.replacement import Replacement
+from detpyc.replacement import Replacement, replace_file
 from detpyc.settings import SOURCELESS
 from detpyc.wheel import record
 from detpyc.wheel.distribution import Wheel, is_wheel
@@ -253,8 +253,5 @@ class _Tree:
             if len(rows) == len(entries):
                 return
             if not self.check:
-                with Replacement(file, mode) as replacement:
-                    with replacement.writing() as output:
-                        output.write(record.serialize(rows))
-                    replacement.commit(replaced=stream)
+                replace_file(file, record.serialize(rows), mode, replaced=stream)
         self.updated.append(str(file))

@@ -48,6 +48,8 @@ class Contents:
         sources: the names of the importable sources.
         cached: the names of the pycs in importable ``__pycache__`` directories.
         earlier: the bytecode of earlier runs.
+        missing: the interpreters that were missing in earlier runs.
+        metadata: its METADATA file; empty if there is none.
         wheel_file: its WHEEL file; None if there is none.
 
     """
@@ -57,6 +59,8 @@ class Contents:
     sources: tuple[str, ...]
     cached: frozenset[str]
     earlier: tuple[EarlierBytecode, ...]
+    missing: tuple[str, ...]
+    metadata: bytes
     wheel_file: bytes | None
 
 
@@ -74,9 +78,9 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
 
     """
     members, importable = wheel.archive.members, wheel.importable
-    names = (f"{wheel.dist_info}/{name}" for name in ("WHEEL", FILE_NAME))
-    wheel_file, provenance = (wheel.read_member(name) if name in members else None for name in names)
-    recorded = () if provenance is None else _read_provenance(provenance)
+    names = (f"{wheel.dist_info}/{name}" for name in ("WHEEL", "METADATA", FILE_NAME))
+    wheel_file, metadata, provenance = (wheel.read_member(name) if name in members else None for name in names)
+    recorded, missing = ((), ()) if provenance is None else _read_provenance(provenance)
     _require_sources(recorded, settings, chosen)
     cached = frozenset(name for name, path in importable.items() if is_cached(path))
     sources = tuple(name for name, path in importable.items() if path.endswith(".py"))
@@ -88,14 +92,16 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
         else _compared(bytecode, sources, stays, wheel.read_member)
         for bytecode in recorded
     )
-    return Contents(members, wheel.dist_info, sources, cached, earlier, wheel_file)
+    return Contents(members, wheel.dist_info, sources, cached, earlier, missing, metadata or b"", wheel_file)
 
 
-def _read_provenance(content: bytes) -> tuple[Bytecode, ...]:
+def _read_provenance(content: bytes) -> tuple[tuple[Bytecode, ...], tuple[str, ...]]:
+    """Return the bytecode that earlier runs recorded, and the interpreters that were missing."""
     try:
-        return Provenance.from_json(content).bytecode
+        provenance = Provenance.from_json(content)
     except DetpycError as error:
         raise WheelError(error.reason) from error
+    return provenance.bytecode, provenance.missing
 
 
 def _require_sources(recorded: Iterable[Bytecode], settings: Settings, chosen: Sequence[Interpreter]) -> None:

@@ -21,6 +21,7 @@ from detpyc.cli.common import (
     read_path,
     read_settings,
     settings_table,
+    warn,
 )
 from detpyc.cli.progress import progress
 from detpyc.errors import DetpycError, SettingsError
@@ -92,7 +93,11 @@ def run(options: argparse.Namespace) -> int:
     )
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
-    chosen = choose(settings.interpreters).interpreters
+    chosen, missing = choose(settings.interpreters, settings.on_missing_interpreter)
+    if missing:
+        effect = "their pycs are neither written nor removed" if chosen else "nothing is byte-compiled"
+        warn(f"interpreters are missing ({', '.join(missing)}), so {effect}", options)
+        how = how._replace(prune_other_tags=False)
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
@@ -108,9 +113,9 @@ def run(options: argparse.Namespace) -> int:
         found = (options.check and report.changed) or (report.skipped and settings.on_syntax_error == "fail")
         return FOUND if found else DONE
 
-    status = each_path(options.paths, apply, documents)
+    status = each_path(options.paths if chosen else (), apply, documents)
     if options.json:
-        print_json({"reports": documents})
+        print_json({"reports": documents, "missing": list(missing)})
     return status
 
 

@@ -8,6 +8,7 @@ from detpyc.cli.common import (
     DONE,
     FOUND,
     add_command,
+    add_install,
     add_jobs,
     each_path,
     jobs,
@@ -53,6 +54,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--allow", action="append", default=[], type=_status, metavar="STATUS", help="also accept pycs of this status"
     )
+    add_install(parser)
     add_jobs(parser)
 
 
@@ -78,12 +80,14 @@ def run(options: argparse.Namespace) -> int:
     allowed = {Status.IDENTICAL, *options.allow}
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
-    workers = jobs(options)
-    interpreters = tuple(find_interpreter(request) for request in options.interpreter or ())
+    workers, install = jobs(options), options.install_interpreters
+    interpreters = tuple(
+        find_interpreter(request, exactly=True, install=install) for request in options.interpreter or ()
+    )
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
-        report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers)
+        report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers, install=install)
         passed = not report.problems and not report.refused(allowed)
         documents.append(_document(report, passed=passed))
         if not options.json and not options.quiet:

@@ -38,6 +38,7 @@ def verify_artifact(
     sources: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
+    install: bool = False,
 ) -> VerificationReport:
     """Verify every pyc in a wheel, or in a directory and below, or a single pyc.
 
@@ -50,6 +51,7 @@ def verify_artifact(
         sources: a source distribution or a wheel that has the sources which the wheel at the path lacks.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
+        install: have uv install the recorded releases that are missing, and some release of each version without any.
 
     Returns:
         What was found. It can be pickled.
@@ -59,7 +61,7 @@ def verify_artifact(
 
     """
     path = Path(path)
-    judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit)
+    judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit, install=install)
     if is_wheel(path):
         return _verify_wheel(path, None if sources is None else Path(sources), judge_all)
     if sources is not None:
