@@ -112,7 +112,7 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
 
 def _compilers(original: Path, recipe: Recipe) -> list[Interpreter]:
     try:
-        return [interpreters.find(request, exactly=True) for request in recipe.settings.interpreters]
+        return [interpreters.find_interpreter(request, exactly=True) for request in recipe.settings.interpreters]
     except InterpreterError as error:
         releases = ", ".join(recipe.settings.interpreters)
         raise InterpreterError(
@@ -132,7 +132,7 @@ def _builder(tag: str, compilers: Sequence[Interpreter]) -> Interpreter:
     if native is not None:
         version = (3, int(native[1]))
         found = next((each for each in compilers if each.version == version), None)
-        return found or interpreters.find("{}.{}".format(*version))
+        return found or interpreters.find_interpreter("{}.{}".format(*version))
     running = interpreters.current()
     able = [each for each in compilers if each.version >= _OLDEST_BUILDER]
     if not able or running.release in {each.release for each in able}:

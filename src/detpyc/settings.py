@@ -39,7 +39,8 @@ class Settings(NamedTuple):
     """What to byte-compile, for which interpreters, and how.
 
     Attributes:
-        interpreters: requests as `detpyc.compilation.interpreters.find` takes them; empty means the running one.
+        interpreters: requests as `detpyc.compilation.interpreters.find_interpreter` takes them; empty means the running
+            one.
         optimize: optimization levels, ascending.
         invalidation_mode: ``checked-hash`` or ``unchecked-hash``.
         include: gitignore patterns over paths in the wheel; only sources that match are byte-compiled.

@@ -199,7 +199,7 @@ def test_exiting(frontend: Frontend) -> None:
     ("name", "told"),
     [
         ("Nameless", "has returned None, which is no name of a wheel"),
-        ("Lying", "cannot be opened: No such file or directory"),
+        ("Lying", "cannot be read: No such file or directory"),
         ("Without", "has no build_wheel, and so is no build backend"),
         ("Same", "wraps detpyc again; name the backend that builds"),
         ("Again", "wraps detpyc again; name the backend that builds"),
@@ -301,7 +301,7 @@ def test_what_cannot_be_done_is_refused_before_the_build(line: str, told: str, f
 def test_wheel_is_named_alone(frontend: Frontend) -> None:
     """The directory that it was built in is gone when the message is read."""
     frontend.wrap("Lying")
-    assert frontend.fail().startswith(f"{NAME}: cannot be opened: ")
+    assert frontend.fail().startswith(f"{NAME}: cannot be read: ")
 
 
 def test_backend_that_fails_when_imported(frontend: Frontend) -> None:

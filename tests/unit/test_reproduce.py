@@ -122,7 +122,7 @@ def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_pa
     message = fail(tmp_path)
     assert message.startswith(
         f"detpyc: {original}: was byte-compiled by CPython {release}, and no other reproduces it: no interpreter for"
-        f' "{release}"; found are:\n'
+        f' "{release}"; found:\n'
     )
     assert f"Install CPython {release} exactly" in message
     assert message.endswith(f"`pyenv install {release}`.\n")
