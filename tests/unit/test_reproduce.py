@@ -84,7 +84,7 @@ def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Pa
     ("changes", "fault"),
     [
         ({"bytecode": 1}, "detpyc.json is malformed: 1 is not a list"),
-        ({"bytecode": []}, "detpyc.json tells of no bytecode"),
+        ({"bytecode": []}, "detpyc.json records no bytecode"),
         (
             {"format": 2},
             "detpyc.json has format 2, and this version of detpyc reads 1; use the version that wrote it, ",
