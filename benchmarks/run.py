@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from drawing import draw
 
 from detpyc.compilation import interpreters
+from drawing import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from packaging.version import Version
 
+import states
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
 from detpyc.errors import InterpreterError
@@ -29,7 +30,6 @@ settings.load_profile("detpyc")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STATES = Path(__file__).parent / "integration" / "states.py"
 FLAVOURS = {"d": "debug", "t": "free-threaded"}  # of sys.abiflags
 DEBUG = "3.14 debug"
 # Fixed, and not what is found, so that every xdist worker collects the same tests.
@@ -67,7 +67,7 @@ def named_in_environment() -> Iterator[Interpreter]:
 
 
 def name_of(interpreter: Interpreter) -> str:
-    command = [interpreter.path, "-s", "-S", "-B", str(STATES), "abiflags"]
+    command = [interpreter.path, "-s", "-S", "-B", states.__file__, "abiflags"]
     flags = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout.decode()
     major, minor = interpreter.version
     return " ".join([f"{major}.{minor}", *(FLAVOURS[flag] for flag in flags.strip('"'))])

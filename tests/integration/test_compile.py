@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from installer.records import RecordEntry, parse_record_file
-from projects import environment, import_modules
 
 import trees
 import wheels
+from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from detpyc.bytecode.canonical import canonicalize_pyc
 from fakes import Fakes
+from projects import environment, import_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

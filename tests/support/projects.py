@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 TEST_PROJECTS = CHECKOUT / "test-projects"
-BUILD_WHEEL = Path(__file__).with_name("build_wheel.py")
-IMPORT_MODULES = Path(__file__).with_name("import_modules.py")
+INTEGRATION = CHECKOUT / "tests" / "integration"
+BUILD_WHEEL = INTEGRATION / "build_wheel.py"
+IMPORT_MODULES = INTEGRATION / "import_modules.py"
+
+# How each installer is run so that it leaves the bytecode of a wheel alone.
+INSTALLERS = {
+    "pip": ["pip", "install", "--no-compile"],
+    "uv": ["uv", "pip", "install", "--offline", "--no-cache", "--no-compile-bytecode", "--python", sys.executable],
+}
 
 # What says to a build how to be done; the tests say it themselves.
 OTHERS = ("DETPYC_", "HATCH_", "LANG", "LC_", "PDM_", "PIP_NO_COMPILE", "PYTHON", "SOURCE_DATE_EPOCH", "TZ", "UV_")
