@@ -101,6 +101,17 @@ def two_releases(request: pytest.FixtureRequest) -> tuple[Interpreter, Interpret
     return found["3.13.0"], found[max(later, key=Version)]
 
 
+@pytest.fixture
+def before_and_from_312(
+    request: pytest.FixtureRequest, pythons: dict[str, Interpreter]
+) -> tuple[Interpreter, Interpreter]:
+    """Return the oldest CPython before 3.12 and the newest from 3.12 on, which has syntax that the other does not."""
+    in_order = sorted(pythons.values(), key=lambda python: python.version)
+    older = [python for python in in_order if python.version < (3, 12)]
+    newer = [python for python in in_order if python.version >= (3, 12)]
+    return older[0] if older else here(request, pythons, "3.11"), newer[-1] if newer else here(request, pythons, "3.12")
+
+
 def here(request: pytest.FixtureRequest, pythons: dict[str, Interpreter], name: str) -> Interpreter:
     if name not in pythons:
         request.node.user_properties.append(("missing interpreter", name))
