@@ -1,6 +1,6 @@
-"""Import the modules that are named, as the worker would: ``INTERPRETER adopted_modules.py WORKER MODULE...``.
+"""Import modules as the worker does.
 
-Standard library only, Python 3.8 syntax.
+Run as ``INTERPRETER adopted_modules.py WORKER MODULE...``. Standard library only, Python 3.8 syntax.
 """
 
 from __future__ import annotations
