@@ -83,6 +83,16 @@ def bench(session: nox.Session) -> None:
     session.run("python", str(ROOT / "benchmarks" / "run.py"), *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""
+    session.install("-e", ".", "hypothesis")
+    # Guided by coverage where atheris has a wheel for this Python; by hypothesis elsewhere.
+    session.run("python", "-m", "pip", "install", "--only-binary=:all:", "atheris", success_codes=(0, 1))
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    session.run("python", str(ROOT / "tests" / "fuzz" / "run.py"), *session.posargs, env=environment)
+
+
 def dependencies(group: str) -> tuple[str, ...]:
     """Return the requirements of a dependency group, which pip before 25.1 cannot read."""
     return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), group)
