@@ -93,6 +93,14 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", str(ROOT / "tests" / "fuzz" / "run.py"), *session.posargs, env=environment)
 
 
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Make every file-system call of the commands that write fail; takes several minutes, and needs a C compiler."""
+    session.install("-e", ".", *dependencies("tests"))
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    session.run("python", str(ROOT / "tests" / "faults" / "run.py"), *session.posargs, env=environment)
+
+
 def dependencies(group: str) -> tuple[str, ...]:
     """Return the requirements of a dependency group, which pip before 25.1 cannot read."""
     return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), group)
