@@ -90,7 +90,7 @@ def fuzz(session: nox.Session) -> None:
     # Guided by coverage where atheris has a wheel for this Python; by hypothesis elsewhere.
     session.run("python", "-m", "pip", "install", "--only-binary=:all:", "atheris", success_codes=(0, 1))
     environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
-    session.run("python", str(ROOT / "tests" / "fuzz" / "run.py"), *session.posargs, env=environment)
+    session.run("python", str(ROOT / "tests" / "fuzz" / "fuzz.py"), *session.posargs, env=environment)
 
 
 @nox.session
