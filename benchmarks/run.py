@@ -226,7 +226,7 @@ class Bench:
     def canonicalization_rows(self) -> Iterator[Row]:
         for request, bar in (("3.12", 0.20), ("3.14", 0.20), ("3.9", 0.35)):
             try:
-                python = interpreters.find(request).path
+                python = interpreters.find_interpreter(request).path
             except InterpreterError:
                 print(f"CPython {request} not found: skipping its rows", file=sys.stderr)
                 continue

@@ -52,7 +52,7 @@ def pythons() -> dict[str, Interpreter]:
 
 
 def all_pythons() -> list[Interpreter]:
-    found = [*interpreters.find_all(), *named_in_environment()]
+    found = [*interpreters.find_interpreters(), *named_in_environment()]
     return [python for python in found if python.problem is None]
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from projects import CHECKOUT, INSTALLERS, PROJECTS, build, check_run, copy_project
+from installers import INSTALLERS
+from projects import CHECKOUT, PROJECTS, build, check_run, copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
