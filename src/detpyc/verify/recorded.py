@@ -90,8 +90,9 @@ def _unlike_recorded(wheel: Wheel, recorded: Provenance, by_pyc: dict[str, Judge
             pyc = f"{source}c" if sourceless else pyc_paths.pyc_name(source, *bytecode.slot)
             expected.add(pyc)
             yield from _contradiction(source, pyc, by_pyc.get(pyc), bytecode)
-    for member, path in wheel.importable.items():
-        if pyc_paths.is_cached(path) and member not in expected:
+    for member in wheel.archive.members:
+        path = wheel.importable.get(member)
+        if path is not None and pyc_paths.is_cached(path) and member not in expected:
             yield f"provenance does not mention {member}"
 
 
