@@ -48,9 +48,9 @@ class Contents:
         sources: the names of the importable sources.
         cached: the names of the pycs in importable ``__pycache__`` directories.
         earlier: the bytecode of earlier runs.
-        missing: the interpreters that were missing in earlier runs.
-        metadata: its METADATA file; empty if there is none.
         wheel_file: its WHEEL file; None if there is none.
+        metadata: its METADATA file; empty if there is none.
+        missing: the interpreters that were missing in earlier runs.
 
     """
 
@@ -59,9 +59,9 @@ class Contents:
     sources: tuple[str, ...]
     cached: frozenset[str]
     earlier: tuple[EarlierBytecode, ...]
-    missing: tuple[str, ...]
-    metadata: bytes
     wheel_file: bytes | None
+    metadata: bytes = b""
+    missing: tuple[str, ...] = ()
 
 
 def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter]) -> Contents:
@@ -92,7 +92,7 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
         else _compared(bytecode, sources, stays, wheel.read_member)
         for bytecode in recorded
     )
-    return Contents(members, wheel.dist_info, sources, cached, earlier, missing, metadata or b"", wheel_file)
+    return Contents(members, wheel.dist_info, sources, cached, earlier, wheel_file, metadata or b"", missing)
 
 
 def _read_provenance(content: bytes) -> tuple[tuple[Bytecode, ...], tuple[str, ...]]:
