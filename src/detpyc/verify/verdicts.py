@@ -13,14 +13,15 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
 from detpyc.bytecode.canonical import canonicalize
+from detpyc.bytecode.code_objects import recorded_path
 from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, PycHeader, source_hash
+from detpyc.bytecode.reader import read_payload
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Compiled, Pool, Refused, Source
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.explain.difference import CODE, ENCODING
-from detpyc.explain.payloads import explain
+from detpyc.explain.payloads import compare_payloads
 from detpyc.pyc_paths import LEVELS
 
 if TYPE_CHECKING:
@@ -339,11 +340,10 @@ def _compiled_as(pyc: Pyc, payload: bytes, header: PycHeader) -> str:
 
 
 def _recorded_path(payload: bytes, version: tuple[int, int]) -> str:
-    nodes = marshal.read(payload, version)
-    root = nodes.sequence[0]
-    if not code_objects.is_code(root):
-        raise BytecodeError("the payload is no code object", 0)
-    return marshal.text(code_objects.field(nodes, root, "filename"))
+    path = recorded_path(read_payload(payload, version))
+    if path is None:
+        raise BytecodeError("the payload is not a code object", 0)
+    return path
 
 
 def _verdict(case: _Case, outcome: Outcome, interpreter: Interpreter) -> Finding | None:
@@ -358,7 +358,9 @@ def _verdict(case: _Case, outcome: Outcome, interpreter: Interpreter) -> Finding
             if recorded != case.path:
                 case.path = recorded
                 return None
-            differences = explain(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
+            differences = compare_payloads(
+                case.payload, expected, case.header.version, interpreters.opcodes(interpreter)
+            )
         except BytecodeError as error:
             return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))], interpreter.release)
         changed = [str(each) for each in differences if each.kind == CODE]
