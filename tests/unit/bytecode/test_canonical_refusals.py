@@ -117,11 +117,11 @@ def test_unknown_type_codes(version: tuple[int, int]) -> None:
         (b"x\x031.5\x03abc", "float", 0),
         (frozenset_of(integer(1), integer(1)), "twice", 0),
         (frozenset_of(frozenset_of(integer(1), NONE), frozenset_of(NONE, integer(1))), "twice", 0),
-        (b"{" + integer(1) + b"0", "no value", 0),
+        (b"{" + integer(1) + b"0", "without a value", 0),
         (b"0", "type code", 0),
         (small_tuple(b"0"), "type code", 2),
-        (list_of(integer(1)) + b"N", "too many", 10),
-        (integer(1) * 2, "too many", 5),
+        (list_of(integer(1)) + b"N", "after the end", 10),
+        (integer(1) * 2, "after the end", 5),
     ],
 )
 def test_malformed(payload: bytes, reason: str, offset: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+from dataclasses import replace
 from types import CodeType
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from detpyc.compilation import interpreters
 from detpyc.explain import encoding
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.instructions import Opcode
-from detpyc.explain.payloads import explain
+from detpyc.explain.payloads import compare_payloads
 from payloads import (
     FIRST,
     LAST,
@@ -61,7 +62,7 @@ def edited(old: str, new: str) -> list[Difference]:
     changed = SOURCE.replace(old, new)
     assert changed != SOURCE
     opcodes = interpreters.opcodes(interpreters.current())
-    return [each for each in explain(compiled(SOURCE), compiled(changed), HERE, opcodes) if each.kind == CODE]
+    return [each for each in compare_payloads(compiled(SOURCE), compiled(changed), HERE, opcodes) if each.kind == CODE]
 
 
 def of(fields: Mapping[str, bytes], version: tuple[int, int] = LAST, **numbers: int) -> bytes:
@@ -70,13 +71,13 @@ def of(fields: Mapping[str, bytes], version: tuple[int, int] = LAST, **numbers: 
 
 def the_one(a: bytes, b: bytes, version: tuple[int, int] = LAST, opcodes: Opcodes | None = None) -> Difference:
     """Explain the only difference, what it means for sharing in the payload aside."""
-    found = explain(a, b, version, opcodes)
+    found = compare_payloads(a, b, version, opcodes)
     (difference,) = [each for each in found if each.kind != ENCODING] or found
     return difference
 
 
 def test_equal_payloads() -> None:
-    assert explain(compiled(SOURCE), compiled(SOURCE), HERE) == []
+    assert compare_payloads(compiled(SOURCE), compiled(SOURCE), HERE) == []
 
 
 def test_constant() -> None:
@@ -150,7 +151,7 @@ def test_exception_table() -> None:
     payload = compiled(SOURCE)
     (table,) = (each.co_exceptiontable for each in functions(module()) if each.co_name == "g")
     tampered = payload.replace(table, bytes([table[0] ^ 1]) + table[1:])
-    (difference,) = explain(payload, tampered, HERE)
+    (difference,) = compare_payloads(payload, tampered, HERE)
     assert (difference.aspect, difference.where, difference.what) == ("exception table", "C.g", "entry 0")
     assert "->" in difference.a
 
@@ -160,7 +161,7 @@ def functions(code: CodeType) -> list[CodeType]:
 
 
 def test_path_is_told_apart() -> None:
-    (difference,) = explain(compiled(SOURCE), compiled(SOURCE, "/src/core.py"), HERE)
+    (difference,) = compare_payloads(compiled(SOURCE), compiled(SOURCE, "/src/core.py"), HERE)
     assert difference == Difference(PATH, "recorded path", "", "", "'demo/core.py'", "'/src/core.py'")
 
 
@@ -215,7 +216,7 @@ def test_code_objects_of_one_name_that_are_equal_are_not_confused() -> None:
     first, second = (of({"name": text("f"), "qualname": text("f")}, firstlineno=line) for line in (1, 2))
     a, b = of({"consts": small_tuple(second)}), of({"consts": small_tuple(first, second)})
     added = Difference(CODE, "constant", "<module>", "0", "nothing", "<code f>")
-    assert [each for each in explain(a, b, LAST) if each.kind == CODE] == [added]
+    assert [each for each in compare_payloads(a, b, LAST) if each.kind == CODE] == [added]
 
 
 TABLE = {1: Opcode("LOAD_CONST", refers="constant"), 2: Opcode("CALL", caches=1), 3: Opcode("NOP", has_argument=False)}
@@ -224,7 +225,7 @@ TABLE = {1: Opcode("LOAD_CONST", refers="constant"), 2: Opcode("CALL", caches=1)
 @pytest.mark.parametrize(
     ("a", "b", "told"),
     [
-        (b"\x01\x00", b"\x01\x01", "instruction at 0: LOAD_CONST 0 ('x') against LOAD_CONST 1 (which is not there)"),
+        (b"\x01\x00", b"\x01\x01", "instruction at 0: LOAD_CONST 0 ('x') against LOAD_CONST 1 (out of range)"),
         (b"\x03\x00\x01\x00", b"\x03\x00", "instruction at 2: LOAD_CONST 0 ('x') against nothing"),
         (b"\x03\x00", b"\x03\x01", "instruction at 0: NOP against NOP 1"),
         (b"\x09\x05", b"\x03\x00", "instruction at 0: opcode 9 5 against NOP"),
@@ -298,8 +299,8 @@ PAIR = small_tuple(text("a b"), integer(7))
 )
 def test_encoding(a: bytes, b: bytes, expected: Difference) -> None:
     first, second = of({"consts": a}), of({"consts": b})
-    assert explain(first, second, LAST) == [expected]
-    assert explain(second, first, LAST) == [expected._replace(a=expected.b, b=expected.a)]
+    assert compare_payloads(first, second, LAST) == [expected]
+    assert compare_payloads(second, first, LAST) == [replace(expected, a=expected.b, b=expected.a)]
 
 
 def test_set_order_is_shown_from_the_first_difference() -> None:
@@ -320,7 +321,7 @@ def test_references_to_another_occurrence() -> None:
 def test_encoding_does_not_hide_code() -> None:
     a = of({"consts": small_tuple(flagged(text("a b")), integer(1))})
     b = of({"consts": small_tuple(text("a b"), integer(2))})
-    assert [each.kind for each in explain(a, b, LAST)] == [CODE, ENCODING]
+    assert [each.kind for each in compare_payloads(a, b, LAST)] == [CODE, ENCODING]
 
 
 @pytest.mark.parametrize(
