@@ -1,4 +1,4 @@
-"""Compare: what is different between pycs, wheels and trees, each thing told as what it is."""
+"""The differences between pycs, wheels and trees, each reported as what it is."""
 
 from __future__ import annotations
 
@@ -63,15 +63,17 @@ def test_header() -> None:
     ]
 
 
-def test_each_kind_is_told_apart() -> None:
+def test_kinds_are_distinguished() -> None:
     a = payloads.code(HERE.version, {"consts": small_tuple(flagged(text("a b")))})
     b = payloads.code(HERE.version, {"consts": small_tuple(text("a b"), b"N"), "filename": text("b.py")})
     found = compare_pycs(header() + a, header(mtime=1, source_size=1) + b)
-    assert list(dict.fromkeys(each.kind for each in found)) == [HEADER, PATH, CODE, ENCODING]
+    assert list(dict.fromkeys(difference.kind for difference in found)) == [HEADER, PATH, CODE, ENCODING]
 
 
 def test_instructions_are_named_by_an_interpreter_of_that_version() -> None:
-    (found,) = (each for each in compare_pycs(pyc("x - y"), pyc("x + y")) if each.aspect == "instruction")
+    (found,) = (
+        difference for difference in compare_pycs(pyc("x - y"), pyc("x + y")) if difference.aspect == "instruction"
+    )
     assert found.a.startswith("BINARY_")
 
 
@@ -124,7 +126,7 @@ def test_trees(trees: tuple[Path, Path]) -> None:
 
     assert (comparison.only_a, comparison.only_b) == (("only.txt",), ("sub/only.txt",))
     assert comparison.changed["text.txt"] == (Difference(CONTENT, "content", "", "from byte 5 on", "b'wo'", "b'oo'"),)
-    assert [each.kind for each in comparison.changed["sub/core.pyc"]] == [CODE]
+    assert [difference.kind for difference in comparison.changed["sub/core.pyc"]] == [CODE]
     assert compare_artifacts(a, a).same
 
 
@@ -164,7 +166,7 @@ def test_large_pycs_are_compared_as_bytes(trees: tuple[Path, Path], monkeypatch:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
 def test_links_and_pipes(trees: tuple[Path, Path]) -> None:
-    """They are told apart and not followed, nor waited for."""
+    """They are distinguished, but not followed or read."""
     a, b = trees
     (a / "link").symlink_to("nowhere")
     (b / "link").symlink_to("elsewhere")
@@ -209,7 +211,7 @@ def test_members(wheel: Path, tmp_path: Path) -> None:
     comparison = compare_artifacts(wheel, changed)
     assert (comparison.only_a, comparison.only_b) == (("core.py",), ("new.py",))
     assert comparison.changed.keys() == {"core.pyc", "demo-1.0.dist-info/RECORD"}
-    assert [each.kind for each in comparison.changed["core.pyc"]] == [CODE]
+    assert [difference.kind for difference in comparison.changed["core.pyc"]] == [CODE]
 
 
 def dated(info: zipfile.ZipInfo) -> None:
@@ -240,7 +242,9 @@ def on_windows(info: zipfile.ZipInfo) -> None:
 def test_metadata_of_members(wheel: Path, adapt: object, aspect: str, a: str, b: str) -> None:
     changed = compare_artifacts(wheel, other(wheel, adapt=adapt)).changed
     assert set(changed) == set(wheels.read(wheel))
-    assert {found for each in changed.values() for found in each} == {Difference(MEMBER, aspect, "", "", a, b)}
+    assert {found for differences in changed.values() for found in differences} == {
+        Difference(MEMBER, aspect, "", "", a, b)
+    }
 
 
 def test_order_of_members(wheel: Path) -> None:
@@ -260,12 +264,16 @@ def test_compressed_otherwise(wheel: Path) -> None:
             info = zipfile.ZipInfo(name, wheels.DATE)
             info.external_attr = 0o100664 << 16
             archive.writestr(info, content, zipfile.ZIP_DEFLATED, 1)
-    found = {each.aspect for differences in compare_artifacts(wheel, path).changed.values() for each in differences}
+    found = {
+        difference.aspect
+        for differences in compare_artifacts(wheel, path).changed.values()
+        for difference in differences
+    }
     assert found == {"compressed data"}
 
 
 def test_headers_of_the_archive(wheel: Path) -> None:
-    """What no member tells: here, a comment."""
+    """A difference in no member: here, a comment."""
     path = other(wheel)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = b"comment"

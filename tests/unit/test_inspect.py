@@ -1,4 +1,4 @@
-"""Inspect: the header, whether it is canonical, and the code objects, as programs and people get them."""
+"""The inspection of a pyc: header, canonical form, code objects, as JSON and for people."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_canonical_or_not() -> None:
     assert (inspection.size, inspection.canonical_size, inspection.differences) == (len(PYC), len(PYC), ())
     inspection = inspect_pyc(HEADER.to_bytes() + RAW)
     assert (inspection.size, inspection.canonical_size) == (len(HEADER.to_bytes() + RAW), len(PYC))
-    assert {each.kind for each in inspection.differences} == {ENCODING}
+    assert {difference.kind for difference in inspection.differences} == {ENCODING}
 
 
 @pytest.mark.parametrize("version", MAGIC_NUMBERS.values(), ids=str)
 def test_every_version_on_any_python(version: tuple[int, int]) -> None:
-    (magic_number,) = (number for number, each in MAGIC_NUMBERS.items() if each == version)
+    (magic_number,) = (number for number, release in MAGIC_NUMBERS.items() if release == version)
     header = PycHeader(magic_number, InvalidationMode.TIMESTAMP, mtime=5, source_size=7)
     inner = payloads.code(version, {"name": text("f"), "qualname": text("f"), "names": small_tuple(text("n"))})
     inspection = inspect_pyc(header.to_bytes() + payloads.code(version, {"consts": small_tuple(inner, integer(7))}))
@@ -72,7 +72,7 @@ def test_every_version_on_any_python(version: tuple[int, int]) -> None:
     assert inspection.codes[1].names["names"] == ("n",)
 
 
-def test_code_object_in_two_places_is_told_once() -> None:
+def test_code_object_in_two_places_is_listed_once() -> None:
     inner = flagged(payloads.code(HERE.version, {"name": text("f"), "qualname": text("f")}))
     payload = payloads.code(HERE.version, {"consts": small_tuple(inner, inner)})
     inspection = inspect_pyc(HEADER.to_bytes() + payload)

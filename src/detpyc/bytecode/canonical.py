@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from detpyc.bytecode.code_objects import recorded_path
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
-from detpyc.bytecode.nodes import content, offset
+from detpyc.bytecode.marshal_format import TYPE_SHORT_ASCII_INTERNED
+from detpyc.bytecode.nodes import offset
 from detpyc.bytecode.reader import read_payload
 from detpyc.bytecode.writer import arrange, pieces, write_payload
 from detpyc.errors import BytecodeError
@@ -101,7 +102,12 @@ def plain_strings(nodes: Nodes) -> list[bytes]:
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
     ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
     """
-    return [string for string in nodes.strings - nodes.identifiers if content(string).translate(None, _NAME_CHARACTERS)]
+    # `content`, inlined: a call for each string would take time.
+    return [
+        string
+        for string in nodes.strings - nodes.identifiers
+        if (string[2:] if string[0] == TYPE_SHORT_ASCII_INTERNED else string[5:]).lstrip(_NAME_CHARACTERS)
+    ]
 
 
 def order_sets(nodes: Nodes, plain: list[bytes]) -> None:

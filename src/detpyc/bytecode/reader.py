@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from itertools import count
+from operator import itemgetter
 from struct import Struct
 
 from detpyc.bytecode.marshal_format import (
@@ -59,6 +60,7 @@ _KINDS_OF_FIELD = {
 _RANGES = [range(size) for size in range(SHORT)]
 
 _U32 = Struct("<I")
+_type_code = itemgetter(0)
 
 
 def read_payload(payload: bytes, version: tuple[int, int]) -> Nodes:
@@ -117,7 +119,7 @@ class Reader:
         reference, byte_string = TYPE_REF, TYPE_STRING
         short_interned, short = TYPE_SHORT_ASCII_INTERNED, TYPE_SHORT_ASCII
         small_tuple, containers, singletons = TYPE_SMALL_TUPLE, CONTAINERS, _SINGLETON_NODES
-        ranges, tuple_heads = _RANGES, SMALL_TUPLE_HEADS
+        ranges, tuple_heads, empty_tuple = _RANGES, SMALL_TUPLE_HEADS, EMPTY_TUPLE
         strings = nodes.strings
         u32, numbered = _U32.unpack_from, sized_head
         slots: list[bytes] = []  # the flagged objects; empty until they are complete
@@ -151,10 +153,12 @@ class Reader:
                     elif kind == byte_string:
                         pos += 5 + u32(data, pos + 1)[0]
                         node = b"s" + data[start + 1 : pos]
-                    elif code == small_tuple and not data[start + 1]:
-                        pos += 2
-                        node = EMPTY_TUPLE
                     elif kind == small_tuple or kind in containers:
+                        if code == small_tuple and not data[start + 1]:
+                            pos += 2
+                            children.append(empty_tuple)
+                            sequence.append(empty_tuple)
+                            continue
                         if len(stack) == MAX_DEPTH:
                             raise BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start)
                         stack.append((container, opened, slot, place, children, coming))
@@ -302,7 +306,7 @@ class Reader:
         # Field by field over all code objects at once, which is many times faster than code object by code object.
         for at, column in enumerate(zip(*[fields for _, fields in self.codes])):  # noqa: B905 - Python 3.8
             right = _KINDS_OF_FIELD[layout.kinds[at]]
-            if not right.issuperset([node[0] for node in column]):
+            if not right.issuperset(map(_type_code, column)):
                 raise self.wrong_field(at, next(node for node in column if node[0] not in right))
             if at in layout.names:
                 nodes.identifiers.update(column)

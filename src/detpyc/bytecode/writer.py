@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from detpyc.bytecode.marshal_format import FLAG_REF, INTERNED, MAX_DEPTH, RAW, TYPE_REF
+from detpyc.bytecode.marshal_format import FLAG_REF, INTERNED, MAX_DEPTH, RAW, SINGLETONS, TYPE_NULL, TYPE_REF
 from detpyc.bytecode.nodes import EMPTY_TUPLE, offset, sized_head
 from detpyc.errors import BytecodeError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from detpyc.bytecode.nodes import Nodes
 
+_NEVER_SHARED = frozenset({RAW, TYPE_NULL, *SINGLETONS})
 # The first byte of an encoding, by what it becomes: flagged, or not interned.
 _FLAGGED = [bytes([kind | FLAG_REF]) for kind in range(256)]
 _PLAIN = {interned: bytes([plain]) for interned, plain in INTERNED.items()}
@@ -70,9 +71,10 @@ def write_payload(nodes: Nodes, plain: Iterable[bytes]) -> bytes:
     """
     written = pieces(nodes, plain)
     sequence = nodes.sequence
-    # A Counter keeps the order of first occurrence, which is the order in which references are numbered. The nodes of
-    # singletons, and only theirs, have one byte; they and raw bytes are always written in full.
-    repeated = [node for node, times in Counter(sequence).items() if times > 1 and len(node) > 1 and node[0] != RAW]
+    # A Counter keeps the order of first occurrence, which is the order in which references are numbered.
+    counts = Counter(sequence)
+    del counts[EMPTY_TUPLE]
+    repeated = [node for node, times in counts.items() if times > 1 and node[0] not in _NEVER_SHARED]
     first = []
     place = -1
     find, written_as, flagged, reference = sequence.index, written.get, _FLAGGED, sized_head

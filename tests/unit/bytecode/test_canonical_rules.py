@@ -176,7 +176,7 @@ def test_code_objects_that_differ_in_one_field_stay_apart(changed: bytes) -> Non
 
 
 @pytest.mark.parametrize("mutable", [list_of(), dict_of(), many(b"<"), list_of(integer(1))])
-def test_mutable_objects_are_told_apart_by_identity(mutable: bytes) -> None:
+def test_mutable_objects_are_distinguished_by_identity(mutable: bytes) -> None:
     two = small_tuple(mutable, mutable)
     one = small_tuple(flagged(mutable), ref(0))
 
@@ -187,7 +187,7 @@ def test_mutable_objects_are_told_apart_by_identity(mutable: bytes) -> None:
 @pytest.mark.parametrize(
     "nan", [binary_float(NAN), b"y" + struct.pack("<dd", NAN, 0.0), b"y" + struct.pack("<dd", 0.0, NAN)]
 )
-def test_nan_is_told_apart_by_identity(nan: bytes) -> None:
+def test_nan_is_distinguished_by_identity(nan: bytes) -> None:
     one = small_tuple(flagged(nan), ref(0))
 
     assert canonicalize(frozenset_of(nan, nan), LAST) == frozenset_of(nan, nan)
@@ -273,7 +273,7 @@ def test_dicts_keep_their_order(code: bytes) -> None:
         ("\ud800", b"u\x03\0\0\0\xed\xa0\x80"),
     ],
 )
-def test_type_code_of_a_text_follows_from_its_content(content: str, canonical: bytes) -> None:
+def test_type_code_of_a_string_follows_from_its_content(content: str, canonical: bytes) -> None:
     encoded = content.encode("utf-8", "surrogatepass")
     written = [sized(b"u", encoded), sized(b"t", encoded)]
     if encoded.isascii():
@@ -281,7 +281,7 @@ def test_type_code_of_a_text_follows_from_its_content(content: str, canonical: b
     if encoded.isascii() and len(encoded) < 256:
         written += [text(content), interned(content)]
 
-    assert {canonicalize(each, LAST) for each in written} == {canonical}
+    assert {canonicalize(payload, LAST) for payload in written} == {canonical}
 
 
 def fields_of_names(version: tuple[int, int]) -> list[str]:
@@ -304,7 +304,7 @@ def test_identifiers_are_interned(version: tuple[int, int], field: str, written:
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
-def test_other_texts_of_a_code_object_are_not_interned(version: tuple[int, int]) -> None:
+def test_other_strings_of_a_code_object_are_not_interned(version: tuple[int, int]) -> None:
     written = payloads.code(
         version, {"filename": interned("a/b.py"), "consts": small_tuple(interned("a-b"), interned("c-d"))}
     )

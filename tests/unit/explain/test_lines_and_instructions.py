@@ -106,19 +106,19 @@ def codes(interpreter: Interpreter) -> list[Dissected]:
 
 
 def test_lines(codes: list[Dissected]) -> None:
-    for each in codes:
-        size = len(each.field("code"))
-        found = [[offset, line] for offset, line in lines(*each.line_table) if offset < size]
-        assert found == each.expected["lines"]
+    for code in codes:
+        size = len(code.field("code"))
+        found = [[offset, line] for offset, line in lines(*code.line_table) if offset < size]
+        assert found == code.expected["lines"]
 
 
 def test_positions(codes: list[Dissected]) -> None:
     if codes[0].version < (3, 11):
-        assert all(place.column is None for each in codes for _, place in positions(*each.line_table))
+        assert all(place.column is None for code in codes for _, place in positions(*code.line_table))
         return
-    for each in codes:
-        starts = dict(positions(*each.line_table))
-        expected = {offset: position for offset, *position in each.expected["positions"]}
+    for code in codes:
+        starts = dict(positions(*code.line_table))
+        expected = {offset: position for offset, *position in code.expected["positions"]}
         assert {offset: list(place) for offset, place in starts.items()} == {at: expected[at] for at in starts}
         between = [at for at in expected if at not in starts]
         assert all(expected[at] == expected[at - 2] for at in between)
@@ -127,26 +127,26 @@ def test_positions(codes: list[Dissected]) -> None:
 def test_instructions(interpreter: Interpreter, codes: list[Dissected]) -> None:
     opcodes = interpreters.opcodes(interpreter)
     largest = 0
-    for each in codes:
-        found = list(instructions(each.field("code"), opcodes))
-        expected = each.expected["instructions"]
-        assert b"".join(instruction.encoding for instruction in found) == each.field("code")
+    for code in codes:
+        found = list(instructions(code.field("code"), opcodes))
+        expected = code.expected["instructions"]
+        assert b"".join(instruction.encoding for instruction in found) == code.field("code")
         assert [(opcodes[one.opcode].name, one.argument) for one in found] == [tuple(one[:2]) for one in expected]
         for one, (name, argument, referred) in zip(found, expected, strict=True):
             if referred is not None:
-                assert show_instruction(one, opcodes, each.nodes, each.code) == f"{name} {argument} ({referred})"
+                assert show_instruction(one, opcodes, code.nodes, code.code) == f"{name} {argument} ({referred})"
             largest = max(largest, argument)
     assert largest > 255
 
 
 def test_handlers(codes: list[Dissected]) -> None:
     found = []
-    for each in codes:
-        if each.version >= (3, 11):
-            found.append([list(handler) for handler in exception_entries(each.field("exceptiontable"))])
+    for code in codes:
+        if code.version >= (3, 11):
+            found.append([list(handler) for handler in exception_entries(code.field("exceptiontable"))])
         else:
             found.append([])
-    assert found == [each.expected["handlers"] for each in codes]
+    assert found == [code.expected["handlers"] for code in codes]
     assert any(found) == (codes[0].version >= (3, 11))
 
 
