@@ -80,7 +80,7 @@ def pyc_of(source: str, level: int = 0) -> str:
 
 
 def constants() -> Project:
-    old = ("__init__", "lambdas", "letters", "nested", "numbers", "sets", "texts")
+    old = ("__init__", "lambdas", "letters", "nested", "numbers", "sets", "strings")
     new = sorted(NEW_SYNTAX)
     compiled = [*old, *(name for name in new if sys.version_info >= NEW_SYNTAX[name])]
     skipped = [name for name in new if name not in compiled]

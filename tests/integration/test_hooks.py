@@ -123,8 +123,8 @@ def test_number_of_jobs_can_matter() -> None:
     package = TEST_PROJECTS / "hatch-constants" / "src" / "hatch_constants"
     largest, *_ = sorted(package.glob("*.py"), key=lambda path: path.stat().st_size, reverse=True)
     assert largest.name == "letters.py"
-    sources = [(name, (package / name).read_bytes()) for name in ("letters.py", "texts.py")]
-    assert compiled_in_order(sources)["texts.py"] != compiled_in_order(sources[1:])["texts.py"]
+    sources = [(name, (package / name).read_bytes()) for name in ("letters.py", "strings.py")]
+    assert compiled_in_order(sources)["strings.py"] != compiled_in_order(sources[1:])["strings.py"]
 
 
 def compiled_in_order(sources: list[tuple[str, bytes]]) -> dict[str, str]:
