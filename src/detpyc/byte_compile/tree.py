@@ -274,7 +274,7 @@ class _Tree:
                     self.write(path, pyc, stale.status.st_mode, tally)
                 else:
                     tally.current += 1
-        elif isinstance(outcome, Refused) and not outcome.exhausted:
+        elif isinstance(outcome, Refused):
             tally.skipped[source.path] = f"CPython {release}: {outcome.reason}"
             for path in paths:  # it is of an earlier version of the source, and Python might still load it
                 self.remove(path, tally)

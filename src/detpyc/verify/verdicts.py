@@ -103,7 +103,7 @@ def _recorded_release(case: Case) -> tuple[str, ...]:
 
 def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interpreter) -> Finding:
     status, reason = Status.UNVERIFIABLE, f"its source could not be compiled: {outcome.reason}"
-    if isinstance(outcome, Refused) and not outcome.exhausted:
+    if isinstance(outcome, Refused):
         status, reason = Status.DIFFERS, f"its source does not compile: {outcome.reason}"
     stale = _staleness(case)
     if stale is not None:
