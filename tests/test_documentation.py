@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 import string
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
 import pytest
+
+from detpyc import bytecode, limits
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -16,6 +24,8 @@ MAX_README = 200  # lines
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
+LIMIT = re.compile(r"^\| `(?P<name>\w+)` \| (?P<number>[\d,.]+)(?: (?P<unit>[^|]+?))? \| [^|]+ \|$", re.MULTILINE)
+FACTORS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -66,3 +76,21 @@ def test_every_page_is_reachable_from_the_readme() -> None:
             reached.add(page)
             waiting += [target for target, _ in links(page)]
     assert set(PAGES.values()) - reached == set()
+
+
+def limits_of(module: ModuleType, start: str = "") -> dict[str, float]:
+    """Return the numeric constants of a module, without the underscore of a private one."""
+    names = {name.lstrip("_"): value for name, value in vars(module).items() if name.isupper()}
+    return {name: value for name, value in names.items() if name.startswith(start) and type(value) in {int, float}}
+
+
+def test_table_of_limits() -> None:
+    """docs/security.md lists every constant in limits.py and every ``MAX_…`` of bytecode/, with its value."""
+    expected = limits_of(limits)
+    for module in iter_modules(bytecode.__path__):
+        expected |= limits_of(import_module(f"{bytecode.__name__}.{module.name}"), "MAX_")
+    rows = LIMIT.finditer((DOCS / "security.md").read_text(encoding="utf-8"))
+    table = {row["name"]: float(row["number"].replace(",", "")) * FACTORS.get(row["unit"], 1) for row in rows}
+    assert sorted(expected.keys() - table.keys()) == [], "rows are missing"
+    assert sorted(table.keys() - expected.keys()) == [], "there are no such limits"
+    assert table == expected
