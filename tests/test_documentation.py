@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import compileall
+import os
 import re
 import string
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING
 
 import pytest
 
 from detpyc import bytecode, limits
+from detpyc.bytecode.header import PycHeader
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -94,3 +98,25 @@ def test_table_of_limits() -> None:
     assert sorted(expected.keys() - table.keys()) == [], "rows are missing"
     assert sorted(table.keys() - expected.keys()) == [], "there are no such limits"
     assert table == expected
+
+
+def test_what_compileall_does_to_hash_based_pycs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly what docs/installers.md says."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    (tmp_path / "module.py").write_text("")
+
+    def compile_again(mode: PycInvalidationMode | None) -> tuple[bool, str]:
+        """Return whether the pyc is written, and what it is then."""
+        past = 1_000_000_000
+        for pyc in tmp_path.glob("__pycache__/*.pyc"):
+            os.utime(pyc, (past, past))
+        assert compileall.compile_dir(tmp_path, quiet=1, invalidation_mode=mode)
+        (pyc,) = tmp_path.glob("__pycache__/*.pyc")
+        return pyc.stat().st_mtime != past, PycHeader.parse(pyc.read_bytes()).mode
+
+    checked = PycInvalidationMode.CHECKED_HASH
+    assert compile_again(checked) == (True, "checked-hash")
+    assert compile_again(checked) == (True, "checked-hash")
+    assert compile_again(None) == (True, "timestamp")
+    assert compile_again(None) == (False, "timestamp")
+    assert compile_again(checked) == (False, "timestamp")
