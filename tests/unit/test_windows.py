@@ -23,7 +23,7 @@ from detpyc.compilation import interpreters, worker
 from detpyc.compilation.pool import Failed, Source, byte_compile
 from detpyc.errors import DetpycError
 from detpyc.files import open_locked
-from detpyc.normalize import normalize
+from detpyc.normalize import normalize_artifact
 from detpyc.replacement import Replacement
 from detpyc.settings import Settings
 from unit.bytecode import payloads
@@ -77,7 +77,7 @@ def byte_compiled_wheel(directory: Path) -> bool:
 def normalized_wheel(directory: Path) -> bool:
     payload = payloads.code((3, 12), {"consts": small_tuple(flagged(text("a b")))})
     pyc = PycHeader(3531, InvalidationMode.TIMESTAMP, mtime=5, source_size=7).to_bytes() + payload
-    return bool(normalize(wheels.build(directory, {"core.pyc": pyc})).changed)
+    return bool(normalize_artifact(wheels.build(directory, {"core.pyc": pyc})).changed)
 
 
 def updated_record(directory: Path) -> bool:
