@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import compileall
 import os
 import re
@@ -29,6 +30,9 @@ MAX_README = 200  # lines
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 LIMIT = re.compile(r"^\| `(?P<name>\w+)` \| (?P<number>[\d,.]+)(?: (?P<unit>[^|]+?))? \| [^|]+ \|$", re.MULTILINE)
+FIRST_CELL = re.compile(r"^\| (`.+?`) \|", re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+CONSTANTS = {"FILE_NAME": "detpyc.json", "_BACKEND_KEY": "tool.detpyc.build-backend"}  # in messages
 FACTORS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -80,6 +84,51 @@ def test_every_page_is_reachable_from_the_readme() -> None:
             reached.add(page)
             waiting += [target for target, _ in links(page)]
     assert set(PAGES.values()) - reached == set()
+
+
+def messages() -> list[str]:
+    """Return the strings in the source code, with "…" for what is filled in."""
+    found = []
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(map(written, node.values)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def written(part: ast.expr) -> str:
+    """Return a part of an f-string as the documentation writes it."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    name = part.value.id if isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name) else ""
+    return CONSTANTS.get(name, "…")
+
+
+def quotes(quoted: str, message: str) -> bool:
+    """Return whether what is between "…" in a quotation is in a message, in that order."""
+    position = 0
+    for piece in quoted.split("…"):
+        position = message.find(piece, position)
+        if position < 0:
+            return False
+        position += len(piece)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [("backends", "## Errors"), ("reproduce", "## Errors"), ("verify", "### Why a pyc is equivalent")],
+)
+def test_quoted_messages(name: str, heading: str) -> None:
+    """Every message in these tables is in the source code; "(n)" is a number."""
+    _, _, section = (DOCS / f"{name}.md").read_text(encoding="utf-8").partition(f"\n{heading}\n")
+    cells = FIRST_CELL.findall(section.partition("\n#")[0])
+    quoted = [message.removesuffix(" (n)") for cell in cells for message in CODE.findall(cell)]
+    known = messages()
+    assert quoted
+    assert [message for message in quoted if not any(quotes(message, text) for text in known)] == []
 
 
 def limits_of(module: ModuleType, start: str = "") -> dict[str, float]:
