@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,17 @@ def test_exiting(frontend: Frontend) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         frontend.build()
     assert frontend.printed.strip() == "no luck"
+    assert frontend.left() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such exit status there")
+def test_terminated(frontend: Frontend) -> None:
+    """The process ends by the signal, and no temporary directory stays."""
+    frontend.wrap("Terminated")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        frontend.build()
+    assert caught.value.returncode == -signal.SIGTERM
+    assert frontend.printed == ""
     assert frontend.left() == []
 
 

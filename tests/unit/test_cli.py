@@ -188,7 +188,7 @@ def test_signal_of_windows(
     """It comes when the console is closed, and with Ctrl-Break."""
     monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
     interrupted(lambda: signal.raise_signal(signal.SIGUSR1) or [])
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     try:
         assert cli.main(["interpreters"]) == 2
     finally:
@@ -265,7 +265,7 @@ def test_mistakes_in_options(
 ) -> None:
     """They are told by the names that the user types."""
     assert cli.main([command, option, "", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings, and has ""\n'
+    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings; found ""\n'
 
 
 def test_no_temporary_directory(

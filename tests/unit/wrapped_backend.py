@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 from detpyc import backend as detpyc_backend
@@ -107,6 +110,14 @@ class Broken(Bare):
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         Path(wheel_directory, WHEEL).write_bytes(b"not a wheel")
         return WHEEL
+
+
+class Terminated(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        shutil.copy(WHEEL, wheel_directory)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
 
 
 class Without:

@@ -5,14 +5,14 @@ A command is imported when it is named, and what it needs when it runs, so that 
 
 from __future__ import annotations
 
-import signal
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from detpyc import __version__
 from detpyc.cli.common import DONE, FAILED, fail
 from detpyc.errors import DetpycError
+from detpyc.termination import Terminated, terminable
 
 if TYPE_CHECKING:
     import argparse
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
 # Each is a module of this package, and in this order in the help.
 _COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
-
-# The second comes when a terminal is closed; the third is its like on Windows, and Ctrl-Break's.
-_TERMINATING = ("SIGTERM", "SIGHUP", "SIGBREAK")
-
-
-class _Terminated(BaseException):
-    """The process was asked to end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,19 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
-    signals = [getattr(signal, name) for name in _TERMINATING if hasattr(signal, name)]
-    signals = [each for each in signals if signal.getsignal(each) != signal.SIG_IGN]  # as for `nohup detpyc ...`
-    before = [signal.signal(each, _terminate) for each in signals]
     try:
-        options = _parse(sys.argv[1:] if arguments is None else arguments)
-        status: int = options.run(options)
-        if sys.stdout is not None:  # as it is where it was closed: `detpyc ... >&-`
-            sys.stdout.flush()
+        with terminable():
+            options = _parse(sys.argv[1:] if arguments is None else arguments)
+            status: int = options.run(options)
+            if sys.stdout is not None:  # as it is where it was closed: `detpyc ... >&-`
+                sys.stdout.flush()
     except DetpycError as error:
         return fail(str(error))
     except KeyboardInterrupt:
         return fail("interrupted; what was not finished is as it was")
-    except _Terminated:
+    except Terminated:
         return fail("terminated; what was not finished is as it was")
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter's own flush at exit must not complain again.
@@ -62,14 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stdout = None
         return fail(f"the output cannot be written: {error.strerror}")
-    finally:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)
     return status
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
