@@ -89,7 +89,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - hooks of any signature
     found = None
     if name in _PASSED_THROUGH or name == UNSUPPORTED:
         with _exiting_on_errors():
-            found = WrappedBackend.load().attribute(name)
+            wrapped = WrappedBackend.load()
+            found = wrapped.unsupported_operation() if name == UNSUPPORTED else wrapped.attribute(name)
     if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == UNSUPPORTED:
