@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from detpyc import __version__
 from detpyc.byte_compile.recipe import Recipe
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters, processes
 from detpyc.errors import DetpycError, InterpreterError, WheelError
@@ -118,7 +118,7 @@ def reproduce_wheel(
 
 def _compilers(original: Path, recipe: Recipe) -> list[Interpreter]:
     try:
-        return [interpreters.find(request, exactly=True) for request in recipe.settings.interpreters]
+        return [interpreters.find_interpreter(request, exactly=True) for request in recipe.settings.interpreters]
     except InterpreterError as error:
         releases = ", ".join(recipe.settings.interpreters)
         raise InterpreterError(
@@ -138,7 +138,7 @@ def _builder(tag: str, compilers: Sequence[Interpreter]) -> Interpreter:
     if native is not None:
         version = (3, int(native[1]))
         found = next((compiler for compiler in compilers if compiler.version == version), None)
-        return found or interpreters.find("{}.{}".format(*version))
+        return found or interpreters.find_interpreter("{}.{}".format(*version))
     running = interpreters.current()
     able = [compiler for compiler in compilers if compiler.version >= _OLDEST_BUILDER]
     if not able or running.release in {compiler.release for compiler in able}:
@@ -231,7 +231,7 @@ def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> 
 def _byte_compiled(built: Path, recipe: Recipe, output_dir: Path, jobs: int | None) -> Path:
     """Byte-compile the wheel that was built as the original was."""
     output_dir.mkdir()
-    options = Options(
+    options = WheelOptions(
         output_dir=output_dir,
         jobs=jobs,
         normalize_archive=recipe.normalized,

@@ -149,7 +149,7 @@ def test_nothing_stays_when_it_is_terminated(tmp_path: Path, monkeypatch: pytest
             time.sleep(0.1)
         process.terminate()
         _, message = process.communicate()
-    assert (process.returncode, message) == (2, "detpyc: terminated; what was not finished is as it was\n")
+    assert (process.returncode, message) == (2, "detpyc: terminated; unfinished files are unchanged\n")
     assert list(temporary.iterdir()) == []
     going.unlink()
     time.sleep(1)

@@ -75,8 +75,8 @@ def changed(path: Path, **changes: object) -> bytes:
 def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
     rewrite(original, None)
     assert fail(tmp_path) == (
-        f"detpyc: {original}: has no detpyc.json, and so does not say how it was made; give `detpyc wheel` the settings"
-        " as options, and compare with `detpyc diff`\n"
+        f"detpyc: {original}: has no detpyc.json, which records how a wheel was made; pass the settings to `detpyc"
+        " wheel` as options, and compare with `detpyc diff`\n"
     )
 
 
@@ -84,7 +84,7 @@ def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Pa
     ("changes", "fault"),
     [
         ({"bytecode": 1}, "detpyc.json is malformed: 1 is not a list"),
-        ({"bytecode": []}, "detpyc.json tells of no bytecode"),
+        ({"bytecode": []}, "detpyc.json records no bytecode"),
         (
             {"format": 2},
             "detpyc.json has format 2, and this version of detpyc reads 1; use the version that wrote it, ",
@@ -128,7 +128,7 @@ def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_pa
     message = fail(tmp_path)
     assert message.startswith(
         f"detpyc: {original}: was byte-compiled by CPython {release}, and no other release reproduces it: "
-        f'no interpreter for "{release}"; found are:\n'
+        f'no interpreter for "{release}"; found:\n'
     )
     assert f"Install CPython {release} exactly" in message
     assert message.endswith(f"`pyenv install {release}`.\n")
@@ -161,7 +161,7 @@ def archive(path: Path, *names: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("missing", "cannot be opened: No such file or directory"),
+        ("missing", "cannot be read: No such file or directory"),
         ("text", "not a source distribution (.tar.gz): Not a gzipped file"),
         ("cut.tar.gz", "not a source distribution (.tar.gz): Compressed file ended before"),
         ("two.tar.gz", "has 2 directories at its top; a source distribution has one"),

@@ -286,5 +286,5 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DetpycError, match="cannot be opened: No such file"), open_sdist(tmp_path / "p.tar.gz"):
+    with pytest.raises(DetpycError, match="cannot be read: No such file"), open_sdist(tmp_path / "p.tar.gz"):
         pass

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wheels
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.cli import main
 from detpyc.settings import Settings
 from detpyc.verify.reports import Status
@@ -94,7 +94,7 @@ def sourceless(tmp_path: Path) -> Path:
     """A wheel without sources, beside the one that has them."""
     (tmp_path / "without").mkdir()
     whole = wheels.build(tmp_path)
-    options = Options(output_dir=tmp_path / "without", rename=True)
+    options = WheelOptions(output_dir=tmp_path / "without", rename=True)
     return byte_compile_wheel(whole, Settings(layout="sourceless"), options).path
 
 
