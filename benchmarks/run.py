@@ -215,7 +215,7 @@ class Bench:
     def canonicalization_rows(self) -> Iterator[Row]:
         for request, bar in (("3.12", 0.20), ("3.14", 0.20), ("3.9", 0.35)):
             try:
-                python = interpreters.find(request).path
+                python = interpreters.find_interpreter(request).path
             except interpreters.InterpreterError:
                 print(f"no CPython {request} is found: its row is left out", file=sys.stderr)
                 continue

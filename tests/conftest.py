@@ -47,8 +47,9 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture(scope="session")
 def pythons() -> dict[str, Interpreter]:
     """Every supported CPython that is here, the newest release for each name in ``NAMES``."""
-    found = {each.path: each for each in [*interpreters.find_all(), *named_in_environment()] if each.problem is None}
-    return {name_of(each): each for each in sorted(found.values(), key=lambda each: Version(each.release))}
+    found = [*interpreters.find_interpreters(), *named_in_environment()]
+    supported = {interpreter.path: interpreter for interpreter in found if interpreter.problem is None}
+    return {name_of(each): each for each in sorted(supported.values(), key=lambda each: Version(each.release))}
 
 
 def named_in_environment() -> Iterator[Interpreter]:
@@ -93,7 +94,8 @@ def release_and_debug(
 @pytest.fixture
 def two_releases(request: pytest.FixtureRequest) -> tuple[Interpreter, Interpreter]:
     """Two releases of one version that do not compile everything alike: 3.13.0, and any later 3.13."""
-    found = {each.release: each for each in [*interpreters.find_all(), *named_in_environment()] if not each.problem}
+    here = [*interpreters.find_interpreters(), *named_in_environment()]
+    found = {interpreter.release: interpreter for interpreter in here if interpreter.problem is None}
     later = [release for release in found if release.startswith("3.13.") and release != "3.13.0"]
     if "3.13.0" not in found or not later:
         request.node.user_properties.append(("missing interpreter", "3.13"))

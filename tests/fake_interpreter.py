@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Stand in for an interpreter that misbehaves. How, says the name under which it is called (`fakes.py`).
+"""Misbehave as an interpreter, in the way that the name of this program says (`fakes.py`).
 
-Called as ``NAME -I -S -B worker.py``; what it borrows from the genuine worker is how to speak.
+Called as ``NAME -I -S -B worker.py``; it speaks the protocol of that worker.
 """
 
 from __future__ import annotations
@@ -21,70 +21,70 @@ import worker  # ty: ignore[unresolved-import]
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REAL_TIME_SIGNAL = 40  # which Python has no name for
-requests, answers = sys.stdin.buffer, sys.stdout.buffer
+REAL_TIME_SIGNAL = 40  # Python has no name for it
+requests, replies = sys.stdin.buffer, sys.stdout.buffer
 
 
-def say(*fields: bytes) -> None:
-    worker.write_frame(answers, list(fields))
+def send(*fields: bytes) -> None:
+    worker.write_frame(replies, list(fields))
 
 
-def greet_as(implementation: str, release: str, cache_tag: str, magic_number: int) -> None:
-    say(implementation.encode(), release.encode(), cache_tag.encode(), magic_number.to_bytes(2, "little"))
+def describe_as(implementation: str, release: str, cache_tag: str, magic_number: int) -> None:
+    send(implementation.encode(), release.encode(), cache_tag.encode(), magic_number.to_bytes(2, "little"))
 
 
-def greet_and_listen() -> None:
-    """Greet as the genuine worker, and wait for a request; end here if there is none."""
-    say(*worker.describe())
+def shake_hands() -> None:
+    """Describe itself as the genuine worker, and wait for a request; exit if there is none."""
+    send(*worker.describe())
     if worker.read_frame(requests) is None:
         sys.exit()
 
 
 def is_only_described() -> bool:
-    """Tell whether nothing is to be compiled: standard input is the null device then."""
+    """Return whether nothing has to be compiled: standard input is the null device then."""
     return stat.S_ISCHR(os.fstat(0).st_mode)
 
 
-def end(status: int, message: str = "") -> NoReturn:
+def leave(status: int, message: str = "") -> NoReturn:
     sys.stderr.write(message)
     sys.exit(status)
 
 
 def die(number: int) -> None:
-    greet_and_listen()
+    shake_hands()
     os.kill(os.getpid(), number)
 
 
-def answer(*fields: bytes) -> None:
-    greet_and_listen()
-    say(*fields)
+def reply(*fields: bytes) -> None:
+    shake_hands()
+    send(*fields)
     wait()
 
 
 def write(data: bytes) -> None:
-    answers.write(data)
-    answers.flush()
+    replies.write(data)
+    replies.flush()
 
 
-def babble() -> None:
-    greet_and_listen()
+def write_text() -> None:
+    shake_hands()
     write(b"Hello, world! " * 10)
 
 
 def break_off() -> None:
-    greet_and_listen()
+    shake_hands()
     write(b"\2\0\0\0\10\0\0\0compiled\10\0\0\0abc")
 
 
 def wait() -> None:
-    """Live on, and hold the lock that shows it."""
-    hold_lock()
+    """Keep running, and keep the lock that shows it."""
+    take_lock()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # like the genuine worker
     while True:
         time.sleep(60)
 
 
-def hold_lock() -> None:
+def take_lock() -> None:
     import fcntl  # noqa: PLC0415 - not on Windows
 
     lock = os.open(os.environ["FAKE_LOCK"], os.O_RDWR)
@@ -94,29 +94,29 @@ def hold_lock() -> None:
 
 
 def hang() -> None:
-    greet_and_listen()
+    shake_hands()
     wait()
 
 
-def do_not_listen() -> None:
-    say(*worker.describe())
+def do_not_read() -> None:
+    send(*worker.describe())
     if not is_only_described():
         wait()
 
 
-def do_not_greet() -> None:
+def skip_handshake() -> None:
     if is_only_described():
-        say(*worker.describe())
+        send(*worker.describe())
     else:
         wait()
 
 
 def change(*fields: bytes) -> None:
-    """Be another when started again."""
+    """Be another interpreter when started again."""
     if is_only_described():
-        say(*worker.describe())
+        send(*worker.describe())
     else:
-        say(*fields)
+        send(*fields)
         wait()
 
 
@@ -127,19 +127,19 @@ def be_genuine() -> None:
 def be_genuine_later() -> None:
     """Wait for a file before the work begins."""
     if not is_only_described():
-        hold_lock()
+        take_lock()
         while not Path(os.environ["FAKE_GO"]).exists():
             time.sleep(0.01)
     be_genuine()
 
 
-def stumble(trouble: Callable[[], None]) -> None:
-    """Be genuine but for the sources that are called ``bad.py``."""
+def misbehave_on_one(action: Callable[[], None]) -> None:
+    """Be genuine except for sources named ``bad.py``."""
     compile_source = worker.compile_source
 
     def compile_or_not(path: str, *rest: bytes) -> list[bytes]:
         if path == "bad.py":
-            trouble()
+            action()
         return list(compile_source(path, *rest))
 
     worker.compile_source = compile_or_not
@@ -147,7 +147,7 @@ def stumble(trouble: Callable[[], None]) -> None:
 
 
 def hang_in_a_child() -> None:
-    """Do as a shell script does that runs the interpreter without ``exec``."""
+    """Do what a shell script does that runs the interpreter without ``exec``."""
     if not is_only_described() and os.fork():
         os.wait()
     else:
@@ -155,40 +155,40 @@ def hang_in_a_child() -> None:
 
 
 BEHAVIOURS: dict[str, Callable[[], None]] = {
-    # when asked what it is
-    "pypy": lambda: greet_as("pypy", "3.10.14", "pypy310", 336),
-    "3.7": lambda: greet_as("cpython", "3.7.17", "cpython-37", 3394),
-    "alpha": lambda: greet_as("cpython", "3.14.0a1", "cpython-314", 3600),
-    "future": lambda: greet_as("cpython", "3.99.0", "cpython-399", 3999),
-    "fails": lambda: end(7, "cannot load libpython\n"),
-    "silent": lambda: end(0),
+    # when it describes itself
+    "pypy": lambda: describe_as("pypy", "3.10.14", "pypy310", 336),
+    "3.7": lambda: describe_as("cpython", "3.7.17", "cpython-37", 3394),
+    "alpha": lambda: describe_as("cpython", "3.14.0a1", "cpython-314", 3600),
+    "future": lambda: describe_as("cpython", "3.99.0", "cpython-399", 3999),
+    "fails": lambda: leave(7, "cannot load libpython\n"),
+    "silent": lambda: leave(0),
     "talkative": lambda: write(b"Welcome to the shell!\n"),
     "mute": wait,
-    "short": lambda: say(b"cpython"),
-    "not-utf-8": lambda: say(b"\xff", b"\xff", b"\xff", b"\xff\xff"),
-    # when it is to compile
+    "short": lambda: send(b"cpython"),
+    "not-utf-8": lambda: send(b"\xff", b"\xff", b"\xff", b"\xff\xff"),
+    # when it compiles
     "killed": lambda: die(signal.SIGKILL),
     "crashes": lambda: die(signal.SIGSEGV),
     "dies-oddly": lambda: die(REAL_TIME_SIGNAL),
-    "exits": lambda: [greet_and_listen(), end(3, "out of memory\n")],
+    "exits": lambda: [shake_hands(), leave(3, "out of memory\n")],
     "hangs": hang,
-    "does-not-listen": do_not_listen,
-    "does-not-greet": do_not_greet,
+    "does-not-read": do_not_read,
+    "skips-handshake": skip_handshake,
     "hangs-in-a-child": hang_in_a_child,
-    "babbles": babble,
+    "writes-text": write_text,
     "breaks-off": break_off,
-    "answers-nothing": answer,
-    "answers-otherwise": lambda: answer(b"fine", b"thanks"),
-    "answers-too-little": lambda: answer(b"compiled", b"12345678"),
-    "answers-too-much": lambda: answer(b"compiled", b"12345678", b"N", b"N"),
-    "refuses-illegibly": lambda: answer(b"refused", b"\xff", b"\xff"),
-    "is-unfaithful": lambda: answer(b"unfaithful", b"it is not the same"),
+    "answers-nothing": reply,
+    "answers-otherwise": lambda: reply(b"fine", b"thanks"),
+    "answers-too-little": lambda: reply(b"compiled", b"12345678"),
+    "answers-too-much": lambda: reply(b"compiled", b"12345678", b"N", b"N"),
+    "refuses-in-latin-1": lambda: reply(b"refused", b"\xff", b"\xff"),
+    "is-unfaithful": lambda: reply(b"unfaithful", b"it is not the same"),
     "changes": lambda: change(b"cpython", b"3.12.99", b"cpython-312", b"\xcb\r"),
     "changes-oddly": lambda: change(b"cpython"),
-    # when it is to compile a certain source
-    "hangs-over-one": lambda: stumble(wait),
-    "killed-over-one": lambda: stumble(lambda: os.kill(os.getpid(), signal.SIGKILL)),
-    # when all is well
+    # when it compiles a certain source
+    "hangs-on-one": lambda: misbehave_on_one(wait),
+    "killed-on-one": lambda: misbehave_on_one(lambda: os.kill(os.getpid(), signal.SIGKILL)),
+    # when it behaves
     "genuine": be_genuine,
     "waits": be_genuine_later,
 }

@@ -137,7 +137,7 @@ def _header(header: PycHeader) -> tuple[tuple[str, str], ...]:
 def _opcodes(version: tuple[int, int]) -> Opcodes:
     """Return the opcodes of a version by number; none where no interpreter of it is at hand."""
     try:
-        return interpreters.opcodes(interpreters.find("{}.{}".format(*version)))
+        return interpreters.opcodes(interpreters.find_interpreter("{}.{}".format(*version)))
     except InterpreterError:
         return {}
 

@@ -1,4 +1,4 @@
-"""Gitignore patterns: which paths they select, and how long it may take to find out."""
+"""Gitignore patterns: which paths they select, and at what cost."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from pathspec import GitIgnoreSpec
+
+__all__ = ["gitignore_spec", "select", "select_untrusted"]
 
 # In how many ways untrusted patterns may match: about a minute's work. Real ones need a thousandth of that.
 _MAX_WAYS = 1 << 30

@@ -1,4 +1,4 @@
-"""Provenance: what detpyc records of its work, in ``detpyc.json`` in a wheel's ``.dist-info`` directory."""
+"""Provenance: what detpyc records about its work, in ``detpyc.json`` in a wheel's ``.dist-info`` directory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STO
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+__all__ = ["FILE_NAME", "FORMAT", "Bytecode", "Provenance"]
+
 T = TypeVar("T")
 
 FILE_NAME = "detpyc.json"
@@ -27,13 +29,13 @@ class Bytecode:
     """The bytecode of one interpreter at one optimization level.
 
     Attributes:
-        release: of the CPython that compiled it, e.g. ``3.12.1``.
+        release: the release of the CPython that compiled it, e.g. ``3.12.1``.
         cache_tag: e.g. ``cpython-312``.
         magic_number: e.g. 3531.
         optimize: the level.
         invalidation_mode: ``checked-hash`` or ``unchecked-hash``.
-        include: the patterns that chose the sources.
-        exclude: likewise.
+        include: the patterns that sources had to match; if empty, all did.
+        exclude: the patterns that sources had not to match.
         skipped: the sources among them that have no bytecode, each with the reason.
         layout: ``pycache`` or ``sourceless``.
 
@@ -51,24 +53,24 @@ class Bytecode:
 
     @property
     def slot(self) -> tuple[str, int]:
-        """What tells its files apart from other bytecode's: the cache tag and the level."""
+        """The cache tag and the level, which distinguish the names of its pycs from others."""
         return self.cache_tag, self.optimize
 
     @property
     def sort_key(self) -> tuple[tuple[int, int], int]:
-        """The order in which it is recorded."""
+        """The key that orders bytecode in the file: the version of CPython, and the level."""
         return MAGIC_NUMBERS[self.magic_number], self.optimize
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is recorded.
+    """The content of ``detpyc.json``.
 
     Attributes:
-        bytecode: in the order of releases and levels.
-        compression: ``deflated`` or ``stored``, as the last run was told.
+        bytecode: in the order of versions and levels.
+        compression: ``deflated`` or ``stored``, the setting of the last run.
         normalized: whether the last run normalized the archive.
-        detpyc: the version that wrote it.
+        detpyc: the version of detpyc that wrote it.
 
     """
 
@@ -78,43 +80,42 @@ class Provenance:
     detpyc: str = __version__
 
     def to_json(self) -> bytes:
-        """Write it: sorted keys, no time, no path of the machine."""
+        """Encode it, with sorted keys, and without a time or a path of the machine."""
         document = {
             "format": FORMAT,
             "detpyc": self.detpyc,
             "canonical-form": FORM,
             "archive": {"compression": self.compression, "normalized": self.normalized},
-            "bytecode": [_to_object(each) for each in sorted(self.bytecode, key=lambda each: each.sort_key)],
+            "bytecode": [_to_object(entry) for entry in sorted(self.bytecode, key=lambda entry: entry.sort_key)],
         }
         return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
 
     @classmethod
     def from_json(cls, data: bytes) -> Provenance:
-        """Read it.
+        """Decode it.
 
         Raises:
-            DetpycError: if it is malformed, of a later format, of another canonical form, or made with settings that
-                do not exist.
+            DetpycError: if it is malformed, has another format or canonical form, or unknown settings.
 
         """
         try:
             document = _object(json.loads(data))
             if document.get("format") != FORMAT:
                 raise DetpycError(
-                    f"{FILE_NAME} is of format {document.get('format')!r} and this detpyc knows {FORMAT};"
-                    f" use the detpyc that wrote it, {document.get('detpyc')!r}, or a later one"
+                    f"{FILE_NAME} has format {document.get('format')!r}, and this version of detpyc reads {FORMAT};"
+                    f" use the version that wrote it, {document.get('detpyc')!r}, or a later one"
                 )
             if document["canonical-form"] != FORM:
                 raise DetpycError(
-                    f"{FILE_NAME} tells of bytecode in canonical form {document['canonical-form']!r}, and this detpyc"
-                    f" knows {FORM}; use the detpyc that wrote it, {document.get('detpyc')!r}"
+                    f"{FILE_NAME} describes bytecode in canonical form {document['canonical-form']!r}, and this version"
+                    f" of detpyc writes form {FORM}; use the version that wrote it, {document.get('detpyc')!r}"
                 )
             archive = _only(_object(document["archive"]), {"compression", "normalized"})
             return cls(
-                tuple(_from_object(_object(each)) for each in _list(document["bytecode"])),
+                tuple(_from_object(_object(entry)) for entry in _list(document["bytecode"])),
                 _known(archive["compression"], (DEFLATED, STORED)),
                 _known(archive["normalized"], (True, False)),
-                _text(document["detpyc"]),
+                _string(document["detpyc"]),
             )
         except KeyError as error:
             raise DetpycError(f"{FILE_NAME} is malformed: {error} is missing") from error
@@ -139,18 +140,18 @@ def _to_object(bytecode: Bytecode) -> dict[str, object]:
 def _from_object(value: dict[str, Any]) -> Bytecode:
     magic_number = _known(value["magic-number"], MAGIC_NUMBERS)
     major, minor = MAGIC_NUMBERS[magic_number]
-    release = _text(value["release"])
+    release = _string(value["release"])
     if not re.fullmatch(rf"{major}\.{minor}\.\d+\w*", release, re.ASCII):
-        raise ValueError(f"{release!r} is no release of CPython {major}.{minor}")
+        raise ValueError(f"{release!r} is not a release of CPython {major}.{minor}")
     found = Bytecode(
         release=release,
         cache_tag=_known(value["cache-tag"], [f"cpython-{major}{minor}"]),
         magic_number=magic_number,
         optimize=_known(value["optimize"], OPTIMIZATION_LEVELS),
         invalidation_mode=_known(value["invalidation-mode"], WHEEL_MODES),
-        include=tuple(_text(each) for each in _list(value["include"])),
-        exclude=tuple(_text(each) for each in _list(value["exclude"])),
-        skipped={_text(path): _text(reason) for path, reason in _object(value["skipped"]).items()},
+        include=tuple(_string(pattern) for pattern in _list(value["include"])),
+        exclude=tuple(_string(pattern) for pattern in _list(value["exclude"])),
+        skipped={_string(path): _string(reason) for path, reason in _object(value["skipped"]).items()},
         layout=_known(value["layout"], LAYOUTS),
     )
     _only(value, _to_object(found))
@@ -158,34 +159,34 @@ def _from_object(value: dict[str, Any]) -> Bytecode:
 
 
 def _only(value: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Return an object that has no keys but the known ones; with another setting, the bytes would be others."""
+    """Return an object that has only known keys; another setting could have shaped the bytes."""
     for key in value:
         if key not in known:
-            raise ValueError(f"{key!r} is no setting of this detpyc's")
+            raise ValueError(f"unknown setting {key!r}")
     return value
 
 
 def _known(value: object, known: Collection[T]) -> T:
-    """Return the known value that a value is, of the same type."""
-    for each in known:
-        if type(each) is type(value) and each == value:
-            return each
+    """Return the known value that equals a value and has the same type."""
+    for candidate in known:
+        if type(candidate) is type(value) and candidate == value:
+            return candidate
     raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
 
 
-def _text(value: object) -> str:
+def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no object")
+        raise TypeError(f"{value!r} is not an object")
     return value

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from detpyc.errors import StrPath
+
+__all__ = ["Replacement", "replace_file", "temporary_directory"]
+
 
 def temporary_directory() -> Path:
     """Return the directory for temporary files.
@@ -32,28 +36,58 @@ def temporary_directory() -> Path:
         raise DetpycError(f"{error.strerror}; name one in TMPDIR") from error
 
 
-class Replacement:
-    """A file in the making, which takes another's place only as a whole.
+def replace_file(
+    path: StrPath,
+    content: bytes,
+    mode: int,
+    *,
+    durable: bool = True,
+    times: tuple[int, int] | None = None,
+    replaced: BinaryIO | None = None,
+) -> None:
+    """Replace a file, or make a new one.
 
-    A context manager. What was not committed when it is left leaves nothing behind, whatever the reason.
+    Args:
+        path: of the file.
+        content: all of it.
+        mode: its permission bits, whatever the umask.
+        durable: whether to wait until it is safely on disk, which takes long for many small files.
+        times: the access and modification times, in nanoseconds; by default now.
+        replaced: the replaced file, if it is open; it must not be used afterwards.
+
+    Raises:
+        DetpycError: if it cannot be written; the file is then as it was.
+
+    """
+    with Replacement(path, mode) as replacement:
+        with replacement.writing() as stream:
+            stream.write(content)
+        replacement.commit(times, durable=durable, replaced=replaced)
+
+
+class Replacement:
+    """A new file that replaces another one when it is complete.
+
+    A context manager. Unless it is committed, nothing remains of it.
 
     """
 
-    def __init__(self, path: Path, mode: int, directory: Path | None = None) -> None:
-        """Begin a file.
+    def __init__(self, path: StrPath, mode: int, directory: Path | None = None) -> None:
+        """Prepare a new file.
 
         Args:
-            path: what it is to replace, or to be.
-            mode: the permission bits it is to have, whatever the umask.
-            directory: where to make it, if it is not to be committed; by default beside its path.
+            path: of the file that it replaces, or of a file that does not exist yet.
+            mode: its permission bits, whatever the umask.
+            directory: where to write it if it will not be committed; by default beside its path.
 
         """
-        self.path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
+        self.path = Path(path)
+        self.target = self.path.resolve()  # a symbolic link is kept, and the file that it leads to is replaced
         self.mode = mode
-        # Named before it is made, so that no signal in between can leave it behind.
-        from secrets import token_hex  # noqa: PLC0415 - it takes long to import, and most runs of most commands only read
+        # Named before it is made, so that it can be removed whenever a signal comes.
+        from secrets import token_hex  # noqa: PLC0415 - slow to import, and most commands only read
 
-        self.temporary = (self.path.parent if directory is None else directory) / f".detpyc-{token_hex(8)}.tmp"
+        self.temporary = (self.target.parent if directory is None else directory) / f".detpyc-{token_hex(8)}.tmp"
 
     def __enter__(self) -> Self:
         with self._naming_the_file():
@@ -61,19 +95,19 @@ class Replacement:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # To close it flushes it, which fails again on a full disk.
+        # Closing it flushes it, which fails again if the disk is full.
         with suppress(OSError):
             self.stream.close()
         with suppress(FileNotFoundError):
             try:
                 self.temporary.unlink()
-            except PermissionError:  # on Windows, if it has a mode already by which nobody may write it
+            except PermissionError:  # on Windows, if its mode is read-only already
                 self.temporary.chmod(stat.S_IWRITE)
                 self.temporary.unlink()
 
     def equals(self, path: Path) -> bool:
-        """Tell whether what was written is what a file holds already."""
-        import filecmp  # noqa: PLC0415 - likewise
+        """Return whether its content is that of an existing file."""
+        import filecmp  # noqa: PLC0415 - most runs do not compare
 
         with self._naming_the_file():
             self.stream.flush()
@@ -82,15 +116,15 @@ class Replacement:
     def commit(
         self, times: tuple[int, int] | None = None, *, durable: bool = True, replaced: BinaryIO | None = None
     ) -> None:
-        """Put it in its place.
+        """Put it in the place of the file that it replaces.
 
         Args:
-            times: the access and modification times it is to have, in nanoseconds; by default now.
-            durable: wait until it is safely on disk, which takes long for many small files.
-            replaced: the file whose place it takes, if that is open here; it is not to be used any more.
+            times: the access and modification times, in nanoseconds; by default now.
+            durable: whether to wait until it is safely on disk, which takes long for many small files.
+            replaced: the replaced file, if it is open; it must not be used afterwards.
 
         Raises:
-            DetpycError: if that fails; it names the file.
+            DetpycError: if that fails.
 
         """
         with self._naming_the_file():
@@ -102,15 +136,15 @@ class Replacement:
             if times is not None:
                 os.utime(self.temporary, ns=times)
             if replaced is not None and sys.platform == "win32":
-                replaced.close()  # an open file cannot be replaced there
-            self.temporary.replace(self.path)
+                replaced.close()  # Windows cannot replace an open file
+            self.temporary.replace(self.target)
 
     @contextmanager
     def writing(self) -> Iterator[BinaryIO]:
-        """Give the stream to a writer.
+        """Lend the stream to a writer.
 
         Raises:
-            DetpycError: if writing fails, e.g. since the disk is full; it names the file.
+            DetpycError: if writing fails, e.g. because the disk is full.
 
         """
         with self._naming_the_file():
@@ -121,4 +155,4 @@ class Replacement:
         try:
             yield
         except OSError as error:
-            raise DetpycError(f"{self.path}: cannot be written: {error.strerror}") from error
+            raise DetpycError(f"cannot be written: {error.strerror}", path=self.path) from error

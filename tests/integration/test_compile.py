@@ -1,4 +1,4 @@
-"""``detpyc compile``: trees that are byte-compiled as a user does it, held against what others write and load."""
+"""``detpyc compile``: trees that are byte-compiled as a user does it, compared with what others write and load."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_several_interpreters(tree: Path, pythons: dict[str, Interpreter]) -> No
     (tree / "new.py").write_bytes(b"type X = int\n")
     report = document("-i", older.path, "-i", newer.path, tree)
     assert report["skipped"] == {str(tree / "new.py"): f"CPython {older.release}: SyntaxError: line 1: invalid syntax"}
-    both = {pyc(name, tag=each.cache_tag) for name in SOURCES for each in (older, newer)}
+    both = {pyc(name, tag=interpreter.cache_tag) for name in SOURCES for interpreter in (older, newer)}
     assert pycs(tree).keys() == {*both, pyc("new.py", tag=newer.cache_tag)}
     assert len(document("-i", newer.path, "--prune-other-tags", tree)["removed"]) == 3
 
@@ -256,7 +256,7 @@ def test_prefixes_are_those_of_compileall(tree: Path, path: str, strip: str | No
     options = [*(("-s", strip.format(root=tree.parent)) if strip else ()), *(("-p", prepend) if prepend else ())]
     path = path.format(root=tree.parent)
     subprocess.run([sys.executable, "-m", "compileall", "-q", *options, path], cwd=tree.parent, check=True)
-    expected = {name: os.path.normpath(each) for name, each in recorded(tree).items()}
+    expected = {name: os.path.normpath(file) for name, file in recorded(tree).items()}
     assert expected
     for name in expected:
         (tree / name).unlink()
@@ -267,17 +267,17 @@ def test_prefixes_are_those_of_compileall(tree: Path, path: str, strip: str | No
 @pytest.mark.parametrize(("path", "strip"), [("{root}/tree", "{root}/"), ("tree", "tree/"), ("./tree", "tree")])
 def test_prefixes_that_compileall_has_read_in_several_ways(tree: Path, path: str, strip: str) -> None:
     """From 3.13 on it takes none of them for a prefix, and so records the build root."""
-    paths = [each.format(root=tree.parent) for each in (strip, path)]
+    paths = [template.format(root=tree.parent) for template in (strip, path)]
     done("compile", "-q", "-s", paths[0], "-p", "/", paths[1], cwd=tree.parent)
     names = {f"/{name}" for name in SOURCES}
     assert set(recorded(tree).values()) in (names, {f"/tree{name}" for name in names})
     assert not any(str(tree.parent) in name for name in recorded(tree).values())
 
 
-def test_prefix_that_is_none(tree: Path) -> None:
+def test_prefix_that_does_not_fit(tree: Path) -> None:
     completed = detpyc("compile", "-s", "/elsewhere", tree)
     assert (completed.returncode, pycs(tree)) == (2, {})
-    assert "does not start with the prefix /elsewhere that is to be stripped" in completed.stderr
+    assert "does not start with the prefix /elsewhere" in completed.stderr
 
 
 # Statuses
@@ -316,7 +316,7 @@ def test_syntax_error(tree: Path, arguments: list[str], variables: dict[str, str
 
 @pytest.fixture
 def unprivileged(tree: Path) -> Iterator[tuple[str, ...]]:
-    """Give a command that runs another without root's rights to all files."""
+    """Yield a command that runs another without root's rights to all files."""
     prefix: tuple[str, ...] = ()
     if os.geteuid() == 0:
         assert shutil.which("setpriv"), "the tests must not run as root, or need setpriv"
@@ -385,10 +385,10 @@ def test_records_by_several_at_once(tmp_path: Path, pythons: dict[str, Interpret
     """Each lists its own, and keeps what the others have listed."""
     site = tmp_path / "site"
     write(site, wheels.complete())
-    tags = {each.cache_tag: each for each in pythons.values()}
+    tags = {interpreter.cache_tag: interpreter for interpreter in pythons.values()}
     running = [
-        subprocess.Popen([*COMMAND, "compile", "-q", "--update-records", "-i", each.path, site])
-        for each in tags.values()
+        subprocess.Popen([*COMMAND, "compile", "-q", "--update-records", "-i", interpreter.path, site])
+        for interpreter in tags.values()
     ]
     assert [process.wait() for process in running] == [0] * len(tags)
     assert_records_are_right(site)
@@ -399,7 +399,7 @@ def test_records_by_several_at_once(tmp_path: Path, pythons: dict[str, Interpret
 
 
 def assert_records_are_right(site: Path) -> None:
-    """Hold every RECORD against the files, as ``installer`` reads it."""
+    """Compare every RECORD with the files, as ``installer`` reads it."""
     listed: list[str] = []
     for file in site.glob("*.dist-info/RECORD"):
         for row in parse_record_file(file.read_text(encoding="utf-8").splitlines()):
@@ -479,7 +479,7 @@ def compileall(tree: Path, python: str, *names: str) -> dict[str, bytes]:
 
 
 def states(tree: Path, python: str) -> Iterator[Callable[[], object]]:
-    """Give ways to byte-compile a tree: number of workers, hash seed, order, and what else is compiled."""
+    """Yield ways to byte-compile a tree: number of workers, hash seed, order, and what else is compiled."""
 
     def run(*arguments: object, seed: str = "random") -> None:
         done("compile", "-q", "-i", python, "--force", *arguments, cwd=tree, env=environment(PYTHONHASHSEED=seed))

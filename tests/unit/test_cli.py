@@ -1,4 +1,4 @@
-"""The command line: what it takes, and the status with which it ends."""
+"""The command line: its arguments, and its exit status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS = ["wheel", "verify", "compile", "normalize", "diff", "inspect", "repro
 
 
 def ended(*arguments: str) -> int:
-    """Run argparse to where it ends the process, and return the status."""
+    """Run argparse until it exits, and return the status."""
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert isinstance(caught.value.code, int)
@@ -81,7 +81,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], objec
     """Have something happen in the middle of a command."""
 
     def arrange(event: Callable[[], object]) -> None:
-        monkeypatch.setattr(interpreters, "find_all", event)
+        monkeypatch.setattr(interpreters, "find_interpreters", event)
 
     return arrange
 
@@ -96,9 +96,9 @@ def fail_with(error: BaseException) -> Callable[[], NoReturn]:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (fail_with(DetpycError("pkg/x.whl: is no wheel")), "detpyc: pkg/x.whl: is no wheel\n"),
-        (fail_with(KeyboardInterrupt()), "detpyc: interrupted; what was not finished is as it was\n"),
-        (lambda: signal.raise_signal(signal.SIGTERM), "detpyc: terminated; what was not finished is as it was\n"),
+        (fail_with(DetpycError("pkg/x.whl: not a wheel")), "detpyc: pkg/x.whl: not a wheel\n"),
+        (fail_with(KeyboardInterrupt()), "detpyc: interrupted; unfinished files are unchanged\n"),
+        (lambda: signal.raise_signal(signal.SIGTERM), "detpyc: terminated; unfinished files are unchanged\n"),
     ],
 )
 def test_what_ends_a_command(
@@ -134,7 +134,7 @@ def test_signal_that_is_ignored(
     assert capsys.readouterr().err == ""
 
 
-def test_reader_that_has_gone(
+def test_reader_that_is_gone(
     interrupted: Callable[[Callable[[], object]], None],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -193,7 +193,7 @@ def test_signal_of_windows(
         assert cli.main(["interpreters"]) == 2
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert capsys.readouterr().err == "detpyc: terminated; what was not finished is as it was\n"
+    assert capsys.readouterr().err == "detpyc: terminated; unfinished files are unchanged\n"
 
 
 def test_our_own_mistakes_are_not_hidden(interrupted: Callable[[Callable[[], object]], None]) -> None:
@@ -209,7 +209,7 @@ FOUND = [
 
 
 def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    monkeypatch.setattr(interpreters, "find_interpreters", lambda: FOUND)
     assert cli.main(["interpreters"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "RELEASE  CACHE TAG    MAGIC  PATH",
@@ -227,13 +227,13 @@ def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 def test_interpreters_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    monkeypatch.setattr(interpreters, "find_interpreters", lambda: FOUND)
     assert cli.main(["interpreters", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", list)
+    monkeypatch.setattr(interpreters, "find_interpreters", list)
     assert cli.main(["interpreters"]) == 0
     assert capsys.readouterr().out == "RELEASE  CACHE TAG  MAGIC  PATH\n"
 
@@ -263,7 +263,7 @@ def test_empty_paths(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 def test_mistakes_in_options(
     command: str, option: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are told by the names that the user types."""
+    """The message names the option, not the setting."""
     assert cli.main([command, option, "", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings, and has ""\n'
 
@@ -301,9 +301,9 @@ def test_status_that_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_wheel_that_the_compiling_python_cannot_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As where a pipeline names one interpreter for the wheels of several."""
+    """A pipeline may name one interpreter for the wheels of several."""
     release = "{}.{}.{}".format(*sys.version_info[:3])
-    told = f"; the pycs of CPython {release} will never be loaded from a wheel with this tag\n"
-    for tag, is_told in (("cp37-cp37m-win_amd64", True), ("py3-none-any", False)):
+    warning = f"; the pycs of CPython {release} will never be loaded from a wheel with this tag\n"
+    for tag, warned in (("cp37-cp37m-win_amd64", True), ("py3-none-any", False)):
         assert cli.main(["wheel", str(wheels.build(tmp_path, tag=tag))]) == 0
-        assert (told in capsys.readouterr().out) == is_told
+        assert (warning in capsys.readouterr().out) == warned

@@ -1,4 +1,4 @@
-"""Files, replaced whole or not at all, and by one at a time."""
+"""Files: reading, locking, replacing and finding them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from detpyc import files
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, TooLargeError
 from detpyc.files import open_locked, walk
 from detpyc.replacement import Replacement
 
@@ -40,7 +40,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_locked_file_is_refused_to_others_until_it_is_closed(file: Path) -> None:
     with open_locked(file) as stream:
         assert stream.read() == b"old"
-        with pytest.raises(DetpycError, match="another detpyc is at work on it") as caught, open_locked(file):
+        with pytest.raises(DetpycError, match="in use by another detpyc process") as caught, open_locked(file):
             pass
         assert str(file) in str(caught.value)
     with open_locked(file) as stream:
@@ -63,12 +63,12 @@ def test_file_that_was_replaced_between_opening_and_locking(file: Path, monkeypa
         return True
 
     monkeypatch.setattr("detpyc.files._try_lock", replace_and_lock)
-    with pytest.raises(DetpycError, match="another detpyc"), open_locked(file):
+    with pytest.raises(DetpycError, match="in use by another detpyc process"), open_locked(file):
         pass
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("missing", "cannot be opened: No such file"), (".", "cannot be opened|is no regular file")]
+    ("name", "words"), [("missing", "cannot be read: No such file"), (".", "cannot be read|not a regular file")]
 )
 def test_what_cannot_be_opened(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(DetpycError, match=words), open_locked(tmp_path / name):
@@ -76,8 +76,8 @@ def test_what_cannot_be_opened(tmp_path: Path, name: str, words: str) -> None:
 
 
 @on_posix
-def test_device_is_no_file() -> None:
-    with pytest.raises(DetpycError, match="is no regular file"), open_locked(Path(os.devnull)):
+def test_device_is_not_a_file() -> None:
+    with pytest.raises(DetpycError, match="not a regular file"), open_locked(Path(os.devnull)):
         pass
 
 
@@ -209,7 +209,7 @@ def test_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
     ]
 
 
-def test_walk_of_what_is_no_directory(tmp_path: Path) -> None:
+def test_walk_of_a_missing_directory(tmp_path: Path) -> None:
     with pytest.raises(DetpycError, match=r"missing: cannot be read: No such file"):
         list(walk(tmp_path / "missing", ".py"))
 
@@ -229,26 +229,49 @@ def test_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-# ---- reading at once
+# ---- reading
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 100])
-def test_reading_as_much_as_there_is(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_LIMIT", 8)
-    monkeypatch.setattr(files, "_CHUNK", 3)
+def test_reading_from_a_system_that_returns_less(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, count: read(descriptor, min(count, 3)))
     path = tmp_path / "file"
     path.write_bytes(content := os.urandom(size))
-    assert files.read_regular(path) == content
+    assert files.read_file(path) == content
+
+
+def test_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(100))
+    assert files.read_file(path, 100) == bytes(100)
+    with pytest.raises(TooLargeError) as caught:
+        files.read_file(path, 99)
+    assert str(caught.value) == f"{path}: has 100 bytes, and no more than 99 are read"
+
+
+def test_file_that_grows_past_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, path = os.read, tmp_path / "file"
+
+    def read_and_append(descriptor: int, count: int) -> bytes:
+        with path.open("ab") as stream:
+            stream.write(bytes(10))
+        return read(descriptor, min(count, 10))
+
+    path.write_bytes(bytes(50))
+    monkeypatch.setattr(os, "read", read_and_append)
+    with pytest.raises(TooLargeError, match="has more than 99 bytes, and no more are read"):
+        files.read_file(path, 99)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no such file system")
-def test_reading_what_does_not_know_its_size() -> None:
+def test_reading_a_file_whose_size_is_unknown() -> None:
     assert Path("/proc/self/stat").stat().st_size == 0
-    assert files.read_regular("/proc/self/stat")
+    assert files.read_file("/proc/self/stat")
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-def test_reading_no_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_reading_what_is_not_a_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "file")
-    with pytest.raises(DetpycError, match="is no regular file"):
-        files.read_regular(tmp_path / "file")
+    with pytest.raises(DetpycError, match="not a regular file"):
+        files.read_file(tmp_path / "file")

@@ -1,4 +1,4 @@
-"""What detpyc records of its work."""
+"""What detpyc records about its work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def document(**changes: object) -> dict[str, Any]:
 
 
 def changed(**changes: object) -> dict[str, Any]:
-    """Give a document with other values in its first entry."""
+    """Return a document with other values in its first entry."""
     entry = {**document()["bytecode"][0], **{key.replace("_", "-"): value for key, value in changes.items()}}
     return document(bytecode=[entry])
 
@@ -37,7 +37,7 @@ def test_round_trip() -> None:
     assert Provenance.from_json(Provenance((OLDER, NEWER)).to_json()) == Provenance((OLDER, NEWER))
 
 
-def test_order_does_not_show() -> None:
+def test_order_does_not_matter() -> None:
     levels = [Bytecode("3.13.0", "cpython-313", 3571, level, "checked-hash") for level in (0, 1, 2)]
     assert Provenance((OLDER, *levels)).to_json() == Provenance((*levels[::-1], OLDER)).to_json()
     reordered = replace(OLDER, skipped=dict(reversed(OLDER.skipped.items())))
@@ -45,7 +45,7 @@ def test_order_does_not_show() -> None:
     assert Provenance((reordered,)).to_json() == Provenance((OLDER,)).to_json()
 
 
-def test_what_it_says() -> None:
+def test_content() -> None:
     found = document()
     assert {key: found[key] for key in ("format", "detpyc", "canonical-form")} == {
         "format": 1,
@@ -86,8 +86,8 @@ def test_slots() -> None:
         b"\xff",
         b"[" * 100_000,
         *(
-            json.dumps(each).encode()
-            for each in [
+            json.dumps(found).encode()
+            for found in [
                 {"format": 1},
                 document(bytecode={}),
                 document(bytecode=["text"]),
@@ -131,15 +131,18 @@ def test_malformed(data: bytes) -> None:
 def test_later_format(number: object) -> None:
     with pytest.raises(DetpycError) as caught:
         Provenance.from_json(json.dumps(document(format=number, detpyc="9.9")).encode())
-    assert f"of format {number!r} and this detpyc knows 1" in str(caught.value)
-    assert "use the detpyc that wrote it, '9.9', or a later one" in str(caught.value)
+    assert f"has format {number!r}, and this version of detpyc reads 1" in str(caught.value)
+    assert "use the version that wrote it, '9.9', or a later one" in str(caught.value)
 
 
 def test_another_canonical_form() -> None:
-    with pytest.raises(DetpycError, match="canonical form"):
+    with pytest.raises(
+        DetpycError,
+        match=r"describes bytecode in canonical form 2, and this version of detpyc writes form 1; use the version",
+    ):
         Provenance.from_json(json.dumps(document(**{"canonical-form": 2})).encode())
 
 
-def test_what_a_later_detpyc_added_is_passed_over() -> None:
+def test_unknown_keys_at_the_top_are_ignored() -> None:
     data = json.dumps(document(another="key")).encode()
     assert Provenance.from_json(data) == Provenance((OLDER, NEWER))

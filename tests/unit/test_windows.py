@@ -1,4 +1,4 @@
-"""What Windows does otherwise, put in place of what this system does."""
+"""What Windows does differently, simulated here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from unit.bytecode import payloads
 from unit.bytecode.payloads import flagged, small_tuple, text
 
 if sys.platform == "win32":
-    pytest.skip("there is no need to put it in place", allow_module_level=True)
+    pytest.skip("there is nothing to simulate", allow_module_level=True)
 
 from fakes import Fakes
 
@@ -55,7 +55,7 @@ def denied(*_: object) -> None:
 
 @pytest.fixture
 def open_files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing take the place of an open file. All that are replaced are locked while they are open."""
+    """Refuse to replace open files. All files that are replaced are locked while they are open."""
     replace = Path.replace
 
     def replace_closed(path: Path, target: Path) -> Path:
@@ -89,12 +89,12 @@ def updated_record(directory: Path) -> bool:
 
 @pytest.mark.usefixtures("open_files_stay")
 @pytest.mark.parametrize("replaced", [byte_compiled_wheel, normalized_wheel, updated_record])
-def test_what_is_replaced_is_closed_before(replaced: Callable[[Path], bool], tmp_path: Path) -> None:
+def test_replaced_file_is_closed_first(replaced: Callable[[Path], bool], tmp_path: Path) -> None:
     assert replaced(tmp_path)
 
 
 def test_file_that_cannot_be_replaced_for_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor can a file of such a mode be removed."""
+    """A read-only file cannot be removed either."""
     unlink = Path.unlink
 
     def unlink_writable(path: Path) -> None:
@@ -117,24 +117,24 @@ def test_file_that_cannot_be_replaced_for_its_mode(tmp_path: Path, monkeypatch: 
 # ---- processes
 
 
-class DeafPipe(io.BufferedWriter):
+class ClosedPipe(io.BufferedWriter):
     """A pipe whose other end has been closed."""
 
     def flush(self) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
 
-class DeafProcess(subprocess.Popen):  # type: ignore[type-arg]
+class ProcessWithClosedPipe(subprocess.Popen):  # type: ignore[type-arg]
     """A process that has closed its standard input."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as its base has it
         super().__init__(*arguments, **named)
-        self.stdin = DeafPipe(self.stdin.detach())
+        self.stdin = ClosedPipe(self.stdin.detach())
 
 
 def test_worker_that_has_closed_its_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter = interpreters.current()
-    monkeypatch.setattr(subprocess, "Popen", DeafProcess)
+    monkeypatch.setattr(subprocess, "Popen", ProcessWithClosedPipe)
     (outcome,) = byte_compile(interpreter, [Source("a.py", b"")], [0], keep, time_limit=LIMIT)
     assert isinstance(outcome, Failed)
 
@@ -162,7 +162,7 @@ def test_interrupt_that_does_not_end_a_wait(tmp_path: Path, monkeypatch: pytest.
     assert fakes.all_gone()
 
 
-def test_worker_does_not_heed_what_is_for_all_of_a_console() -> None:
+def test_worker_ignores_signals_to_the_whole_console() -> None:
     script = f"""if True:
         import runpy, signal
         signal.SIGBREAK = signal.SIGUSR1

@@ -1,4 +1,4 @@
-"""Build backends to be wrapped, good ones and bad ones. The good ones build by taking what lies in the project."""
+"""Build backends to wrap, good ones and bad ones. The good ones copy files of the project."""
 
 # ruff: noqa: ANN001, ANN205, ARG004 - frontends call a hook with all its arguments, whoever uses them
 
@@ -15,7 +15,7 @@ WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
 
 
 class Bare:
-    """Has only what PEP 517 asks for."""
+    """Has only the mandatory hooks of PEP 517."""
 
     @staticmethod
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -102,8 +102,15 @@ class Lying(Bare):
         return WHEEL
 
 
+class Broken(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        Path(wheel_directory, WHEEL).write_bytes(b"not a wheel")
+        return WHEEL
+
+
 class Without:
-    """Has no hook at all."""
+    """Has no hooks."""
 
 
 class Same:
@@ -111,7 +118,7 @@ class Same:
 
 
 class Again(Bare):
-    """Asks who wraps it to do the work."""
+    """Calls the backend that wraps it."""
 
     @staticmethod
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
-from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -36,11 +35,7 @@ def run(options: argparse.Namespace) -> int:
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
-        try:
-            report = normalize_artifact(path, check=options.check)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
+        report = normalize_artifact(path, check=options.check)
         documents.append(_document(report))
         if not options.json and not options.quiet:
             _print(report, check=options.check, names=options.verbose or options.check)
@@ -50,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             status = fail(f"{within}{name}: {reason}")
         return status
 
-    status = each_path(options.paths, apply)
+    status = each_path(options.paths, apply, documents)
     if options.json:
         print_json({"reports": documents})
     return status

@@ -1,4 +1,4 @@
-"""A progress bar: on a terminal, for work that takes long, if rich is installed."""
+"""A progress bar: on a terminal, for long work, if rich is installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-_PATIENCE = 0.5  # seconds of work before there is a bar
+_DELAY = 0.5  # seconds of work before the bar appears
 
 
 def _nothing() -> None:
@@ -22,20 +22,20 @@ def _nothing() -> None:
 
 @contextmanager
 def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[int], Callable[[], None]]]:
-    """Show a bar while something is done, and take it away in the end.
+    """Show a bar while work is in progress, and erase it at the end.
 
-    Nothing is shown where standard error is no terminal or too simple a one, with ``--quiet`` or ``--json``, or
-    without rich.
+    Nothing is shown if standard error is not a terminal or too simple a one, with ``--quiet`` or ``--json``, or without
+    rich.
 
     Args:
-        label: what stands before the bar.
+        label: before the bar.
         options: of the command.
 
     Yields:
-        What to call with the number of steps; it returns what to call after each step, from any thread.
+        A function to call with the number of steps; it returns one to call after each step, from any thread.
 
     """
-    if options.quiet or options.json or sys.stderr is None or not sys.stderr.isatty():  # None where it was closed
+    if options.quiet or options.json or sys.stderr is None or not sys.stderr.isatty():  # None if it is closed
         yield lambda _: _nothing
         return
     try:
@@ -45,7 +45,7 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
         yield lambda _: _nothing
         return
     console = Console(stderr=True)
-    if not console.is_interactive:  # some versions of rich end a line there even if the bar is disabled
+    if not console.is_interactive:  # some versions of rich print a newline even if the bar is disabled
         yield lambda _: _nothing
         return
     columns = (
@@ -62,7 +62,7 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
 
         def advance() -> None:
             bar.advance(task)
-            if not bar.live.is_started and time.monotonic() - begin >= _PATIENCE:
+            if not bar.live.is_started and time.monotonic() - begin >= _DELAY:
                 bar.start()
 
         return advance

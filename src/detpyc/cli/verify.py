@@ -10,13 +10,11 @@ from detpyc.cli.common import (
     add_command,
     add_jobs,
     each_path,
-    find_interpreters,
     jobs,
     print_json,
     printable,
     read_path,
 )
-from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +70,8 @@ def _status(text: str) -> Status:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.verify.artifacts import verify_artifact  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import find_interpreter  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.verify.artifacts import verify_artifact  # noqa: PLC0415
     from detpyc.verify.reports import Status  # noqa: PLC0415
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
@@ -80,15 +79,11 @@ def run(options: argparse.Namespace) -> int:
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
     workers = jobs(options)
-    interpreters = find_interpreters(options.interpreter)
+    interpreters = tuple(find_interpreter(request) for request in options.interpreter or ())
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
-        try:
-            report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
+        report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers)
         passed = not report.problems and not report.refused(allowed)
         documents.append(_document(report, passed=passed))
         if not options.json and not options.quiet:
@@ -97,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")
         return DONE if passed else FOUND
 
-    status = each_path(options.paths, verify)
+    status = each_path(options.paths, verify, documents)
     if options.json:
         print_json({"reports": documents})
     return status

@@ -1,4 +1,4 @@
-"""The RECORD of an installed distribution, after its pycs have changed."""
+"""Updating the RECORD of an installed distribution."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_new_pycs_are_listed(site: Path) -> None:
     assert update_record(site / RECORD, SLOTS) is False
 
 
-def test_rows_that_are_there_are_mended(site: Path) -> None:
-    """As uv leaves the hashes when it compiles, and as pip lists twice what it has overwritten."""
+def test_existing_rows_are_fixed(site: Path) -> None:
+    """uv leaves stale hashes when it compiles, and pip lists twice what it overwrites."""
     before = rows(site)
     for name in (CORE, INIT, OTHER):
         write(site / name, name.encode())
@@ -102,10 +102,10 @@ def test_malformed(site: Path) -> None:
         update_record(site / RECORD, SLOTS)
 
 
-def test_another_is_at_work(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "_PATIENCE", 0.1)
+def test_record_that_another_process_locks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "_LOCK_TIMEOUT", 0.1)
     write(site / CORE, b"pyc")
-    with locked(site / RECORD), pytest.raises(DetpycError, match="another detpyc is at work on it"):
+    with locked(site / RECORD), pytest.raises(DetpycError, match="in use by another detpyc process"):
         update_record(site / RECORD, SLOTS)
     assert update_record(site / RECORD, SLOTS) is True
 

@@ -1,4 +1,4 @@
-"""Byte-compiling a tree: what is written, what is left, and what is taken away."""
+"""Byte-compiling a tree: what is written, kept and removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import trees
 from detpyc.byte_compile import tree as module
-from detpyc.byte_compile.tree import Options, Report, byte_compile_tree
+from detpyc.byte_compile.tree import TreeOptions, TreeReport, byte_compile_tree
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
@@ -41,8 +41,8 @@ def tree(tmp_path: Path) -> Path:
     return trees.write(tmp_path / "tree", SOURCES)
 
 
-def compiled(path: Path, settings: Settings = SKIP, **options: object) -> Report:
-    report = byte_compile_tree(path, settings, Options(jobs=1, **options), [HERE])
+def compiled(path: Path, settings: Settings = SKIP, **options: object) -> TreeReport:
+    report = byte_compile_tree(path, settings, TreeOptions(jobs=1, **options), [HERE])
     assert report.failed == {}
     return report
 
@@ -69,7 +69,7 @@ def code_of(pyc: bytes) -> object:
 def test_pycs(tree: Path) -> None:
     report = compiled(tree)
     pycs = all_pycs(tree)
-    assert (report.sources, report.written, report.current) == (3, sorted(map(str, pycs)), 0)
+    assert (report.sources, report.written, report.current) == (3, tuple(sorted(map(str, pycs))), 0)
     assert set(tree.rglob("*.pyc")) == set(pycs)
     for name, content in SOURCES.items():
         pyc = pycs[pyc_of(tree / name)]
@@ -85,7 +85,7 @@ def test_levels(tree: Path) -> None:
     report = compiled(tree, Settings(optimize=(0, 1, 2)))
     assert len(report.written) == 9
     constants = [code_of(pyc_of(tree / "top.py", level).read_bytes()).co_consts for level in (0, 1, 2)]
-    assert ["Text." in each for each in constants] == [True, True, False]
+    assert ["Text." in found for found in constants] == [True, True, False]
     assert len(pyc_of(tree / "top.py").read_bytes()) > len(pyc_of(tree / "top.py", 1).read_bytes())
 
 
@@ -103,12 +103,12 @@ def test_patterns(tree: Path, patterns: dict[str, tuple[str, ...]], expected: se
 
 
 def test_single_source(tree: Path) -> None:
-    assert compiled(tree / "pkg" / "core.py").written == [str(pyc_of(tree / "pkg" / "core.py"))]
+    assert compiled(tree / "pkg" / "core.py").written == (str(pyc_of(tree / "pkg" / "core.py")),)
     assert code_of(pyc_of(tree / "pkg" / "core.py").read_bytes()).co_filename == "core.py"
     assert len(list(tree.rglob("*.pyc"))) == 1
 
 
-def test_more_sources_than_are_held_at_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_sources_than_are_in_memory_at_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled(tree)
     expected = all_pycs(tree)
     monkeypatch.setattr(module, "_BATCH", 2)
@@ -123,11 +123,11 @@ def test_progress(tree: Path) -> None:
         totals.append(total)
         return lambda: next(steps)
 
-    byte_compile_tree(tree, Settings(), Options(), [HERE], start)
+    byte_compile_tree(tree, Settings(), TreeOptions(), [HERE], start)
     assert (totals, next(steps)) == ([3], 3)
 
 
-# What is there already
+# Existing pycs
 
 
 def with_header(part: slice, value: bytes) -> Callable[[bytes], bytes]:
@@ -159,17 +159,17 @@ SPOILT = {
 }
 
 
-def test_what_is_up_to_date_stays(tree: Path) -> None:
+def test_up_to_date_pycs_stay(tree: Path) -> None:
     levels = Settings(optimize=(0, 2))
     assert len(compiled(tree, levels).written) == 6
     in_the_past(tree)
     report = compiled(tree, levels)
-    assert (report.written, report.current, report.changed) == ([], 6, False)
+    assert (report.written, report.current, report.changed) == ((), 6, False)
     assert {path.stat().st_mtime_ns for path in tree.rglob("*")} == {PAST}
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_what_is_not_is_written(tree: Path, how: str) -> None:
+def test_other_pycs_are_written(tree: Path, how: str) -> None:
     compiled(tree)
     pyc = pyc_of(tree / "pkg" / "core.py")
     expected = pyc.read_bytes()
@@ -177,7 +177,7 @@ def test_what_is_not_is_written(tree: Path, how: str) -> None:
     assert pyc.read_bytes() != expected
     in_the_past(tree)
     report = compiled(tree)
-    assert (report.written, report.current) == ([str(pyc)], 2)
+    assert (report.written, report.current) == ((str(pyc),), 2)
     assert pyc.read_bytes() == expected
     assert {path for path in tree.rglob("*.pyc") if path.stat().st_mtime_ns != PAST} == {pyc}
 
@@ -187,7 +187,7 @@ def test_edited_source(tree: Path) -> None:
     before = pyc_of(tree / "top.py").read_bytes()
     (tree / "top.py").write_bytes(b"x = 2\n")
     in_the_past(tree)
-    assert compiled(tree).written == [str(pyc_of(tree / "top.py"))]
+    assert compiled(tree).written == (str(pyc_of(tree / "top.py")),)
     assert code_of(pyc_of(tree / "top.py").read_bytes()) != code_of(before)
 
 
@@ -207,7 +207,7 @@ def test_check_changes_nothing(tree: Path) -> None:
     in_the_past(tree)
     before = {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
     report = compiled(tree, check=True, prune=True)
-    assert report.written == [str(pyc_of(tree / "top.py"))]
+    assert report.written == (str(pyc_of(tree / "top.py")),)
     assert set(report.removed) == {str(pyc_of(tree / "pkg" / name)) for name in ("core.py", "__init__.py")}
     assert report.changed
     assert {path: path.stat().st_mtime_ns for path in tree.rglob("*")} == before
@@ -243,7 +243,7 @@ def test_timestamps(
     timestamp = Settings(invalidation_mode="timestamp")
     compiled(tree, timestamp)
     assert times_in(pyc_of(source)) == (expected, source.stat().st_size)
-    assert compiled(tree, timestamp).written == []
+    assert compiled(tree, timestamp).written == ()
     if epoch is None:
         mode = py_compile.PycInvalidationMode.TIMESTAMP
         theirs = py_compile.compile(str(source), str(tree / "theirs.pyc"), invalidation_mode=mode, doraise=True)
@@ -274,7 +274,7 @@ def test_malformed_source_date_epoch(tree: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("mode", ["checked-hash", "unchecked-hash"])
 def test_source_that_no_longer_compiles(tree: Path, mode: str) -> None:
-    """With unchecked-hash, what was compiled before it was edited would be loaded without a word."""
+    """With unchecked-hash, Python would silently load what was compiled before the edit."""
     settings = Settings(invalidation_mode=mode, optimize=(0, 1), on_syntax_error="skip")
     compiled(tree, settings)
     in_the_past(tree)
@@ -282,13 +282,13 @@ def test_source_that_no_longer_compiles(tree: Path, mode: str) -> None:
     source.write_bytes(b"x = 1\ny = = 2\n")
     report = compiled(tree, settings)
     assert report.skipped == {str(source): f"CPython {HERE.release}: SyntaxError: line 2: invalid syntax"}
-    assert report.removed == [str(pyc_of(source)), str(pyc_of(source, 1))]
-    assert (report.written, report.current) == ([], 4)
+    assert report.removed == (str(pyc_of(source)), str(pyc_of(source, 1)))
+    assert (report.written, report.current) == ((), 4)
     assert set(tree.rglob("*.pyc")) == {pyc_of(tree / n, v) for n in ("top.py", "pkg/__init__.py") for v in (0, 1)}
     assert compiled(tree, settings).changed is False
 
 
-def test_directory_of_its_last_pyc_goes_with_it(tree: Path) -> None:
+def test_directory_is_removed_with_its_last_pyc(tree: Path) -> None:
     compiled(tree)
     (tree / "top.py").write_bytes(b"x =\n")
     compiled(tree)
@@ -296,20 +296,20 @@ def test_directory_of_its_last_pyc_goes_with_it(tree: Path) -> None:
     assert (tree / "pkg" / "__pycache__").exists()
 
 
-def test_source_that_is_too_much_for_this_machine(tree: Path) -> None:
-    """Another machine may have the memory or the stack: what is there may be right, and the rest is done."""
+def test_source_that_exhausts_memory_or_stack(tree: Path) -> None:
+    """Another machine may have enough: the existing pyc may be right, and stays."""
     compiled(tree)
     pyc = pyc_of(tree / "pkg" / "core.py")
     pyc.write_bytes(before := not_canonical(pyc.read_bytes()))
     (tree / "pkg" / "core.py").write_bytes(b"-" * 100_000 + b"1\n")
     pyc_of(tree / "top.py").unlink()
-    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    report = byte_compile_tree(tree, Settings(), TreeOptions(), [HERE])
     assert list(report.failed) == [str(tree / "pkg" / "core.py")]
-    assert report.written == [str(pyc_of(tree / "top.py"))]
+    assert report.written == (str(pyc_of(tree / "top.py")),)
     assert pyc.read_bytes() == before
 
 
-# Links, and what else is no source
+# Links, and others that are not sources
 
 
 def test_links_out_of_the_tree_are_not_followed(tree: Path, tmp_path: Path) -> None:
@@ -331,15 +331,15 @@ def test_links_in_the_tree_are_followed(tree: Path) -> None:
     (tree / "linked").symlink_to("pkg")
     assert compiled(tree).sources == 4
     assert code_of(pyc_of(tree / "linked.py").read_bytes()).co_filename == "linked.py"
-    assert compiled(tree).written == []
+    assert compiled(tree).written == ()
 
 
 def test_tree_that_is_a_link(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("tree")
     (tmp_path / "link.py").symlink_to("tree/top.py")
     assert len(compiled(tmp_path / "link").written) == 3
-    assert compiled(tree).written == []
-    assert compiled(tmp_path / "link.py").written == [str(pyc_of(tmp_path / "link.py"))]
+    assert compiled(tree).written == ()
+    assert compiled(tmp_path / "link.py").written == (str(pyc_of(tmp_path / "link.py")),)
 
 
 def test_pycs_that_are_linked_out_of_the_tree(tree: Path, tmp_path: Path) -> None:
@@ -351,10 +351,10 @@ def test_pycs_that_are_linked_out_of_the_tree(tree: Path, tmp_path: Path) -> Non
     (tree / "pkg" / "__pycache__").mkdir()
     linked = pyc_of(tree / "pkg" / "core.py")
     linked.symlink_to(other)
-    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    report = byte_compile_tree(tree, Settings(), TreeOptions(), [HERE])
     reason = "is a symbolic link that leads out of the tree, and is not followed"
     assert report.failed == {str(tree / "__pycache__"): reason, str(linked): reason}
-    assert report.written == [str(pyc_of(tree / "pkg" / "__init__.py"))]
+    assert report.written == (str(pyc_of(tree / "pkg" / "__init__.py")),)
     assert list(outside.iterdir()) == [other]
     assert other.read_bytes() == b"theirs"
 
@@ -366,7 +366,7 @@ def test_pyc_of_a_refused_source_is_not_removed_out_of_the_tree(tree: Path, tmp_
     (tree / "__pycache__").symlink_to(outside)
     theirs = outside / pyc_of(tree / "top.py").name
     theirs.write_bytes(b"theirs")
-    assert compiled(tree).removed == []
+    assert compiled(tree).removed == ()
     assert theirs.exists()
 
 
@@ -386,7 +386,7 @@ def test_what_only_looks_like_a_source_or_a_pyc(tree: Path) -> None:
 def test_pyc_that_cannot_be_replaced(tree: Path) -> None:
     pyc = pyc_of(tree / "pkg" / "core.py")
     pyc.mkdir(parents=True)
-    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    report = byte_compile_tree(tree, Settings(), TreeOptions(), [HERE])
     assert report.failed == {str(pyc): "cannot be written: Is a directory"}
     assert len(report.written) == 2
     assert set(pyc.parent.iterdir()) == {pyc, pyc_of(tree / "pkg" / "__init__.py")}
@@ -394,16 +394,19 @@ def test_pyc_that_cannot_be_replaced(tree: Path) -> None:
 
 def test_file_in_the_place_of_the_directory(tree: Path) -> None:
     (tree / "pkg" / "__pycache__").write_bytes(b"")
-    report = byte_compile_tree(tree, Settings(), Options(), [HERE])
+    report = byte_compile_tree(tree, Settings(), TreeOptions(), [HERE])
     assert report.failed == {str(tree / "pkg" / "__pycache__"): "cannot be written: Not a directory"}
-    assert report.written == [str(pyc_of(tree / "top.py"))]
+    assert report.written == (str(pyc_of(tree / "top.py")),)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("missing", "cannot be read: No such file"), ("text.txt", "is no directory, and no source")],
+    [
+        ("missing", "cannot be read: No such file"),
+        ("text.txt", "not a directory or source file: expected a name ending in .py"),
+    ],
 )
-def test_path_that_is_no_tree(tree: Path, name: str, words: str) -> None:
+def test_path_that_is_not_a_tree(tree: Path, name: str, words: str) -> None:
     (tree / "text.txt").write_bytes(b"")
     with pytest.raises(DetpycError, match=words):
         compiled(tree / name)
@@ -445,7 +448,7 @@ def test_modes_do_not_depend_on_the_umask(tree: Path, umask: int) -> None:
     assert set(modes.values()) == {0o644}
 
 
-# What is recorded
+# Recorded paths
 
 
 @pytest.mark.parametrize(
@@ -464,11 +467,11 @@ def test_recorded_path(tree: Path, strip: str | None, prepend: str | None, expec
     compiled(tree, strip_prefix=strip, prepend_prefix=prepend)
     recorded = code_of(pyc_of(tree / "pkg" / "core.py").read_bytes()).co_filename
     assert recorded == expected.format(root=tree.parent)
-    assert compiled(tree, strip_prefix=strip, prepend_prefix=prepend).written == []
+    assert compiled(tree, strip_prefix=strip, prepend_prefix=prepend).written == ()
 
 
-def test_prefix_that_is_none(tree: Path) -> None:
-    with pytest.raises(DetpycError, match="does not start with the prefix /build that is to be stripped"):
+def test_prefix_that_does_not_fit(tree: Path) -> None:
+    with pytest.raises(DetpycError, match="does not start with the prefix /build"):
         compiled(tree, strip_prefix="/build")
     assert list(tree.rglob("*.pyc")) == []
 
@@ -500,5 +503,5 @@ def test_prune_other_tags(tree: Path) -> None:
         other.write_bytes(b"")
     assert not compiled(tree, prune=True).changed
     report = compiled(tree, prune_other_tags=True)
-    assert report.removed == sorted(map(str, others))
+    assert report.removed == tuple(sorted(map(str, others)))
     assert set(tree.rglob("*.pyc")) == set(all_pycs(tree))

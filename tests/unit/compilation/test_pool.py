@@ -1,4 +1,4 @@
-"""The pool of workers: what it makes of sources, and of workers that die, hang, or talk nonsense."""
+"""The pool: outcomes of sources, and workers that die, hang or violate the protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from detpyc.compilation import interpreters, pool, processes, worker
+from detpyc.compilation import interpreters, processes, worker, worker_process
 from detpyc.compilation.pool import Compiled, Failed, Refused, Source, byte_compile
 from detpyc.errors import InterpreterError
 
@@ -48,7 +48,7 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 
 def by_value(payload: bytes) -> bytes:
-    """Write what a payload loads as in a format without references, which depends on the values alone."""
+    """Load a payload, and encode it in a format without references, which depends on the values alone."""
     return marshal.dumps(marshal.loads(payload), 2)  # noqa: S302 - it was written here
 
 
@@ -57,10 +57,10 @@ def direct(source: Source, level: int = 0) -> bytes:
     return marshal.dumps(code, 2)
 
 
-# ---- what becomes of sources
+# ---- outcomes
 
 
-def test_code_is_what_the_source_says() -> None:
+def test_code_matches_the_source() -> None:
     source = Source("pkg/a.py", b"assert not __debug__, 'text'\n\ndef f():\n    'doc'\n")
     (outcome,) = byte_compile(interpreters.current(), [source], [0, 1, 2], keep)
     assert isinstance(outcome, Compiled)
@@ -69,7 +69,7 @@ def test_code_is_what_the_source_says() -> None:
     assert len(set(outcome.payloads)) == 3
 
 
-def test_levels_come_in_the_order_asked_for() -> None:
+def test_payloads_are_in_the_order_of_the_levels() -> None:
     source = Source("a.py", b"assert x\n")
     (up,), (down,) = (byte_compile(interpreters.current(), [source], levels, keep) for levels in ([0, 2], [2, 0]))
     assert up.payloads == down.payloads[::-1]
@@ -123,7 +123,7 @@ def test_source_is_not_executed(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_warnings_of_the_compiler_go_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+def test_warnings_of_the_compiler_are_discarded(capfd: pytest.CaptureFixture[str]) -> None:
     (outcome,) = compiled([Source("a.py", b"'\\d'; 1 is 1\n")])
     assert isinstance(outcome, Compiled)
     assert capfd.readouterr() == ("", "")
@@ -145,7 +145,7 @@ def test_results_are_in_order_whatever_the_number_of_workers(jobs: int) -> None:
     random.Random(0).shuffle(sizes)  # noqa: S311 - the same each time
     sources = [Source(f"{size}.py", b"x = %d\n" % size * size) for size in sizes]
     outcomes = compiled(sources, jobs=jobs)
-    assert [by_value(each.payloads[0]) for each in outcomes] == [direct(source) for source in sources]
+    assert [by_value(outcome.payloads[0]) for outcome in outcomes] == [direct(source) for source in sources]
     assert outcomes == compiled(sources, jobs=1)
 
 
@@ -159,7 +159,7 @@ def test_name_that_is_not_unicode() -> None:
     assert isinstance(outcome, Compiled)
 
 
-def test_error_in_what_is_done_with_the_results_ends_the_whole() -> None:
+def test_error_in_finish_ends_the_compilation() -> None:
     def fail(_: int, __: Outcome) -> None:
         raise ZeroDivisionError
 
@@ -177,15 +177,15 @@ def test_error_in_what_is_done_with_the_results_ends_the_whole() -> None:
         ("crashes", "ended with signal SIGSEGV"),
         ("dies-oddly", "ended with signal"),
         ("exits", "ended with status 3\n    out of memory"),
-        ("hangs", "did not answer"),
-        ("does-not-listen", "did not answer"),
-        ("babbles", "ended with "),
+        ("hangs", "did not answer in time and was killed"),
+        ("does-not-read", "did not answer in time and was killed"),
+        ("writes-text", "ended with "),
         ("breaks-off", "ended with status 0"),
-        ("answers-nothing", "gave an answer that makes no sense: []"),
-        ("answers-otherwise", "gave an answer that makes no sense: [b'fine', b'thanks']"),
-        ("answers-too-little", "gave an answer that makes no sense: [b'compiled', b'12345678']"),
-        ("answers-too-much", "gave an answer that makes no sense: [b'compiled', b'12345678', b'N', b'N']"),
-        ("refuses-illegibly", "gave an answer that makes no sense"),
+        ("answers-nothing", "sent an invalid reply: []"),
+        ("answers-otherwise", "sent an invalid reply: [b'fine', b'thanks']"),
+        ("answers-too-little", "sent an invalid reply: [b'compiled', b'12345678']"),
+        ("answers-too-much", "sent an invalid reply: [b'compiled', b'12345678', b'N', b'N']"),
+        ("refuses-in-latin-1", "sent an invalid reply"),
     ],
 )
 def test_worker_that_fails_costs_one_source_each(fakes: Fakes, behaviour: str, words: str) -> None:
@@ -204,10 +204,11 @@ def test_unfaithful_payload_is_a_failure(fakes: Fakes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"), [("hangs-over-one", "did not answer"), ("killed-over-one", "signal SIGKILL")]
+    ("behaviour", "words"),
+    [("hangs-on-one", "did not answer in time and was killed"), ("killed-on-one", "signal SIGKILL")],
 )
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_other_sources_are_compiled_all_the_same(fakes: Fakes, behaviour: str, words: str, jobs: int) -> None:
+def test_other_sources_are_still_compiled(fakes: Fakes, behaviour: str, words: str, jobs: int) -> None:
     python = fakes.make(behaviour)
     *good, bad = compiled([*[GOOD] * 5, Source("bad.py", b"# large\n" * 100)], python, jobs=jobs, time_limit=LIMIT)
     assert isinstance(bad, Failed)
@@ -220,14 +221,14 @@ def test_other_sources_are_compiled_all_the_same(fakes: Fakes, behaviour: str, w
     ("behaviour", "words"),
     [
         ("changes", "was CPython {release}, is now cpython 3.12.99"),
-        ("changes-oddly", "did not answer as one"),
-        ("does-not-greet", "did not answer"),
+        ("changes-oddly", "not a Python interpreter: it sent an invalid reply"),
+        ("skips-handshake", "did not answer in time and was killed"),
     ],
 )
-def test_worker_that_does_not_start_ends_the_whole(
+def test_worker_that_does_not_start_ends_the_compilation(
     fakes: Fakes, behaviour: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "START_LIMIT", LIMIT)
+    monkeypatch.setattr(worker_process, "START_LIMIT", LIMIT)
     python = fakes.make(behaviour)
     interpreter = interpreters.describe(python)
     with pytest.raises(InterpreterError) as caught:
@@ -237,7 +238,7 @@ def test_worker_that_does_not_start_ends_the_whole(
     assert fakes.all_gone()
 
 
-def test_interpreter_that_has_gone(fakes: Fakes) -> None:
+def test_interpreter_that_was_removed(fakes: Fakes) -> None:
     interpreter = interpreters.describe(fakes.make("genuine"))
     Path(interpreter.path).unlink()
     with pytest.raises(InterpreterError, match="cannot be run: No such file or directory"):
@@ -252,7 +253,7 @@ def test_hanging_interpreter_behind_a_shell_script(fakes: Fakes) -> None:
 
 @pytest.mark.parametrize("behaviour", ["killed", "exits", "breaks-off"])
 def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not permit that a signal is sent to a group all of whose processes have ended."""
+    """It refuses to signal a group all of whose processes have ended."""
     kill = os.killpg
 
     def kill_living(group: int, number: int) -> None:
@@ -267,7 +268,7 @@ def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkey
     assert fakes.all_gone()
 
 
-# ---- their memory
+# ---- memory
 
 
 @pytest.mark.parametrize(
@@ -279,9 +280,7 @@ def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkey
         (8 << 30, 8 << 30, 4 << 30),
     ],
 )
-def test_memory_is_limited_and_never_more_than_it_was(
-    soft: int, hard: int, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_limit_is_never_raised(soft: int, hard: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))

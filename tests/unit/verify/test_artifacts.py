@@ -121,7 +121,7 @@ def test_pipes_are_not_waited_for(tree: Path) -> None:
     with bounded():
         findings = {finding.pyc: finding for finding in verify_artifact(tree, [HERE]).findings}
     assert findings[str(tree / "pipe.pyc")].status is Status.MALFORMED
-    assert "is no regular file" in findings[str(tree / "pipe.pyc")].reasons[0]
+    assert "not a regular file" in findings[str(tree / "pipe.pyc")].reasons[0]
     assert findings[str(tree / PYC)].status is Status.UNVERIFIABLE
 
 
@@ -129,7 +129,7 @@ def test_dangling_links(tree: Path) -> None:
     (tree / "core.pyc").symlink_to("nowhere")
     finding = the_one(tree)
     assert finding.status is Status.MALFORMED
-    assert "cannot be opened" in finding.reasons[0]
+    assert "cannot be read" in finding.reasons[0]
 
 
 def test_large_files_are_not_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
