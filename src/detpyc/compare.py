@@ -15,16 +15,17 @@ from detpyc.explain.difference import HEADER, Difference
 from detpyc.explain.payloads import explain
 from detpyc.files import open_regular, read_file, walk
 from detpyc.limits import MAX_FILE
-from detpyc.wheel.archive import STORED
 from detpyc.wheel.distribution import open_wheel
+from detpyc.wheel.zip_format import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from detpyc.explain.instructions import Opcodes
-    from detpyc.wheel.archive import Archive, Member
+    from detpyc.wheel.archive import Archive
     from detpyc.wheel.distribution import Wheel
+    from detpyc.wheel.zip_format import Member
 
 # Further kinds of differences, of wheels and trees.
 MEMBER = "member"

@@ -14,9 +14,9 @@ from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
 from detpyc.files import open_locked, read_file, walk
 from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement
-from detpyc.wheel.archive import NewMember
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.rewrite import rewrite
+from detpyc.wheel.writing import NewMember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,7 @@ def _replace(pyc: Path, content: bytes) -> None:
 def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
     tally = _Tally()
     with open_locked(path) as stream:
-        wheel = Wheel.read(path, stream)
+        wheel = Wheel.open(path, stream)
         wheel.require_rewritable()
         replaced = {}
         for name, member in wheel.archive.members.items():

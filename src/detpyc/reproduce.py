@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from detpyc import __version__
 from detpyc.byte_compile.recipe import Recipe
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.compare import Comparison, compare
 from detpyc.compilation import interpreters, processes
 from detpyc.errors import DetpycError, InterpreterError, WheelError
@@ -231,7 +231,7 @@ def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> 
 def _byte_compiled(built: Path, recipe: Recipe, output_dir: Path, jobs: int | None) -> Path:
     """Byte-compile the wheel that was built as the original was."""
     output_dir.mkdir()
-    options = Options(
+    options = WheelOptions(
         output_dir=output_dir,
         jobs=jobs,
         normalize_archive=recipe.normalized,

@@ -7,16 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from installers import INSTALLERS
 from projects import CHECKOUT, PROJECTS, build, check_run, copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-INSTALLERS = {
-    "pip": ["pip", "install", "--no-compile"],
-    "uv": ["uv", "pip", "install", "--offline", "--no-cache", "--no-compile-bytecode", "--python", sys.executable],
-}
 
 
 @pytest.fixture(scope="session")

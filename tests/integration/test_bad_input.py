@@ -57,7 +57,7 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 
 def refused(completed: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Hold that a user was told what is wrong, in words for users."""
+    """Check that the message says what is wrong, without a traceback."""
     assert completed.returncode == 2
     assert completed.stderr.startswith(("detpyc: ", "usage: "))
     assert "Traceback" not in completed.stderr
@@ -65,7 +65,7 @@ def refused(completed: subprocess.CompletedProcess[str], *words: str) -> None:
     assert completed.stdout == ""
 
 
-# ---- wheels that are none, or not sound
+# ---- wheels that are malformed or damaged
 
 
 def written(contents: dict[str, bytes], name: str = NAME, **options: object) -> Callable[[Path], Path]:
@@ -97,7 +97,7 @@ def without(name: str) -> Callable[[Path], Path]:
 
 
 def forged(attribute: str, value: int) -> Callable[[Path], Path]:
-    """Have the archive's directory tell something else of one member."""
+    """Write another value for one member in the archive's directory."""
 
     def forge(info: zipfile.ZipInfo) -> None:
         if info.filename == "demo/core.py":
@@ -129,10 +129,10 @@ HASH = wheels.sha256(CORE).encode()
 OTHER_HASH = wheels.sha256(b"other").encode()
 
 UNSOUND = {
-    "no ZIP": (no_archive(b"This is a text.\n" * 100), ["no ZIP archive"]),
-    "empty": (no_archive(b""), ["no ZIP archive"]),
-    "truncated at the end": (truncated(0.99), ["no ZIP archive, or a truncated one"]),
-    "truncated in the middle": (truncated(0.5), ["no ZIP archive, or a truncated one"]),
+    "no ZIP": (no_archive(b"This is a text.\n" * 100), ["not a ZIP archive"]),
+    "empty": (no_archive(b""), ["not a ZIP archive"]),
+    "truncated at the end": (truncated(0.99), ["not a ZIP archive, or is truncated"]),
+    "truncated in the middle": (truncated(0.5), ["not a ZIP archive, or is truncated"]),
     "name without a tag": (written(wheels.complete(), "demo-1.0.whl"), ["its name is not a wheel's", "demo-1.0.whl"]),
     "name of a ZIP": (written(wheels.complete(), "demo-1.0-py3-none-any.zip"), ["its name is not a wheel's"]),
     "name with a bad version": (written(wheels.complete(), "demo-one-py3-none-any.whl"), ["not a wheel's", "one"]),
@@ -163,7 +163,7 @@ UNSOUND = {
     "provenance of a later format": (with_members(**{f"{INFO}/detpyc.json": b'{"format": 2}'}), ["is of format 2"]),
     "does not compile": (
         with_members(**{"demo/bad.py": b"x = 1\nx =\n"}),
-        ["does not byte-compile 1 source", "demo/bad.py: SyntaxError: line 2", 'leave them out with "exclude"'],
+        ["does not byte-compile 1 source", "demo/bad.py: SyntaxError: line 2", 'exclude them with "exclude"'],
     ),
 }
 
@@ -212,18 +212,18 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
             ['no interpreter for "3.99"; found:', "Install CPython 3.99"],
         ),
         (["wheel", "WHEEL", "--interpreter", "/no/python"], ["/no/python: cannot be run: No such file or directory"]),
-        (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be made: File exists"]),
-        (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be made: Not a directory"]),
+        (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be created: File exists"]),
+        (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be created: Not a directory"]),
         (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be read"]),
     ],
     ids=" ".join,
 )
 def test_mistakes(wheel: Path, arguments: list[str], words: list[str]) -> None:
     with unchanged(wheel.parent):
-        completed = detpyc(*(wheel if each == "WHEEL" else each for each in arguments), cwd=wheel.parent)
+        completed = detpyc(*(wheel if argument == "WHEEL" else argument for argument in arguments), cwd=wheel.parent)
     refused(completed, *(word for word in words if "|" not in word))
     for word in words:
-        assert any(each in completed.stderr for each in word.split("|"))
+        assert any(alternative in completed.stderr for alternative in word.split("|"))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_directory_is_read_only(wheel: Path, tmp_path: Path, unprivileged: tuple
         refused(detpyc("wheel", wheel, prefix=unprivileged), f"{wheel}: cannot be written: Permission denied")
         refused(
             detpyc("wheel", wheel, "--output-dir", wheel.parent / "new", prefix=unprivileged),
-            "new: cannot be made: Permission denied",
+            "new: cannot be created: Permission denied",
         )
         assert detpyc("wheel", "-q", "--check", wheel, prefix=unprivileged).returncode == 1
         done("wheel", "-q", wheel, "--output-dir", tmp_path / "out", prefix=unprivileged)

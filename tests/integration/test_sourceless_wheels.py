@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installer.sources import WheelFile
+from installers import INSTALLERS
 from packaging.utils import parse_wheel_filename
 from projects import BY_NAME, attempt, build, change, check_run, copy_project, import_modules, pyc_of, run
 
 import wheels
-from conftest import INSTALLERS
 from detpyc.cli import main
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_project(name: str, installer: str, tmp_path: Path) -> None:
     assert wheel.name.startswith(f"{project.distribution}-1.0-{OWN}-")
     assert wheel.name.endswith("-none-any.whl") == (name != "pdm-extension")
     members = wheels.read(wheel)
-    assert tags_inside(members) == {str(each) for each in parse_wheel_filename(wheel.name)[3]}
+    assert tags_inside(members) == {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}
     with WheelFile.open(wheel) as source:
         source.validate_record()
     compiled = {project.in_wheel(source) for source in project.compiled}
@@ -69,7 +69,9 @@ def test_project(name: str, installer: str, tmp_path: Path) -> None:
 def test_other_interpreters_refuse_it(pythons: dict[str, Interpreter], tmp_path: Path) -> None:
     """By its tag, with either installer; its own takes it."""
     wheel = build(copy_project("hatch-src", tmp_path), tmp_path / "dist", **SOURCELESS).artifact
-    others = [each for each in pythons.values() if each.version != sys.version_info[:2] and each.version >= (3, 8)]
+    others = [
+        python for python in pythons.values() if python.version != sys.version_info[:2] and python.version >= (3, 8)
+    ]
     if not others:
         pytest.skip("there is no other CPython here")
     for other in others[:3]:
@@ -132,7 +134,7 @@ def test_wheel_that_another_hook_made_one_for_the_platform(tmp_path: Path) -> No
     wheel = build(copy_project("hatch-platform", tmp_path), tmp_path / "dist").artifact
     assert wheel.name.startswith(f"hatch_platform-1.0-{OWN}-{OWN}-")
     assert "any" not in wheel.name
-    assert tags_inside(wheels.read(wheel)) == {str(each) for each in parse_wheel_filename(wheel.name)[3]}
+    assert tags_inside(wheels.read(wheel)) == {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}
 
 
 def test_tag_that_another_hook_set_is_narrowed(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_two_interpreters(name: str, tmp_path: Path) -> None:
 
 
 def test_layouts_differ_in_place_only(tmp_path: Path) -> None:
-    """The bytecode is the same, wherever it stands."""
+    """The bytecode is the same in both places."""
     places = [(tmp_path / "a", {}), (tmp_path / "b", SOURCELESS)]
     pair = [build(copy_project("hatch-src", place), place / "dist", **said).artifact for place, said in places]
     beside, instead = map(wheels.read, pair)

@@ -75,8 +75,8 @@ def changed(path: Path, **changes: object) -> bytes:
 def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
     rewrite(original, None)
     assert fail(tmp_path) == (
-        f"detpyc: {original}: has no detpyc.json, and so does not say how it was made; give `detpyc wheel` the settings"
-        " as options, and compare with `detpyc diff`\n"
+        f"detpyc: {original}: has no detpyc.json, which records how a wheel was made; pass the settings to"
+        " `detpyc wheel` as options, and compare with `detpyc diff`\n"
     )
 
 
@@ -84,7 +84,7 @@ def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Pa
     ("changes", "fault"),
     [
         ({"bytecode": 1}, "detpyc.json is malformed: 1 is not a list"),
-        ({"bytecode": []}, "detpyc.json tells of no bytecode"),
+        ({"bytecode": []}, "detpyc.json records no bytecode"),
         (
             {"format": 2},
             "detpyc.json has format 2, and this version of detpyc reads 1; use the version that wrote it, ",

@@ -106,9 +106,9 @@ class BuildRequest(NamedTuple):
             if output_dir is not None:
                 _move(artifact, output_dir / artifact.name)
             return "detpyc: disabled; the wheel is not byte-compiled", artifact.name
-        from detpyc.byte_compile.wheel import Options, byte_compile_wheel  # noqa: PLC0415
+        from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel  # noqa: PLC0415
 
-        options = Options(jobs=self.jobs, output_dir=output_dir, rename=output_dir is not None)
+        options = WheelOptions(jobs=self.jobs, output_dir=output_dir, rename=output_dir is not None)
         report = byte_compile_wheel(artifact, self.settings, options)
         return f"detpyc: {report.summary()}", report.path.name
 

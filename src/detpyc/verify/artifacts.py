@@ -85,7 +85,7 @@ def _verify_wheel(
             judgements = judge_all(_wheel_pycs(wheel, recorded, elsewhere))
         if recorded is not None:
             problems += contradictions(wheel, recorded, judgements)
-        problems[:0] = wheel.problems
+        problems[:0] = wheel.check()
     return _report(path, judgements, problems)
 
 
@@ -120,7 +120,7 @@ def _wheel_pycs(
     for member in sorted(members):
         if not member.endswith(".pyc"):
             continue
-        path = wheel.importable_path(member) or member
+        path = wheel.importable.get(member, member)
         name = pyc_paths.parse(path)
         source = member[: len(member) - len(path)] + name.source
         slot = slots.get((name.cache_tag, name.optimization))

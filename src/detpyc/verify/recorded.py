@@ -92,7 +92,7 @@ def _unlike_recorded(wheel: Wheel, recorded: Provenance, by_pyc: dict[str, Judge
             expected.add(pyc)
             yield from _contradiction(source, pyc, by_pyc.get(pyc), bytecode)
     for member in wheel.archive.members:
-        path = wheel.importable_path(member)
+        path = wheel.importable.get(member)
         if path is not None and pyc_paths.is_cached(path) and member not in expected:
             yield f"provenance does not mention {member}"
 

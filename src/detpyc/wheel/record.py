@@ -1,7 +1,7 @@
 """RECORD: the list of a wheel's files with their hashes and sizes.
 
-The format is in PEP 427 and in the "Recording installed projects" specification of packaging.python.org: CSV, one row a
-file, the hash as ``name=urlsafe-base64-without-padding``.
+PEP 427 and the "Recording installed projects" specification of packaging.python.org define the format: CSV, one row for
+each file, the hash as ``name=urlsafe-base64-without-padding``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from detpyc.errors import WheelError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["HASH_NAME", "RecordEntry", "encode_digest", "parse", "serialize"]
+
 HASH_NAME = "sha256"
 
 # What PEP 427 allows: sha256 or better. Whatever this Python can compute is compared; older ones prove nothing.
@@ -33,7 +35,7 @@ class RecordEntry:
         path: of the file in the archive.
         hash_name: e.g. ``sha256``; empty in the row of RECORD itself.
         digest: urlsafe base64 without padding; empty in the row of RECORD itself.
-        size: in bytes; None where the row does not say.
+        size: in bytes; None if the row does not have it.
 
     """
 
@@ -52,7 +54,7 @@ class RecordEntry:
         """Parse one row.
 
         Raises:
-            ValueError: if it is malformed; it says how.
+            ValueError: if it is malformed; the message completes a sentence that starts with its line.
 
         """
         if len(row) != _FIELDS:
@@ -91,7 +93,7 @@ class RecordEntry:
 
 
 def encode_digest(digest: bytes) -> str:
-    """Write a digest as RECORD has it."""
+    """Return a digest as RECORD has it."""
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
@@ -99,7 +101,7 @@ def parse(data: bytes) -> list[RecordEntry]:
     """Parse a RECORD.
 
     Raises:
-        WheelError: if it is malformed; the message names every line that is.
+        WheelError: if it is malformed; there is a problem for every line that is.
 
     """
     entries = []
@@ -115,12 +117,12 @@ def parse(data: bytes) -> list[RecordEntry]:
     except csv.Error as error:
         problems.append(f"it is not CSV: {error}")
     if problems:
-        raise WheelError("RECORD is malformed: " + "; ".join(problems))
+        raise WheelError(*(f"RECORD is malformed: {problem}" for problem in problems))
     return entries
 
 
 def serialize(entries: Iterable[RecordEntry]) -> bytes:
-    """Write a RECORD; its lines end in a newline on every system."""
+    """Return a RECORD; its lines end in a newline on every system."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     # Before 3.13, csv does not quote a carriage return unless it ends the lines, and its reader would end a line there.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wheels
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.cli import main
 from detpyc.settings import Settings
 from detpyc.verify.reports import Status
@@ -94,7 +94,7 @@ def sourceless(tmp_path: Path) -> Path:
     """A wheel without sources, beside the one that has them."""
     (tmp_path / "without").mkdir()
     whole = wheels.build(tmp_path)
-    options = Options(output_dir=tmp_path / "without", rename=True)
+    options = WheelOptions(output_dir=tmp_path / "without", rename=True)
     return byte_compile_wheel(whole, Settings(layout="sourceless"), options).path
 
 
@@ -138,7 +138,7 @@ def test_sources_that_cannot_be_used(tree: Path, sourceless: Path, capsys: pytes
         f"detpyc: {tree / 'core.py'}: not a wheel, and sources can be named for wheels only\n"
     )
     assert main(["verify", "--sources", str(tree / "core.py"), str(sourceless)]) == 2
-    assert capsys.readouterr().err.startswith(f"detpyc: {tree / 'core.py'}: is no wheel and no source distribution: ")
+    assert capsys.readouterr().err.startswith(f"detpyc: {tree / 'core.py'}: not a source distribution (.tar.gz): ")
 
 
 # ---- output

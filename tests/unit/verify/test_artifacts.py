@@ -15,7 +15,7 @@ import pytest
 import wheels
 from bounds import bounded
 from detpyc import files
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
 from detpyc.verify import artifacts
@@ -59,7 +59,7 @@ def test_large_members_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, "core.pyc": bytes(1001)})
     (finding,) = verify_artifact(wheel).findings
     assert finding.status is Status.UNVERIFIABLE
-    assert "has 1001 bytes, and no more than 1000 are read" in finding.reasons[0]
+    assert "has 1001 bytes, and the limit is 1000" in finding.reasons[0]
 
 
 def test_pycs_beside_the_modules_are_not_overlooked(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_sourceless_pyc_beside_its_source(tmp_path: Path) -> None:
     source = b"def f(x):\n    assert x\n"
     settings = Settings(interpreters=(HERE.path,), layout="sourceless", optimize=(2,))
     (tmp_path / "without").mkdir()
-    options = Options(output_dir=tmp_path / "without", rename=True)
+    options = WheelOptions(output_dir=tmp_path / "without", rename=True)
     made = byte_compile_wheel(wheels.build(tmp_path, {"core.py": source}), settings, options).path
     files = {**wheels.read(made), "core.py": source}
     del files["demo-1.0.dist-info/RECORD"]

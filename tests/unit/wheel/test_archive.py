@@ -18,7 +18,9 @@ import pytest
 
 import wheels
 from detpyc.errors import WheelError
-from detpyc.wheel.archive import DEFLATED, STORED, Archive, ArchiveWriter, Member, NewMember
+from detpyc.wheel.archive import Archive
+from detpyc.wheel.writing import ArchiveWriter, NewMember
+from detpyc.wheel.zip_format import DEFLATED, STORED, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +38,7 @@ def archive_of(path: Path) -> Archive:
 
 
 def incompressible(size: int) -> bytes:
-    """Give bytes that cannot be compressed, the same each time."""
+    """Return bytes that cannot be compressed, always the same."""
     return b"".join(hashlib.sha512(b"%d" % number).digest() for number in range(size // 64))
 
 
@@ -50,14 +52,14 @@ def member(name: str, content: bytes, method: int = DEFLATED, mode: int = 0o1006
 def written(members: Iterable[tuple[Member, bytes]]) -> bytes:
     stream = io.BytesIO()
     writer = ArchiveWriter(stream)
-    for each, compressed in members:
-        writer.add(each, [compressed])
+    for entry, compressed in members:
+        writer.add(entry, [compressed])
     writer.finish()
     return stream.getvalue()
 
 
 def local_headers(data: bytes) -> Iterator[tuple[int, int]]:
-    """Give the flags and the size of the extra field of each local header."""
+    """Yield the flags and the size of the extra field of every local header."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive.infolist():
             _, _, flags, *_, extra_size = LOCAL_HEADER.unpack_from(data, info.header_offset)
@@ -150,7 +152,7 @@ def test_members_that_may_not_stand_in_a_wheel(
 
 
 def test_members_that_overlap(tmp_path: Path) -> None:
-    """The data of one member cannot hold another's: that is how bombs are made."""
+    """The data of one member cannot contain another's: that is how bombs are made."""
     inner = written([member("b.py", CONTENT)])
     path = wheels.write(tmp_path / "a.zip", {"a.py": inner, "b.py": CONTENT}, adapt=store)
     data = path.read_bytes()
@@ -204,7 +206,7 @@ def test_bomb_is_not_unpacked_past_what_it_declares() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"no archive at all", b"PK\5\6" + bytes(10), CONTENT])
 def test_what_is_no_archive(data: bytes) -> None:
-    with pytest.raises(WheelError, match="no ZIP archive, or a truncated one"):
+    with pytest.raises(WheelError, match="not a ZIP archive, or is truncated"):
         Archive.open(io.BytesIO(data))
 
 
@@ -217,7 +219,7 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
 
 def test_damage_anywhere_is_an_error_of_its_own_kind_or_harmless(tmp_path: Path) -> None:
     sound = wheels.write(tmp_path / "a.zip", {"a.py": b"x = 1\n", "\xe9.py": CONTENT}).read_bytes()
-    noise = random.Random(0)  # noqa: S311 - it is to be the same each time
+    noise = random.Random(0)  # noqa: S311 - the test must be repeatable
     outcomes = {"refused": 0, "read": 0}
     path = tmp_path / "damaged.zip"
     for position in [*range(len(sound))] * 3:
@@ -243,7 +245,7 @@ def test_members_are_as_the_archive_says(tmp_path: Path) -> None:
     path = wheels.write(tmp_path / "a.zip", {"b/": b"", "b/x.py": CONTENT, '\xe9 ,".py': b""})
     archive = archive_of(path)
     assert list(archive.members) == ["b/", "b/x.py", '\xe9 ,".py']
-    assert [each.is_directory for each in archive.members.values()] == [True, False, False]
+    assert [entry.is_directory for entry in archive.members.values()] == [True, False, False]
     found = archive.members["b/x.py"]
     assert (found.method, found.crc, found.size) == (DEFLATED, zlib.crc32(CONTENT), len(CONTENT))
     assert (found.date_time, found.external_attributes >> 16) == (wheels.DATE, 0o100664)
@@ -292,7 +294,7 @@ def test_what_others_added_to_the_format_is_dropped() -> None:
     assert [(flags & 8, extra_size) for flags, extra_size in local_headers(before)] == [(8, 8)] * 3
 
     old = Archive.open(io.BytesIO(before))
-    after = written((each, b"".join(old.raw_chunks(name))) for name, each in old.members.items())
+    after = written((entry, b"".join(old.raw_chunks(name))) for name, entry in old.members.items())
     assert list(local_headers(after)) == [(0, 0), (0, 0), (UTF8, 0)]
     with zipfile.ZipFile(io.BytesIO(after)) as archive, zipfile.ZipFile(io.BytesIO(before)) as original:
         assert not archive.comment

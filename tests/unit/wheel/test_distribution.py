@@ -1,4 +1,4 @@
-"""Wheels as they are found: their name, their directories, and whether their RECORD holds."""
+"""Wheels: their names, their directories, and whether their RECORD is right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INFO = "demo-1.0.dist-info"
 def opened(path: Path) -> Wheel:
     """Open a wheel and read all that is read of it before it is rewritten."""
     with path.open("rb") as stream:
-        wheel = Wheel.read(path, stream)
+        wheel = Wheel.open(path, stream)
         wheel.require_rewritable()
         return wheel
 
@@ -75,7 +75,7 @@ def test_dist_info(tmp_path: Path, contents: dict[str, bytes], words: str) -> No
 def test_dist_info_further_down_is_no_second_one(tmp_path: Path) -> None:
     wheel = opened(wheels.build(tmp_path, {"vendor/other-1.0.dist-info/METADATA": b"", "vendor/x.py": b""}))
     assert wheel.dist_info == INFO
-    assert wheel.importable_path("vendor/other-1.0.dist-info/x.py") == "vendor/other-1.0.dist-info/x.py"
+    assert wheel.importable["vendor/other-1.0.dist-info/METADATA"] == "vendor/other-1.0.dist-info/METADATA"
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,14 @@ def test_dist_info_further_down_is_no_second_one(tmp_path: Path) -> None:
         ("demo-1.0.data/scripts/tool.py", None),
         ("demo-1.0.data/data/share/x.py", None),
         ("demo-1.0.data/headers/x.py", None),
-        ("demo-1.0.data/purelib/", None),
         ("demo-1.0.data/purelib", None),
         ("demo.database/x.py", "demo.database/x.py"),
     ],
 )
 def test_importable_roots(tmp_path: Path, name: str, path: str | None) -> None:
-    assert opened(wheels.build(tmp_path)).importable_path(name) == path
+    contents = {"first.py": b"", name: b""}
+    wheel = opened(wheels.build(tmp_path, contents))
+    assert {file: wheel.importable.get(file) for file in contents} == {"first.py": "first.py", name: path}
 
 
 def test_importable_sources(tmp_path: Path) -> None:
