@@ -5,9 +5,11 @@ Each tree has a source, `SOURCE`, and bytecode of other code that something woul
 
 from __future__ import annotations
 
+import marshal
 import os
 import socket
 import sys
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -227,6 +229,67 @@ def unix_socket(top: Path) -> Path:
     return top
 
 
+# ---- bytecode that is not named like it
+
+
+def bytecode_named(name: str, mode: int = 0o644) -> Callable[[Path], Path]:
+    def build(top: Path) -> Path:
+        write(top, {name: forged()})
+        (top / name).chmod(mode)
+        return top
+
+    return build
+
+
+def archive(name: str) -> Callable[[Path], Path]:
+    """Have the bytecode in a zip, which Python imports from if it is on its path."""
+
+    def build(top: Path) -> Path:
+        with zipfile.ZipFile(top / name, "w") as opened:
+            opened.writestr("core.pyc", forged())
+        return top
+
+    return build
+
+
+def archive_that_is_damaged(top: Path) -> Path:
+    """Put bytes behind the directory's entries: zipimport reads them all the same."""
+    archive("python311.zip")(top)
+    content = bytearray((top / "python311.zip").read_bytes())
+    size = int.from_bytes(content[-10:-6], "little")
+    content[-10:-6] = (size + 4).to_bytes(4, "little")
+    content[-22:-22] = b"junk"
+    (top / "python311.zip").write_bytes(content)
+    return top
+
+
+def archive_of_sources(top: Path) -> Path:
+    with zipfile.ZipFile(top / "demo.egg", "w") as opened:
+        opened.writestr("core.py", SOURCE)
+    return write(top, {"data.zip": b"not an archive"})
+
+
+# ---- NaNs: which are one object, and which are equal, is seen by `in`
+
+NANS = b"A = 1e999 - 1e999\nB = 1e999 - 1e999\nprint(A in [B])\n"
+
+
+def constants(source: bytes, change: Callable[[tuple[object, ...]], tuple[object, ...]]) -> bytes:
+    code = compile(source, "core.py", "exec", dont_inherit=True)
+    if [str(constant).strip("-") for constant in code.co_consts[:2]] != ["nan", "nan"]:
+        pytest.skip("this Python does not fold them")
+    return marshal.dumps(code.replace(co_consts=change(code.co_consts)))
+
+
+def nan_that_is_shared(top: Path) -> Path:
+    return payload(top, NANS, constants(NANS, lambda found: (found[0], found[0], *found[2:])))
+
+
+def nan_of_the_other_sign(top: Path) -> Path:
+    """As another machine folds it."""
+    return payload(top, NANS, constants(NANS, lambda found: (-found[0], -found[1], *found[2:])))
+
+
 # ---- content
 
 
@@ -345,6 +408,18 @@ CASES = (
     Case(pipe, FOUND, ("malformed", "regular file")),
     Case(source_that_is_a_pipe, FOUND, ("unverifiable", "regular file")),
     Case(unix_socket, FOUND, ("malformed",)),
+    *(
+        Case(bytecode_named(name, mode), FOUND, ("its name does not end in .pyc",), name=f"bytecode-{name}")
+        for name, mode in (("core.py", 0o644), ("core.pyw", 0o644), ("core", 0o644), ("core.sh", 0o755))
+    ),
+    *(
+        Case(archive(name), FOUND, ("is an archive with pycs",), name=f"archive-{name}")
+        for name in ("python311.zip", "demo.EGG", "demo.pyz", "demo-1.0-py3-none-any.whl")
+    ),
+    Case(archive_that_is_damaged, FOUND, ("is an archive with pycs",)),
+    Case(archive_of_sources, PASSED, ("no pycs",)),
+    Case(nan_that_is_shared, FOUND, ("differs",), CODE),
+    Case(nan_of_the_other_sign, PASSED, ("1 equivalent",), CODE),
     Case(set_in_another_order, PASSED, ("set order (1)",), ("verify", "-v")),
     Case(set_in_another_order, FOUND, ("set order (1)",), ("verify", "--strict"), name="set_in_another_order-strict"),
     Case(long_reasons, FOUND, ("recorded path 'ppp",), ("verify", "--strict")),

@@ -12,9 +12,10 @@ from detpyc.file_names import mapped_name
 from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
+from detpyc.verify.disguises import disguise, may_be_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _MODULES = (".py", ".pyc")
@@ -93,7 +94,7 @@ def scan(top: Path) -> Tree:
             raise TooLargeError(f"has more than {MAX_PYCS} pycs, and no more are read", path=top)
     for directories in twins.values():
         if len(directories) > 1:
-            found.problems += _twins(directories)
+            found.problems += _twins(map(_entries, directories))
     found.pycs.sort(key=_order)
     found.documents.sort()
     found.problems = sorted(set(found.problems))
@@ -102,43 +103,49 @@ def scan(top: Path) -> Tree:
 
 def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory], links: list[_Directory]) -> None:
     """Add what is in one directory to what was found, and the directories in it to those that are to be scanned."""
-    modules: dict[str, str] = {}
-    for entry, mapped in _entries(directory.path):
-        path = os.path.normpath(entry.path)
+    entries = _entries(directory.path)
+    found.problems += _twins([entries])
+    for entry, mapped in entries:
         if _is_directory(entry):
-            if mapped == CACHE != entry.name:
-                found.problems.append(f"{path}: Windows or macOS reads it as {CACHE}")
             link = _is_link(entry)
             real = os.path.realpath(entry.path) if link else os.path.join(directory.real, entry.name)  # noqa: PTH118
             child = _Directory(entry.path, real, directory.real, f"{directory.mapped}/{mapped}")
             (links if link else pending).append(child)
-        elif mapped == CACHE:
-            if entry.is_symlink():
-                found.problems.append(f"{path}: the link does not lead to a directory")
+        elif entry.name.endswith(".pyc"):
+            found.pycs.append(entry.path)
         elif entry.name == FILE_NAME:
             found.documents.append(entry.path)
-        else:
-            if entry.name.endswith(".pyc"):
-                found.pycs.append(entry.path)
-            elif mapped.endswith(".pyc"):
-                found.problems.append(f"{path}: Windows or macOS reads it as {mapped}")
-            found.problems += _twin(modules, mapped, path)
+        problem = _problem(entry, mapped)
+        if problem is not None:
+            found.problems.append(f"{os.path.normpath(entry.path)}: {problem}")
 
 
-def _twin(modules: dict[str, str], mapped: str, path: str) -> Iterator[str]:
-    """Yield the problem that some systems take a module's file for another one."""
-    twin = modules.setdefault(mapped, path)
-    if twin != path:
-        yield f"{path}: Windows or macOS reads it as {twin}"
+def _problem(entry: os.DirEntry[str], mapped: str) -> str | None:
+    """Return how a file or a directory could hide bytecode by its name, or despite its name."""
+    if entry.name.endswith(".pyc"):
+        return None
+    if mapped.endswith(".pyc") and not _is_directory(entry):
+        return f"Windows or macOS reads it as {mapped}"
+    if mapped == CACHE and entry.name != CACHE:
+        return f"Windows or macOS reads it as {CACHE}"
+    if mapped == CACHE and entry.is_symlink() and not _is_directory(entry):
+        return "the link does not lead to a directory"
+    try:
+        if entry.is_file():
+            with open(entry.path, "rb") as stream:  # noqa: PTH123 - faster
+                return disguise(entry.name, stream)
+    except OSError:  # if it cannot be read, it cannot be run
+        pass
+    return None
 
 
-def _twins(directories: list[str]) -> Iterator[str]:
-    """Yield the problems of directories that some systems take for one, if they have modules of the same name."""
+def _twins(listings: Iterable[list[tuple[os.DirEntry[str], str]]]) -> Iterator[str]:
+    """Yield the problems of modules that some systems take for one: in one directory, or in several of one name."""
     modules: dict[str, str] = {}
-    for directory in directories:
-        for entry, mapped in _entries(directory):
-            if mapped.endswith(_MODULES):
-                yield from _twin(modules, mapped, os.path.normpath(entry.path))
+    for entry, mapped in (pair for listing in listings for pair in listing):
+        twin = modules.setdefault(mapped, entry.path) if mapped.endswith(_MODULES) else entry.path
+        if twin != entry.path:
+            yield f"{os.path.normpath(entry.path)}: Windows or macOS reads it as {os.path.normpath(twin)}"
 
 
 def _entries(directory: str) -> list[tuple[os.DirEntry[str], str]]:
@@ -146,7 +153,9 @@ def _entries(directory: str) -> list[tuple[os.DirEntry[str], str]]:
     try:
         with os.scandir(directory) as entries:
             mapped = ((entry, mapped_name(entry.name)) for entry in entries)
-            found = [pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0])]
+            found = [
+                pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0]) or may_be_run(*pair)
+            ]
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=directory) from error
     return sorted(found, key=lambda pair: pair[0].name)
