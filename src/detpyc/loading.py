@@ -1,6 +1,6 @@
-"""Which Pythons load which pycs of a wheel: from its tag, ``Requires-Python``, and each pyc's place and header.
+"""Which Pythons load which pycs: from a wheel's tag and ``Requires-Python``, and each pyc's place and header.
 
-An installer refuses a wheel whose tag or ``Requires-Python`` does not fit. What it installs, the import system loads by
+An installer refuses a wheel whose tag or ``Requires-Python`` does not fit. The import system loads what is installed by
 the rules of PEP 3147, PEP 488 and PEP 552.
 """
 
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import InvalidationMode
 from detpyc.errors import WheelError
-from detpyc.pyc_paths import LEVELS, parse
+from detpyc.pyc_paths import LEVELS, is_cached, parse
 from detpyc.wheel.tags import is_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from packaging.specifiers import SpecifierSet
 
     from detpyc.bytecode.header import PycHeader
     from detpyc.pyc_paths import PycName
 
-__all__ = ["Audience", "Loader", "Loading", "ShippedPyc", "find_loaders", "name_loaders", "required_python"]
+__all__ = ["Audience", "Loader", "Loading", "PlacedPyc", "find_loaders", "name_loaders", "required_python"]
 
 # How `python` is started so that it loads the pycs of a level.
 _FLAGS = ("", " -O", " -OO")
@@ -49,24 +49,26 @@ class Loader(NamedTuple):
         return "{}.{}".format(*self.version) + _FLAGS[self.level or 0]
 
 
-class ShippedPyc(NamedTuple):
-    """A pyc in a wheel.
+class PlacedPyc(NamedTuple):
+    """A pyc in a wheel or a directory.
 
     Attributes:
-        name: of its member.
-        path: as installed, relative to a directory of ``sys.path``; None if it is not installed there.
+        name: of its member, or its path on disk.
+        path: the path by which modules are imported, with ``/`` as separator; None if they are not imported from there.
         header: None if it is not one that a supported CPython reads.
+        matches: whether the header matches the source.
 
     """
 
     name: str
     path: str | None
     header: PycHeader | None
+    matches: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What will be loaded of a wheel.
+    """What will be loaded of a wheel or a directory.
 
     Attributes:
         loaders: by the names of the pycs that are loaded, by what.
@@ -74,8 +76,8 @@ class Loading:
 
     """
 
-    loaders: Mapping[str, Loader] = field(default_factory=dict)
-    never: Mapping[str, str] = field(default_factory=dict)
+    loaders: dict[str, Loader] = field(default_factory=dict)
+    never: dict[str, str] = field(default_factory=dict)
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -139,15 +141,15 @@ def required_python(metadata: bytes) -> SpecifierSet | None:
         raise WheelError(f"METADATA has the Requires-Python {text!r:.100}, which is not a list of versions") from error
 
 
-def find_loaders(pycs: Iterable[ShippedPyc], sources: Collection[str], audience: Audience) -> Loading:
-    """Return what loads each pyc of a wheel.
+def find_loaders(pycs: Iterable[PlacedPyc], sources: Collection[str], audience: Audience | None = None) -> Loading:
+    """Return what loads each pyc of a wheel or a directory.
 
-    Whether a pyc is what its source compiles to is not looked at.
+    Whether a pyc is what its source compiles to does not matter.
 
     Args:
         pycs: all of them.
-        sources: the paths of the sources, as installed.
-        audience: who can install the wheel.
+        sources: the paths by which sources are imported.
+        audience: who can install the wheel; None for a directory.
 
     """
     loaders: dict[str, Loader] = {}
@@ -161,16 +163,24 @@ def find_loaders(pycs: Iterable[ShippedPyc], sources: Collection[str], audience:
     return Loading(loaders, never)
 
 
-def _loader(pyc: ShippedPyc, sources: Collection[str], audience: Audience) -> Loader | str:
+def _loader(pyc: PlacedPyc, sources: Collection[str], audience: Audience | None) -> Loader | str:
     """Return what loads a pyc, or why nothing does."""
     if pyc.header is None:
         return "it is not a pyc of a supported CPython"
     if pyc.path is None:
         return "it is not installed where modules are imported from"
-    return audience.exclusion(pyc.header.version) or _loader_once_installed(parse(pyc.path), pyc.header, sources)
+    if audience is not None:
+        if pyc.header.mode == InvalidationMode.TIMESTAMP and is_cached(pyc.path):
+            return "its header has the mtime of its source, and installers do not keep that"
+        excluded = audience.exclusion(pyc.header.version)
+        if excluded is not None:
+            return excluded
+    return _loader_once_installed(parse(pyc.path), pyc.header, sources, matches=pyc.matches)
 
 
-def _loader_once_installed(name: PycName, header: PycHeader, sources: Collection[str]) -> Loader | str:
+def _loader_once_installed(
+    name: PycName, header: PycHeader, sources: Collection[str], *, matches: bool
+) -> Loader | str:
     if name.cache_tag is None:
         if name.source in sources:
             return "its source is beside it, and is imported in its place"
@@ -179,6 +189,6 @@ def _loader_once_installed(name: PycName, header: PycHeader, sources: Collection
         return "its source is missing, and without it no pyc in __pycache__ is loaded"
     if name.cache_tag != "cpython-{}{}".format(*header.version) or name.optimization not in LEVELS:
         return "no CPython looks for a pyc of that name"
-    if header.mode == InvalidationMode.TIMESTAMP:
-        return "its header has the mtime of its source, and installers do not keep that"
+    if not matches and header.mode != InvalidationMode.UNCHECKED_HASH:
+        return "its header does not match its source, which is compiled instead"
     return Loader(header.version, LEVELS[name.optimization])

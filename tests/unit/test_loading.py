@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 
 from detpyc.bytecode.header import MAGIC_NUMBERS, PycHeader
 from detpyc.errors import WheelError
-from detpyc.loading import Audience, Loader, ShippedPyc, find_loaders, required_python
+from detpyc.loading import Audience, Loader, PlacedPyc, find_loaders, required_python
 
 MAGIC = {version: number for number, version in MAGIC_NUMBERS.items()}
 HASHED = PycHeader(MAGIC[3, 12], "checked-hash", source_hash=bytes(8))
@@ -21,7 +21,7 @@ ANY = Audience("py3-none-any")
 
 def loader(path: str | None, header: PycHeader | None = HASHED, audience: Audience = ANY) -> Loader | str:
     """Return what loads one pyc beside ``pkg/mod.py``, or why nothing does."""
-    found = find_loaders([ShippedPyc("name", path, header)], {"pkg/mod.py"}, audience)
+    found = find_loaders([PlacedPyc("name", path, header)], {"pkg/mod.py"}, audience)
     assert found.loaders.keys() | found.never.keys() == {"name"}
     return found.loaders["name"] if "name" in found.loaders else found.never["name"]
 
@@ -93,7 +93,7 @@ def test_all_that_load_some() -> None:
     names = ["mod.cpython-313.pyc", "mod.cpython-39.opt-2.pyc", "mod.cpython-39.pyc"]
     versions = [(3, 13), (3, 9), (3, 9)]
     pycs = [
-        ShippedPyc(name, f"pkg/__pycache__/{name}", PycHeader(MAGIC[version], "checked-hash", source_hash=bytes(8)))
+        PlacedPyc(name, f"pkg/__pycache__/{name}", PycHeader(MAGIC[version], "checked-hash", source_hash=bytes(8)))
         for name, version in zip(names, versions, strict=True)
     ]
     found = find_loaders(pycs, {"pkg/mod.py"}, ANY)

@@ -163,7 +163,7 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
             judged |= settled
         for case in undecided:
             finding = without_match(case, compilers.given_releases(version))
-            judged[case.pyc.path] = Judgement(finding, case.header.mode)
+            judged[case.pyc.path] = Judgement(finding, case.header)
     return judged
 
 
@@ -195,12 +195,12 @@ def _settled(case: Case, finding: Finding) -> Judgement:
     """Judge a pyc that an interpreter settles; note if it is of another release than the recorded one."""
     release = case.pyc.release
     if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
-        return Judgement(finding, case.header.mode)
+        return Judgement(finding, case.header)
     note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
     contradicted = any(mismatch.release == release for mismatch in case.mismatches)
     if contradicted:
         note += f", and {release} compiles the source to different code"
-    return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header.mode, contradicted)
+    return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header, contradicted)
 
 
 @cache

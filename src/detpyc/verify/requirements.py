@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import MAGIC_NUMBERS, SUPPORTED
 from detpyc.errors import SettingsError
+from detpyc.pyc_paths import parse
 from detpyc.settings import OPTIMIZATION_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
     from detpyc.loading import Loader
 
@@ -55,7 +56,7 @@ class Requirement(NamedTuple):
 
 
 def unmet(
-    requirements: Iterable[Requirement], sources: Iterable[str], loaders: Mapping[str, Iterable[Loader]]
+    requirements: Iterable[Requirement], sources: Sequence[str], loaders: Iterable[tuple[str, Loader]]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the requirements that are not met, each with the sources that have no pyc for it.
 
@@ -63,13 +64,13 @@ def unmet(
 
     Args:
         requirements: what is required.
-        sources: the paths of the sources that can be imported.
-        loaders: by the paths of sources, also of those that only pycs are there of, what loads their pycs.
+        sources: the paths by which sources are imported.
+        loaders: for each pyc that is loaded, the path by which it is imported, and what loads it.
 
     """
-    sources = [*sources]
+    by_source = [(parse(path).source, loader) for path, loader in loaders]
     for requirement in requirements:
-        met = {source for source, found in loaders.items() if any(map(requirement.is_met_by, found))}
+        met = {source for source, loader in by_source if requirement.is_met_by(loader)}
         missing = tuple(source for source in sources if source not in met)
         if missing or not met:
             yield requirement.text, missing

@@ -29,12 +29,14 @@ class Tree:
 
     Attributes:
         pycs: the paths of what is named like a pyc, in order: those in a directory before those below it.
+        sources: the paths of what is named like a source.
         documents: the paths of provenance documents.
         problems: what could be loaded as bytecode, and cannot be judged.
 
     """
 
     pycs: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -96,6 +98,7 @@ def scan(top: Path) -> Tree:
         if len(directories) > 1:
             found.problems += _twins(map(_entries, directories))
     found.pycs.sort(key=_order)
+    found.sources.sort(key=_order)
     found.documents.sort()
     found.problems = sorted(set(found.problems))
     return found
@@ -113,6 +116,8 @@ def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory
             (links if link else pending).append(child)
         elif entry.name.endswith(".pyc"):
             found.pycs.append(entry.path)
+        elif entry.name.endswith(".py"):
+            found.sources.append(entry.path)
         elif entry.name == FILE_NAME:
             found.documents.append(entry.path)
         problem = _problem(entry, mapped)

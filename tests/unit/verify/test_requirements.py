@@ -49,27 +49,26 @@ def test_long_requirement_is_not_shown_whole() -> None:
     assert len(str(caught.value)) < 200
 
 
+A, A1, OTHER = "__pycache__/a.cpython-312.pyc", "__pycache__/a.cpython-312.opt-1.pyc", "__pycache__/a.cpython-311.pyc"
+
+
 @pytest.mark.parametrize(
     ("sources", "loaders", "expected"),
     [
-        (["a.py"], {"a.py": [Loader(V312, 0)]}, {"cpython-312:1": ("a.py",)}),
-        (["a.py"], {"a.py": [Loader(V312, 0), Loader(V312, 1)]}, {}),
+        (["a.py"], [(A, Loader(V312, 0))], {"cpython-312:1": ("a.py",)}),
+        (["a.py"], [(A, Loader(V312, 0)), (A1, Loader(V312, 1))], {}),
         (
             ["a.py", "b.py"],
-            {"a.py": [Loader(V312, 0), Loader(V312, 1)]},
+            [(A, Loader(V312, 0)), (A1, Loader(V312, 1))],
             {"cpython-312": ("b.py",), "cpython-312:1": ("b.py",)},
         ),
-        (
-            ["a.py"],
-            {"a.py": [Loader((3, 11), 0), Loader((3, 11), 1)]},
-            {"cpython-312": ("a.py",), "cpython-312:1": ("a.py",)},
-        ),
-        ([], {"a.py": [Loader(V312, None)]}, {}),  # without sources
-        (["b.py"], {"a.py": [Loader(V312, None)]}, {"cpython-312": ("b.py",), "cpython-312:1": ("b.py",)}),
-        ([], {"a.py": [Loader((3, 11), None)]}, {"cpython-312": (), "cpython-312:1": ()}),
-        ([], {}, {"cpython-312": (), "cpython-312:1": ()}),
+        (["a.py"], [(OTHER, Loader((3, 11), 0))], {"cpython-312": ("a.py",), "cpython-312:1": ("a.py",)}),
+        ([], [("a.pyc", Loader(V312, None))], {}),  # without sources
+        (["b.py"], [("a.pyc", Loader(V312, None))], {"cpython-312": ("b.py",), "cpython-312:1": ("b.py",)}),
+        ([], [("a.pyc", Loader((3, 11), None))], {"cpython-312": (), "cpython-312:1": ()}),
+        ([], [], {"cpython-312": (), "cpython-312:1": ()}),
     ],
 )
-def test_unmet(sources: list[str], loaders: dict[str, list[Loader]], expected: dict[str, tuple[str, ...]]) -> None:
+def test_unmet(sources: list[str], loaders: list[tuple[str, Loader]], expected: dict[str, tuple[str, ...]]) -> None:
     requirements = [Requirement.parse(text) for text in ("cpython-312", "cpython-312:1")]
     assert dict(unmet(requirements, sources, loaders)) == expected
