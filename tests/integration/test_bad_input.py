@@ -160,7 +160,7 @@ UNSOUND = {
     "signed by RECORD.jws": (with_members(**{f"{INFO}/RECORD.jws": b"{}"}), ["the signature RECORD.jws"]),
     "signed by RECORD.p7s": (with_members(**{f"{INFO}/RECORD.p7s": b""}), ["the signature RECORD.p7s"]),
     "malformed provenance": (with_members(**{f"{INFO}/detpyc.json": b"{"}), ["detpyc.json is malformed"]),
-    "provenance of a later format": (with_members(**{f"{INFO}/detpyc.json": b'{"format": 2}'}), ["is of format 2"]),
+    "provenance of a later format": (with_members(**{f"{INFO}/detpyc.json": b'{"format": 2}'}), ["has format 2"]),
     "does not compile": (
         with_members(**{"demo/bad.py": b"x = 1\nx =\n"}),
         ["does not byte-compile 1 source", "demo/bad.py: SyntaxError: line 2", 'exclude them with "exclude"'],
@@ -232,7 +232,7 @@ def test_mistakes(wheel: Path, arguments: list[str], words: list[str]) -> None:
         (
             "SOURCE_DATE_EPOCH=now",
             ["--normalize-archive"],
-            "SOURCE_DATE_EPOCH is 'now', and must be a number of seconds",
+            "SOURCE_DATE_EPOCH must be a number of seconds, not 'now'",
         ),
         ("DETPYC_JOBS=many", [], 'DETPYC_JOBS must be a positive number, not "many"'),
         ("DETPYC_OPTIMIZE=3", [], 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2; found "3"'),

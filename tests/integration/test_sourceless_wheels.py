@@ -125,7 +125,7 @@ def test_hook_that_makes_it_one_for_the_platform_afterwards(tmp_path: Path) -> N
     pyproject.write_text(f"{text.replace(custom, '')}\n{custom}", encoding="utf-8")
     done = attempt(project, tmp_path / "dist")
     assert done.returncode == 1
-    assert "put [tool.hatch.build.targets.wheel.hooks.detpyc] after that hook's table" in done.stderr + done.stdout
+    assert "move [tool.hatch.build.targets.wheel.hooks.detpyc] after the table of that hook" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "dist").iterdir()) == []
 
@@ -153,7 +153,7 @@ def test_two_interpreters(name: str, tmp_path: Path) -> None:
     done = attempt(copy_project(name, tmp_path), tmp_path / "dist", **SOURCELESS, DETPYC_INTERPRETERS="3.11,3.12")
     assert done.returncode == 1
     assert (
-        'DETPYC_INTERPRETERS has 2 entries, and with layout = "sourceless" there is room for one'
+        'DETPYC_INTERPRETERS has 2 entries; layout = "sourceless" takes one'
         in done.stderr + done.stdout
     )
     assert list((tmp_path / "dist").iterdir()) == []
