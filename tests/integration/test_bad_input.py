@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import COMMAND, detpyc, done, unchanged
 
 import wheels
+from command_line import COMMAND, detpyc, done, unchanged
 
 if sys.platform == "win32":
     pytest.skip("signals, mounts and the interpreters that misbehave need POSIX", allow_module_level=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hatchling.build import build_wheel
 from installer.sources import WheelFile
-from projects import add_settings, copy_project
 from zlib_ng import zlib_ng
 
 import wheels
 from detpyc.cli import main
+from projects import add_settings, copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from installer.sources import WheelFile
 
 import wheels
+from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from detpyc import __version__
 
 if TYPE_CHECKING:

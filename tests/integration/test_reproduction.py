@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import detpyc, unchanged
-from projects import build, change, copy_project, pyc_of
 
+from command_line import detpyc, unchanged
 from detpyc.cli import main
+from projects import build, change, copy_project, pyc_of
 
 if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installer.sources import WheelFile
-from installers import INSTALLERS
 from packaging.utils import parse_wheel_filename
-from projects import BY_NAME, attempt, build, change, check_run, copy_project, import_modules, pyc_of, run
 
 import wheels
 from detpyc.cli import main
+from installers import INSTALLERS
+from projects import BY_NAME, attempt, build, change, check_run, copy_project, import_modules, pyc_of, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import payloads
 import wheels
 from bounds import bounded
 from detpyc import files
@@ -21,8 +22,7 @@ from detpyc.compare import ARCHIVE, CONTENT, MEMBER, compare, compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.explain.difference import CODE, ENCODING, HEADER, PATH, Difference
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, small_tuple, text
+from payloads import flagged, small_tuple, text
 
 if TYPE_CHECKING:
     from pathlib import Path

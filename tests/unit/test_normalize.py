@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import payloads
 import wheels
 from bounds import bounded
 from detpyc.bytecode.canonical import canonicalize_pyc
@@ -22,8 +23,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.limits import MAX_FILE
 from detpyc.normalize import normalize_artifact
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, small_tuple, text
+from payloads import flagged, small_tuple, text
 
 if TYPE_CHECKING:
     from pathlib import Path

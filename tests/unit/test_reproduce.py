@@ -161,7 +161,7 @@ def archive(path: Path, *names: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("missing", "cannot be opened: No such file or directory"),
+        ("missing", "cannot be read: No such file or directory"),
         ("text", "not a source distribution (.tar.gz): Not a gzipped file"),
         ("cut.tar.gz", "not a source distribution (.tar.gz): Compressed file ended before"),
         ("two.tar.gz", "has 2 directories at its top; a source distribution has one"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import payloads
 import wheels
 from detpyc.byte_compile.installed_records import update_record
 from detpyc.byte_compile.wheel import byte_compile_wheel
@@ -26,8 +27,7 @@ from detpyc.files import open_locked
 from detpyc.normalize import normalize_artifact
 from detpyc.replacement import Replacement
 from detpyc.settings import Settings
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, small_tuple, text
+from payloads import flagged, small_tuple, text
 
 if sys.platform == "win32":
     pytest.skip("there is nothing to simulate", allow_module_level=True)

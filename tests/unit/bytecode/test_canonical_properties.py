@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detpyc.bytecode.canonical import canonicalize
-from integration.states import fingerprint, in_every_format
+from states import fingerprint, in_every_format
 
 HERE = (sys.version_info.major, sys.version_info.minor)
 

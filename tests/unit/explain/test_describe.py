@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+import payloads
 from detpyc.bytecode import marshal
 from detpyc.explain import describe
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     FIRST,
     LAST,
     binary_float,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import payloads
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.compilation import interpreters
 from detpyc.explain import encoding
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.instructions import Opcode
 from detpyc.explain.payloads import explain
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     FIRST,
     LAST,
     NONE,
