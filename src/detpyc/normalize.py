@@ -165,5 +165,5 @@ def _read_member(wheel: Wheel, name: str) -> bytes:
     """Read a pyc in a wheel; an error does not name it, as in a directory."""
     size = wheel.archive.members[name].size
     if size > MAX_FILE:
-        raise TooLargeError(f"has {size} bytes, and no more than {MAX_FILE} are read")
+        raise TooLargeError(f"has {size} bytes; the limit is {MAX_FILE}")
     return wheel.read_member(name)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.limits import MAX_MESSAGE
 from detpyc.pyc_paths import LEVELS
@@ -174,8 +175,7 @@ def recorded_path(payload: bytes, version: tuple[int, int]) -> str:
         BytecodeError: if the payload is not understood.
 
     """
-    nodes = marshal.read(payload, version)
-    root = nodes.sequence[0]
-    if not code_objects.is_code(root):
+    path = code_objects.recorded_path(read_payload(payload, version))
+    if path is None:
         raise BytecodeError("the payload is not a code object", 0)
-    return marshal.text(code_objects.field(nodes, root, "filename"))
+    return path
