@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import detpyc, unchanged
 
 import trees
 import wheels
+from command_line import detpyc, unchanged
 
 if sys.platform == "win32":
     pytest.skip("it has no such limits", allow_module_level=True)
