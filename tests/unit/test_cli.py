@@ -188,7 +188,7 @@ def test_signal_of_windows(
     """It comes when the console is closed, and with Ctrl-Break."""
     monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
     interrupted(lambda: signal.raise_signal(signal.SIGUSR1) or [])
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     try:
         assert cli.main(["interpreters"]) == 2
     finally:
