@@ -8,9 +8,10 @@ import os
 import py_compile
 import shutil
 import stat
+import sys
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -368,6 +369,60 @@ def test_pyc_of_a_refused_source_is_not_removed_out_of_the_tree(tree: Path, tmp_
     theirs.write_bytes(b"theirs")
     assert compiled(tree).removed == ()
     assert theirs.exists()
+
+
+def state_of(directory: Path) -> dict[Path, tuple[int, int, int, bytes]]:
+    """Return the inode, mode, mtime and content of all that is in a directory, and of the directory itself."""
+    found = {}
+    for path in (directory, *directory.rglob("*")):
+        status = path.lstat()
+        content = path.read_bytes() if path.is_file() else b""
+        found[path] = (status.st_ino, status.st_mode, status.st_mtime_ns, content)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no directory descriptors")
+@pytest.mark.parametrize("swapped", ["pkg", "pkg/__pycache__"])
+@pytest.mark.parametrize(("content", "has_cache"), [(b"x = 2\n", True), (b"x = 2\n", False), (b"x =\n", True)])
+def test_directory_that_is_swapped_for_a_link(
+    tmp_path: Path,
+    swapped: str,
+    content: bytes,
+    has_cache: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing outside the tree changes, whichever the call before which it is swapped."""
+    outside = tmp_path / "outside"
+    stranger = {"core.py": b"", "__pycache__/core.py": b""}
+    theirs = {f"{cache}{pyc_of(Path(name)).name}": b"theirs" for cache in ("", "__pycache__/") for name in SOURCES}
+    trees.write(outside, stranger | theirs)
+    before = state_of(outside)
+    number = calls = 0
+
+    def swapping(call: Callable[..., Any]) -> Callable[..., Any]:
+        def swap_or_not(*arguments: object, **options: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == number and (tree / swapped).is_dir():
+                (tree / swapped).rename(tmp_path / f"moved{number}")
+                (tree / swapped).symlink_to(outside)
+            return call(*arguments, **options)
+
+        return swap_or_not
+
+    while number <= calls:
+        number, calls = number + 1, 0
+        tree = trees.write(tmp_path / f"tree{number}", SOURCES)
+        compiled(tree)
+        trees.write(tree, {"pkg/core.py": content})
+        if not has_cache:
+            shutil.rmtree(tree / "pkg" / "__pycache__")
+        with monkeypatch.context() as patch:
+            for name in ("mkdir", "open", "fchmod", "replace", "unlink", "rmdir"):
+                patch.setattr(os, name, swapping(getattr(os, name)))
+            byte_compile_tree(tree, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
+        assert state_of(outside) == before, f"call {number}"
+    assert number > 10
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
