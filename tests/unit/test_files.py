@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -152,14 +152,18 @@ def test_directory_that_is_missing(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: cannot be written: No such file or directory"
 
 
-def no_space(*_: object, **__: object) -> None:
+def no_space(*_: object, **__: object) -> NoReturn:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Unwritable(io.FileIO):
     """A file that has no room."""
 
-    write = flush = no_space
+    def write(self, _: Any, /) -> NoReturn:
+        no_space()
+
+    def flush(self) -> NoReturn:
+        no_space()
 
     def close(self) -> None:
         super().close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import sys
 from types import CodeType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -148,7 +148,8 @@ def test_nested_function_is_named() -> None:
 @pytest.mark.skipif(HERE < (3, 11), reason="there is no exception table before 3.11")
 def test_exception_table() -> None:
     payload = compiled(SOURCE)
-    (table,) = (each.co_exceptiontable for each in functions(module()) if each.co_name == "g")
+    codes: list[Any] = [*functions(module())]
+    (table,) = (each.co_exceptiontable for each in codes if each.co_name == "g")
     tampered = payload.replace(table, bytes([table[0] ^ 1]) + table[1:])
     (difference,) = explain(payload, tampered, HERE)
     assert (difference.aspect, difference.where, difference.what) == ("exception table", "C.g", "entry 0")
