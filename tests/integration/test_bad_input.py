@@ -214,7 +214,7 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["wheel", "WHEEL", "--interpreter", "/no/python"], ["/no/python: cannot be run: No such file or directory"]),
         (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be created: File exists"]),
         (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be created: Not a directory"]),
-        (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be opened"]),
+        (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be read"]),
     ],
     ids=" ".join,
 )

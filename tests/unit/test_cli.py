@@ -270,7 +270,7 @@ def test_mistakes_in_options(
 ) -> None:
     """The message names the option, not the setting."""
     assert cli.main([command, option, "", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings, and has ""\n'
+    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings; found ""\n'
 
 
 def test_no_temporary_directory(

@@ -75,8 +75,8 @@ def changed(path: Path, **changes: object) -> bytes:
 def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
     rewrite(original, None)
     assert fail(tmp_path) == (
-        f"detpyc: {original}: has no detpyc.json, and so does not say how it was made; give `detpyc wheel` the settings"
-        " as options, and compare with `detpyc diff`\n"
+        f"detpyc: {original}: has no detpyc.json, which records how a wheel was made; pass the settings to"
+        " `detpyc wheel` as options, and compare with `detpyc diff`\n"
     )
 
 
@@ -161,7 +161,7 @@ def archive(path: Path, *names: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("missing", "cannot be opened: No such file or directory"),
+        ("missing", "cannot be read: No such file or directory"),
         ("text", "not a source distribution (.tar.gz): Not a gzipped file"),
         ("cut.tar.gz", "not a source distribution (.tar.gz): Compressed file ended before"),
         ("two.tar.gz", "has 2 directories at its top; a source distribution has one"),

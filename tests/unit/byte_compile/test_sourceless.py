@@ -227,6 +227,6 @@ def test_command_with_two_interpreters(tmp_path: Path, capsys: pytest.CaptureFix
     path = wheels.build(tmp_path)
     assert main(["wheel", "--layout", "sourceless", "-i", "3.11", "-i", "3.12", str(path)]) == 2
     assert capsys.readouterr().err == (
-        'detpyc: --interpreter has 2 entries, and with layout = "sourceless" there is room for one\n'
+        'detpyc: --interpreter has 2 entries; layout = "sourceless" takes one\n'
     )
     assert list(tmp_path.iterdir()) == [path]

@@ -269,7 +269,7 @@ def test_timestamp_or_size_that_changed(tree: Path, monkeypatch: pytest.MonkeyPa
 
 def test_malformed_source_date_epoch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(DetpycError, match="SOURCE_DATE_EPOCH is 'yesterday'"):
+    with pytest.raises(DetpycError, match="SOURCE_DATE_EPOCH must be a number of seconds, not 'yesterday'"):
         compiled(tree)
     assert list(tree.rglob("*.pyc")) == []
 
