@@ -41,6 +41,7 @@ FOUNDATION: dict[str, set[str]] = {
     "wheel": {"errors", "limits", "reproducible", "files"},
     "gitignore": set(),
     "pyc_paths": set(),
+    "termination": set(),
     "settings": {"errors", "gitignore"},
     "__init__": set(),
 }

@@ -87,7 +87,7 @@ def _read(descriptor: int, limit: int) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise DetpycError("not a regular file")
     if status.st_size > limit:
-        raise TooLargeError(f"has {status.st_size} bytes, and no more than {limit} are read")
+        raise TooLargeError(f"has {status.st_size} bytes; the limit is {limit}")
     data = os.read(descriptor, status.st_size + 1)
     if len(data) == status.st_size:
         return data

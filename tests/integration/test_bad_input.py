@@ -235,7 +235,7 @@ def test_mistakes(wheel: Path, arguments: list[str], words: list[str]) -> None:
             "SOURCE_DATE_EPOCH is 'now', and must be a number of seconds",
         ),
         ("DETPYC_JOBS=many", [], 'DETPYC_JOBS must be a positive number, not "many"'),
-        ("DETPYC_OPTIMIZE=3", [], 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has "3"'),
+        ("DETPYC_OPTIMIZE=3", [], 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2; found "3"'),
     ],
 )
 def test_mistakes_in_the_environment(wheel: Path, variable: str, arguments: list[str], words: str) -> None:

@@ -35,7 +35,7 @@ INPUTS = {
 
 
 def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:
-    """Have states.py answer a request. Not isolated by ``-I``, which would ignore the hash seed."""
+    """Send a request to states.py. Not isolated by ``-I``, which would ignore the hash seed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     completed = subprocess.run(
         [interpreter.path, "-s", "-S", "-B", states.__file__, *command],
@@ -50,7 +50,7 @@ def run(interpreter: Interpreter, *command: str, request: object = None, hash_se
 def marshalled(
     interpreter: Interpreter, sources: Mapping[str, bytes], state: str = "in-order", hash_seed: int = 0
 ) -> dict[str, bytes]:
-    """Give the raw payload of each source, compiled in their order and in a state of the process."""
+    """Return the raw payload of each source, compiled in their order and in a state of the process."""
     request = [(name, b64encode(source).decode()) for name, source in sources.items()]
     answer = run(interpreter, "compile", state, request=request, hash_seed=hash_seed)
     return {name: b64decode(payload) for name, payload in zip(sources, answer, strict=True)}
@@ -61,7 +61,7 @@ def canonical(interpreter: Interpreter, payloads: Mapping[str, bytes]) -> dict[s
 
 
 def library(interpreter: Interpreter, step: int) -> dict[str, bytes]:
-    """Give every so-many-th module of the interpreter's standard library."""
+    """Return a sample of the interpreter's standard library: one module in every ``step``."""
     root = run(interpreter, "library")
     modules = []
     for folder, folders, files in os.walk(root):
@@ -72,7 +72,7 @@ def library(interpreter: Interpreter, step: int) -> dict[str, bytes]:
 
 @pytest.fixture
 def sources(interpreter: Interpreter) -> dict[str, bytes]:
-    """Inputs that are sensitive to the state of the process, then some of what nobody wrote for this test."""
+    """Inputs that are sensitive to the state of the process, then real modules."""
     return {name: source.encode() for name, source in INPUTS.items()} | library(interpreter, 50)
 
 
@@ -92,7 +92,7 @@ ALWAYS = (3, 15)
 def test_state_of_the_process(
     interpreter: Interpreter, sources: dict[str, bytes], state: str, sensitive: str, last: tuple[int, int]
 ) -> None:
-    raw, other = (marshalled(interpreter, sources, each) for each in ("in-order", state))
+    raw, other = (marshalled(interpreter, sources, one) for one in ("in-order", state))
 
     assert (raw[sensitive] != other[sensitive]) == (interpreter.version <= last)
     assert canonical(interpreter, raw) == canonical(interpreter, other)
@@ -117,7 +117,7 @@ def test_order_of_compilation(interpreter: Interpreter, sources: dict[str, bytes
 
 
 def test_set_shared_or_not(interpreter: Interpreter) -> None:
-    """The two files of CPython issue 129724: no dropping of unused flags makes these equal."""
+    """The two files of CPython issue 129724: dropping unused flags does not make these equal."""
     name = "membership.py"
     alone = marshalled(interpreter, {name: MEMBERSHIP.encode()})[name]
     after = marshalled(interpreter, {"importer.py": b"import zebra\n", name: MEMBERSHIP.encode()})[name]
@@ -158,7 +158,7 @@ def test_standard_library(interpreter: Interpreter) -> None:
 
 
 def test_comparison_sees_a_difference(interpreter: Interpreter) -> None:
-    """The comparison of the test above, on a payload that is another source's by one line number."""
+    """The comparison of the test above, on the payload of a source that differs in one line number."""
     payload = marshalled(interpreter, {"a.py": b"\nx = 1\n"})["a.py"]
     triples = [("a.py", b64encode(b"x = 1\n").decode(), b64encode(payload).decode())]
 

@@ -161,7 +161,7 @@ def in_every_format(value: Any) -> list[bytes]:
 
 
 def fingerprint(value: Any) -> object:
-    """Turn a value into one that is equal only for values that no program could tell apart, save by identity."""
+    """Turn a value into one that is equal only for values that programs can distinguish only by identity."""
     kind = type(value).__name__
     if isinstance(value, (float, complex)):
         return kind, struct.pack("<dd", value.real, value.imag)

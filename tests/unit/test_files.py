@@ -251,7 +251,7 @@ def test_limit(tmp_path: Path) -> None:
     assert files.read_file(path, 100) == bytes(100)
     with pytest.raises(TooLargeError) as caught:
         files.read_file(path, 99)
-    assert str(caught.value) == f"{path}: has 100 bytes, and no more than 99 are read"
+    assert str(caught.value) == f"{path}: has 100 bytes; the limit is 99"
 
 
 def test_file_that_grows_past_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,15 @@
-"""Digests of what is in a payload: equal for equal values, in one payload and between two.
-
-Standard library only, Python 3.8 syntax.
-"""
+"""Digests of the values in a payload: equal for equal values, in one payload and between two."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
+from detpyc.bytecode.marshal_format import SETS, TYPE_CODE
 
 if TYPE_CHECKING:
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
 
 _SIZE = 16  # bytes
 
@@ -21,8 +19,8 @@ def digests(nodes: Nodes, *, paths: bool = True) -> dict[bytes, bytes]:
 
     Args:
         nodes: of one payload.
-        paths: whether the path counts that the code objects record. A code object that records another than the
-            outermost does counts in any case.
+        paths: whether the path counts that the code objects record. The path of a code object that records another
+            than the outermost one does always counts.
 
     """
     own_path = b""
@@ -30,11 +28,11 @@ def digests(nodes: Nodes, *, paths: bool = True) -> dict[bytes, bytes]:
         own_path = code_objects.field(nodes, nodes.sequence[0], "filename")
     at = nodes.layout.fields.index("filename")
     found = {node: _digest(nodes, node, []) for node in set(nodes.sequence).difference(nodes.children)}
-    for node, children in nodes.children.items():  # it comes after those it contains
+    for node, children in nodes.children.items():  # a container comes after those it contains
         parts = [found[child] for child in children]
-        if node[0] in marshal.SETS:
+        if node[0] in SETS:
             parts.sort()
-        elif node[0] == marshal.TYPE_CODE and children[at] == own_path:
+        elif node[0] == TYPE_CODE and children[at] == own_path:
             parts[at] = b""
         found[node] = _digest(nodes, node, parts)
     return found

@@ -1,4 +1,4 @@
-"""Compile a source and say what this interpreter's own ``dis`` makes of it.
+"""Compile a source and print what this interpreter's own ``dis`` shows.
 
 Run as ``INTERPRETER -I -S -B dissect.py`` with the source on standard input: standard library only, Python 3.8 syntax.
 The answer is JSON on standard output: the marshalled payload in base64, and of each code object, from the module's on
@@ -73,7 +73,7 @@ def dissected(code: CodeType) -> list[dict[str, object]]:
         "handlers": handlers(code),
     }
     inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return [found, *(each for constant in inner for each in dissected(constant))]
+    return [found, *(code for constant in inner for code in dissected(constant))]
 
 
 if __name__ == "__main__":
