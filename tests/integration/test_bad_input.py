@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -68,7 +68,7 @@ def refused(completed: subprocess.CompletedProcess[str], *words: str) -> None:
 # ---- wheels that are malformed or damaged
 
 
-def written(contents: dict[str, bytes], name: str = NAME, **options: object) -> Callable[[Path], Path]:
+def written(contents: dict[str, bytes], name: str = NAME, **options: Any) -> Callable[[Path], Path]:
     return lambda directory: wheels.write(directory / name, contents, **options)
 
 
@@ -246,7 +246,7 @@ def test_mistakes_in_the_environment(wheel: Path, variable: str, arguments: list
 
 def test_pattern_that_is_not_unicode(wheel: Path) -> None:
     with unchanged(wheel.parent):
-        refused(detpyc("wheel", wheel, "--include", b"\xff*.py"), "--include must be")
+        refused(detpyc("wheel", wheel, "--include", os.fsdecode(b"\xff*.py")), "--include must be")
 
 
 # ---- interpreters
@@ -377,7 +377,7 @@ def test_reader_of_the_output_has_gone(wheel: Path) -> None:
 # ---- interruptions
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
