@@ -226,7 +226,5 @@ def test_result_that_is_there_already(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_command_with_two_interpreters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = wheels.build(tmp_path)
     assert main(["wheel", "--layout", "sourceless", "-i", "3.11", "-i", "3.12", str(path)]) == 2
-    assert capsys.readouterr().err == (
-        'detpyc: --interpreter has 2 entries; layout = "sourceless" takes one\n'
-    )
+    assert capsys.readouterr().err == ('detpyc: --interpreter has 2 entries; layout = "sourceless" takes one\n')
     assert list(tmp_path.iterdir()) == [path]
