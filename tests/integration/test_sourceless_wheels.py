@@ -125,7 +125,9 @@ def test_hook_that_makes_it_one_for_the_platform_afterwards(tmp_path: Path) -> N
     pyproject.write_text(f"{text.replace(custom, '')}\n{custom}", encoding="utf-8")
     done = attempt(project, tmp_path / "dist")
     assert done.returncode == 1
-    assert "move [tool.hatch.build.targets.wheel.hooks.detpyc] after the table of that hook" in done.stderr + done.stdout
+    assert (
+        "move [tool.hatch.build.targets.wheel.hooks.detpyc] after the table of that hook" in done.stderr + done.stdout
+    )
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "dist").iterdir()) == []
 
