@@ -17,6 +17,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import CompilationError, SettingsError, WheelError
 from detpyc.files import open_locked
 from detpyc.gitignore import select
+from detpyc.limits import MAX_FILE
 from detpyc.loading import Audience, Loader, name_loaders, required_python
 from detpyc.replacement import Replacement, replace_file, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -29,7 +30,7 @@ from detpyc.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from detpyc.compilation.interpreters import Interpreter
+    from detpyc.compilation.interpreters import Chosen, Interpreter
     from detpyc.provenance import Bytecode
 
 __all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
@@ -144,35 +145,23 @@ def byte_compile_wheel(
 
     """
     path = Path(path)
-    chosen, missing = interpreters.choose(settings.interpreters, settings.on_missing_interpreter)
-    if not chosen:
-        return _leave(path, options, missing)
+    chosen = interpreters.choose(settings.interpreters, settings.on_missing_interpreter)
+    if not chosen.interpreters:
+        return _leave(path, options, chosen.missing)
     try:
-        target = (options.output_dir or path.parent) / _name(path.name, settings, chosen, options)
+        target = (options.output_dir or path.parent) / _name(path.name, settings, chosen.interpreters, options)
         with open_locked(path) as stream:
             wheel = Wheel.open(path, stream)
-            modules = _modules(wheel, settings)
-            with wheel.rewriting({module.name for module in modules}):
-                contents = read_contents(wheel, settings, chosen)
-                compiled = compile_sources(modules, chosen, settings, options.jobs)
-                members = choose_members(
-                    contents,
-                    compiled,
-                    settings,
-                    tags.tag_of(target.name),
-                    missing={*missing, *options.missing},
-                    normalized=options.normalize_archive,
-                )
-                audience = Audience(tags.tag_of(target.name), required_python(contents.metadata))
-                loaded_by, never_loaded = _loading(members.bytecode, audience)
+            members, audience = _byte_compile(wheel, tags.tag_of(target.name), chosen, settings, options)
             changed, bytes_added = _write(wheel, members, stream, target, settings, options)
     except (CompilationError, WheelError) as error:
         error.path = str(path)
         raise
+    loaders, never_loaded = _loading(members.bytecode, audience)
     return WheelReport(
         path=target,
         changed=changed,
-        interpreters=chosen,
+        interpreters=chosen.interpreters,
         modules=members.modules,
         pycs=members.pycs,
         kept=len(members.kept),
@@ -180,17 +169,33 @@ def byte_compile_wheel(
         skipped=members.skipped,
         bytes_added=bytes_added,
         renamed_from=path.name if path.name != target.name else None,
-        loaded_by=loaded_by,
+        loaded_by=name_loaders(loaders),
         never_loaded=never_loaded,
-        missing=missing,
+        missing=chosen.missing,
     )
+
+
+def _byte_compile(
+    wheel: Wheel, tag: str, chosen: Chosen, settings: Settings, options: WheelOptions
+) -> tuple[ChosenMembers, Audience]:
+    """Byte-compile the sources of a wheel; return the changes to it, and who can install it with its new tag."""
+    modules = _modules(wheel, settings)
+    with wheel.rewriting({module.name for module in modules}):
+        contents = read_contents(wheel, settings, chosen.interpreters)
+        compiled = compile_sources(modules, chosen.interpreters, settings, options.jobs)
+        missing = {*chosen.missing, *options.missing}
+        normalized = options.normalize_archive
+        members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)
+        audience = Audience(tag, required_python(contents.metadata))
+    return members, audience
 
 
 def _modules(wheel: Wheel, settings: Settings) -> list[Module]:
     """Return the sources that are byte-compiled."""
     importable = wheel.importable_sources()
+    read = partial(wheel.read_member, limit=MAX_FILE)
     return [
-        Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
+        Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
         for name in select(importable, settings.include, settings.exclude)
     ]
 
@@ -217,7 +222,7 @@ def _leave(path: Path, options: WheelOptions, missing: tuple[str, ...]) -> Wheel
     )
 
 
-def _loading(bytecode: Iterable[Bytecode], audience: Audience) -> tuple[tuple[str, ...], dict[str, str]]:
+def _loading(bytecode: Iterable[Bytecode], audience: Audience) -> tuple[list[Loader], dict[str, str]]:
     """Return what loads the bytecode of a wheel; and the releases whose bytecode nothing loads, with the reasons."""
     loaders: list[Loader] = []
     never: dict[str, str] = {}
@@ -228,7 +233,7 @@ def _loading(bytecode: Iterable[Bytecode], audience: Audience) -> tuple[tuple[st
             loaders.append(Loader(version, None if entry.layout == SOURCELESS else entry.optimize))
         else:
             never[entry.release] = excluded
-    return name_loaders(loaders), never
+    return loaders, never
 
 
 def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:

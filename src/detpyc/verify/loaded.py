@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.limits import MAX_FILE
+from detpyc.limits import MAX_METADATA
 from detpyc.loading import Audience, Loading, PlacedPyc, find_loaders, required_python
 from detpyc.verify.reports import Status
 from detpyc.verify.requirements import unmet
@@ -65,7 +65,7 @@ def _audience(wheel: Wheel, problems: list[str]) -> Audience:
     name, requires = f"{wheel.dist_info}/METADATA", None
     try:
         if name in wheel.archive.members:
-            requires = required_python(wheel.read_member(name, MAX_FILE))
+            requires = required_python(wheel.read_member(name, MAX_METADATA))
     except DetpycError as error:
         problems.append(error.reason)
     return Audience(tag_of(wheel.path.name), requires)
