@@ -112,7 +112,7 @@ def read_path(text: str) -> Path:
 
 def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
     """Add the options for settings."""
-    from detpyc.settings import ON_MISSING, OPTIMIZATION_LEVELS  # noqa: PLC0415 - not needed for --version
+    from detpyc.settings import OPTIMIZATION_LEVELS  # noqa: PLC0415 - not needed for --version
 
     parser.add_argument(
         "-i",
@@ -145,13 +145,20 @@ def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
         choices=("fail", "skip"),
         help="what to do about sources that do not compile (default: fail for wheels, skip for directories)",
     )
-    missing = parser.add_mutually_exclusive_group()
-    missing.add_argument(
+    _add_on_missing(parser)
+
+
+def _add_on_missing(parser: argparse.ArgumentParser) -> None:
+    """Add the options for interpreters that are missing."""
+    from detpyc.settings import ON_MISSING  # noqa: PLC0415 - as above
+
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--on-missing-interpreter",
         choices=ON_MISSING,
         help="what to do about a release of CPython that is not found (default: fail)",
     )
-    add_install(missing)
+    add_install(group)
 
 
 def add_install(parser: argparse._ActionsContainer) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from detpyc.byte_compile.tree import TreeReport
+    from detpyc.byte_compile.tree import TreeOptions, TreeReport
     from detpyc.cli.common import Commands
 
 MODES = ("checked-hash", "unchecked-hash", "timestamp")
@@ -76,21 +76,11 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree  # noqa: PLC0415
-    from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.byte_compile.tree import byte_compile_tree  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import choose  # noqa: PLC0415
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
-    how = TreeOptions(
-        strip_prefix=options.strip_prefix,
-        prepend_prefix=options.prepend_prefix,
-        force=options.force,
-        check=options.check,
-        prune=options.prune,
-        prune_other_tags=options.prune_other_tags,
-        update_records=options.update_records,
-        cache=options.cache,
-        jobs=jobs(options),
-    )
+    how = _tree_options(options)
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
     chosen, missing = choose(settings.interpreters, settings.on_missing_interpreter)
@@ -117,6 +107,22 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"reports": documents, "missing": list(missing)})
     return status
+
+
+def _tree_options(options: argparse.Namespace) -> TreeOptions:
+    from detpyc.byte_compile.tree import TreeOptions  # noqa: PLC0415 - as in the package's docstring
+
+    return TreeOptions(
+        strip_prefix=options.strip_prefix,
+        prepend_prefix=options.prepend_prefix,
+        force=options.force,
+        check=options.check,
+        prune=options.prune,
+        prune_other_tags=options.prune_other_tags,
+        update_records=options.update_records,
+        cache=options.cache,
+        jobs=jobs(options),
+    )
 
 
 def _defaults() -> dict[str, object]:
