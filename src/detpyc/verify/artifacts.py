@@ -15,10 +15,11 @@ from detpyc.limits import MAX_FILE, MAX_MESSAGE, MAX_PROBLEMS
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.verify.judging import judge
 from detpyc.verify.pycs import Pyc
-from detpyc.verify.recorded import by_slot, contradictions, of_installed_wheels
-from detpyc.verify.reports import VerificationReport
+from detpyc.verify.recorded import contradictions, of_installed_wheels
+from detpyc.verify.reports import Status, VerificationReport
 from detpyc.verify.sources import open_sources
 from detpyc.verify.trees import Tree, scan
+from detpyc.verify.wheels import wheel_disguises, wheel_pycs
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wording import shortened
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from detpyc.verify.pycs import Judgement
 
 __all__ = ["verify_artifact"]
+
+_COMPILED = {Status.IDENTICAL, Status.EQUIVALENT}
 
 
 def verify_artifact(
@@ -82,9 +85,11 @@ def _verify_wheel(
         problems: list[str] = []
         recorded = _read_provenance(wheel, problems)
         with wheel.checking([name for name in wheel.archive.members if not name.endswith((".py", ".pyc"))]):
-            judgements = judge_all(_wheel_pycs(wheel, recorded, elsewhere))
+            judgements = judge_all(wheel_pycs(wheel, recorded, elsewhere))
         if recorded is not None:
             problems += contradictions(wheel, recorded, judgements)
+        compiled = {judged.finding.source for judged in judgements if judged.finding.status in _COMPILED}
+        problems += wheel_disguises(wheel, compiled)
         problems[:0] = wheel.check()
     return _report(path, judgements, problems)
 
@@ -106,35 +111,6 @@ def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
     except DetpycError as error:
         problems.append(str(error))
         return None
-
-
-def _wheel_pycs(
-    wheel: Wheel, recorded: Provenance | None, elsewhere: Mapping[str, Callable[[], bytes]]
-) -> Iterator[Pyc]:
-    """Yield every pyc in a wheel, including those that are not installed as modules.
-
-    What has no source in the wheel may have one elsewhere, under the path that it would have when installed.
-    """
-    members = wheel.archive.members
-    slots = by_slot(recorded)
-    for member in sorted(members):
-        if not member.endswith(".pyc"):
-            continue
-        path = wheel.importable.get(member, member)
-        name = pyc_paths.parse(path)
-        source = member[: len(member) - len(path)] + name.source
-        slot = slots.get((name.cache_tag, name.optimization))
-        if slot is not None and name.cache_tag is None and source not in members:
-            # Beside its source, a pyc is for level 0: zipimport loads it at any level, in place of the source.
-            name = name._replace(optimization=str(slot.optimize or ""))
-        yield Pyc(
-            member,
-            name,
-            partial(wheel.read_member, member, MAX_FILE),
-            partial(wheel.read_member, source, MAX_FILE) if source in members else elsewhere.get(name.source),
-            recorded=slot,
-            in_wheel=True,
-        )
 
 
 def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]]) -> VerificationReport:

@@ -169,11 +169,18 @@ def _entries(directory: str) -> list[tuple[os.DirEntry[str], str]]:
         with os.scandir(directory) as entries:
             mapped = ((entry, mapped_name(entry.name)) for entry in entries)
             found = [
-                pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0]) or may_be_run(*pair)
+                pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0]) or _may_be_run(*pair)
             ]
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=directory) from error
     return sorted(found, key=lambda pair: pair[0].name)
+
+
+def _may_be_run(entry: os.DirEntry[str], mapped: str) -> bool:
+    try:
+        return may_be_run(mapped) or bool(entry.stat().st_mode & 0o111)
+    except OSError:  # a link that leads nowhere
+        return False
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

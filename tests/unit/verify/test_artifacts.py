@@ -55,7 +55,7 @@ def test_wheels_can_be_fanned_out(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_large_members_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detpyc.verify.artifacts.MAX_FILE", 1000)
+    monkeypatch.setattr("detpyc.verify.wheels.MAX_FILE", 1000)
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, "core.pyc": bytes(1001)})
     (finding,) = verify_artifact(wheel).findings
     assert finding.status is Status.UNVERIFIABLE
