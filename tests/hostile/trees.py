@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -285,7 +285,7 @@ def archive_of_sources(top: Path) -> Path:
 NANS = b"A = 1e999 - 1e999\nB = 1e999 - 1e999\nprint(A in [B])\n"
 
 
-def constants(source: bytes, change: Callable[[tuple[object, ...]], tuple[object, ...]]) -> bytes:
+def constants(source: bytes, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> bytes:
     code = compile(source, "core.py", "exec", dont_inherit=True)
     if [str(constant).strip("-") for constant in code.co_consts[:2]] != ["nan", "nan"]:
         pytest.skip("this Python does not fold them")

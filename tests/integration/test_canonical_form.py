@@ -34,7 +34,7 @@ INPUTS = {
 }
 
 
-def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:  # noqa: ANN401
+def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:
     """Send a request to states.py. Not isolated by ``-I``, which would ignore the hash seed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     completed = subprocess.run(

@@ -320,7 +320,8 @@ class _Tree:
         for file in self.walk("RECORD"):
             if is_record(file) and self.files.contains(str(file)):
                 try:
-                    if update_record(file, slots, check=self.options.check):
-                        self.tally.records.append(str(file))
+                    with self.files.directory(str(file.parent)) as dir_fd:
+                        if update_record(file, slots, check=self.options.check, dir_fd=dir_fd):
+                            self.tally.records.append(str(file))
                 except DetpycError as error:
                     self.tally.fail(error)

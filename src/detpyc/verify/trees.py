@@ -197,9 +197,10 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
 
 def _reparse_tag(entry: os.DirEntry[str]) -> int:
     """Return the tag that Windows has for what leads elsewhere; there, this costs no system call."""
+    tag = 0
     if sys.platform == "win32":
-        return entry.stat(follow_symlinks=False).st_reparse_tag
-    return 0
+        tag = entry.stat(follow_symlinks=False).st_reparse_tag
+    return tag
 
 
 def _order(path: str) -> tuple[list[str], str]:
