@@ -11,7 +11,7 @@ from detpyc import pyc_paths
 from detpyc.compilation.pool import TIME_LIMIT
 from detpyc.errors import DetpycError
 from detpyc.files import open_regular, read_file
-from detpyc.limits import MAX_FILE, MAX_MESSAGE, MAX_PROBLEMS
+from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.verify.judging import judge
 from detpyc.verify.pycs import Pyc
@@ -21,7 +21,7 @@ from detpyc.verify.sources import open_sources
 from detpyc.verify.trees import Tree, scan
 from detpyc.verify.wheels import wheel_disguises, wheel_pycs
 from detpyc.wheel.distribution import Wheel, is_wheel
-from detpyc.wording import shortened
+from detpyc.wheel.problems import limited
 
 if TYPE_CHECKING:
     import os
@@ -90,15 +90,12 @@ def _verify_wheel(
             problems += contradictions(wheel, recorded, judgements)
         compiled = {judged.finding.source for judged in judgements if judged.finding.status in _COMPILED}
         problems += wheel_disguises(wheel, compiled)
-        problems[:0] = wheel.check()
-    return _report(path, judgements, problems)
+        found = (*wheel.check(), *limited(problems))
+    return _report(path, judgements, found)
 
 
-def _report(path: Path, judgements: Sequence[Judgement], problems: Sequence[str]) -> VerificationReport:
-    shown = [shortened(problem, MAX_MESSAGE) for problem in problems[:MAX_PROBLEMS]]
-    if len(problems) > MAX_PROBLEMS:
-        shown.append(f"and {len(problems) - MAX_PROBLEMS} more problems")
-    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), tuple(shown))
+def _report(path: Path, judgements: Sequence[Judgement], problems: tuple[str, ...]) -> VerificationReport:
+    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), problems)
 
 
 def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
@@ -107,7 +104,7 @@ def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
     if name not in wheel.archive.members:
         return None
     try:
-        return Provenance.from_json(wheel.read_member(name, MAX_FILE))
+        return Provenance.from_json(wheel.read_member(name, MAX_PROVENANCE))
     except DetpycError as error:
         problems.append(str(error))
         return None
@@ -118,7 +115,7 @@ def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgemen
     tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
     recorded = of_installed_wheels(path, tree)
     judgements = judge_all(_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs)
-    return _report(path, judgements, tree.problems)
+    return _report(path, judgements, limited(tree.problems))
 
 
 def _tree_pyc(pyc: Path, recorded: Mapping[str, Bytecode]) -> Pyc:
