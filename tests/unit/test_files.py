@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -70,131 +70,6 @@ def test_device_is_not_a_file() -> None:
         pass
 
 
-<<<<<<< HEAD
-=======
-@pytest.mark.parametrize("durable", [True, False])
-def test_committed_file_takes_the_place(file: Path, durable: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    with Replacement(file, 0o644) as replacement:
-        replacement.stream.write(b"new")
-        assert file.read_bytes() == b"old"
-        replacement.commit(durable=durable)
-        assert file.read_bytes() == b"new"
-    assert [*file.parent.iterdir()] == [file]
-
-
-def test_new_file(tmp_path: Path) -> None:
-    with Replacement(tmp_path / "new", 0o644) as replacement:
-        replacement.stream.write(b"new")
-        replacement.commit()
-    assert (tmp_path / "new").read_bytes() == b"new"
-
-
-def test_what_is_not_committed_leaves_nothing_behind(file: Path) -> None:
-    before = file.stat()
-    with Replacement(file, 0o644) as replacement:
-        replacement.stream.write(b"new" * 100_000)
-    assert (file.read_bytes(), file.stat().st_mtime_ns) == (b"old", before.st_mtime_ns)
-    assert [*file.parent.iterdir()] == [file]
-
-
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit])
-def test_what_is_interrupted_leaves_nothing_behind(file: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), Replacement(file, 0o644):
-        raise error
-    assert file.read_bytes() == b"old"
-    assert [*file.parent.iterdir()] == [file]
-
-
-@on_posix
-@pytest.mark.usefixtures("umask")
-@pytest.mark.parametrize("mode", [0o644, 0o600, 0o664, 0o444, 0o755])
-def test_mode_does_not_depend_on_the_umask(file: Path, mode: int) -> None:
-    with Replacement(file, mode) as replacement:
-        replacement.commit()
-    assert stat.S_IMODE(file.stat().st_mode) == mode
-
-
-def test_times_on_request(file: Path) -> None:
-    with Replacement(file, 0o644) as replacement:
-        replacement.commit((1_000_000_000, 2_000_000_000))
-    assert (file.stat().st_atime_ns, file.stat().st_mtime_ns) == (1_000_000_000, 2_000_000_000)
-
-
-@pytest.mark.parametrize(("content", "same"), [(b"old", True), (b"olt", False), (b"ol", False), (b"old ", False)])
-def test_comparison_with_what_is_there(file: Path, content: bytes, same: bool) -> None:  # noqa: FBT001
-    with Replacement(file, 0o644) as replacement:
-        replacement.stream.write(content)
-        assert replacement.equals(file) is same
-        assert not replacement.equals(file.with_name("missing"))
-
-
-def test_work_in_another_directory(file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with Replacement(file, 0o644, elsewhere):
-        assert [*file.parent.iterdir()] == [file]
-        assert len([*elsewhere.iterdir()]) == 1
-    assert not [*elsewhere.iterdir()]
-
-
-def test_directory_that_is_missing(tmp_path: Path) -> None:
-    path = tmp_path / "missing" / "file"
-    with pytest.raises(DetpycError) as caught, Replacement(path, 0o644):
-        pass
-    assert str(caught.value) == f"{path}: cannot be written: No such file or directory"
-
-
-def no_space(*_: object, **__: object) -> NoReturn:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-class Unwritable(io.FileIO):
-    """A file that has no room."""
-
-    def write(self, _: Any, /) -> NoReturn:
-        no_space()
-
-    def flush(self) -> NoReturn:
-        no_space()
-
-    def close(self) -> None:
-        super().close()
-        no_space()
-
-
-def open_unwritable(path: Path, mode: str) -> Unwritable:
-    return Unwritable(path, mode)
-
-
-def write_new(path: Path) -> None:
-    with Replacement(path, 0o644) as replacement:
-        with replacement.writing() as stream:
-            stream.write(b"new")
-        replacement.commit()
-
-
-@pytest.mark.parametrize(
-    ("owner", "name", "failing"),
-    [
-        (Path, "open", no_space),
-        (Path, "open", open_unwritable),
-        (os, "fsync", no_space),
-        (Path, "chmod", no_space),
-        (Path, "replace", no_space),
-    ],
-)
-def test_failure_at_any_step_names_the_file(
-    file: Path, owner: object, name: str, failing: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, failing)
-        with pytest.raises(DetpycError) as caught:
-            write_new(file)
-    assert str(caught.value) == f"{file}: cannot be written: No space left on device"
-    assert file.read_bytes() == b"old"
-    assert [*file.parent.iterdir()] == [file]
-
-
->>>>>>> tooling
 def test_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
     for name in ["b/c.py", "b/a.py", "a.py", "c/d/e.py", "b/x.txt"]:
         path = tmp_path / name
