@@ -362,7 +362,7 @@ def test_no_more_workers_than_sources_and_some_for_each_processor(
     started = []
 
     class Counted(subprocess.Popen[bytes]):
-        def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
             started.append(self)
 
