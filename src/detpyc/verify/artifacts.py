@@ -18,7 +18,7 @@ from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import contradictions, of_installed_wheels
 from detpyc.verify.reports import Status, VerificationReport
 from detpyc.verify.sources import open_sources
-from detpyc.verify.trees import Tree, scan
+from detpyc.verify.trees import Tree, scan, tree_disguises
 from detpyc.verify.wheels import wheel_disguises, wheel_pycs
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.problems import limited
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from detpyc.verify.pycs import Judgement
 
 __all__ = ["verify_artifact"]
-
-_COMPILED = {Status.IDENTICAL, Status.EQUIVALENT}
 
 
 def verify_artifact(
@@ -88,10 +86,15 @@ def _verify_wheel(
             judgements = judge_all(wheel_pycs(wheel, recorded, elsewhere))
         if recorded is not None:
             problems += contradictions(wheel, recorded, judgements)
-        compiled = {judged.finding.source for judged in judgements if judged.finding.status in _COMPILED}
-        problems += wheel_disguises(wheel, compiled)
+        problems += wheel_disguises(wheel, _compiled(judgements))
         found = (*wheel.check(), *limited(problems))
     return _report(path, judgements, found)
+
+
+def _compiled(judgements: Sequence[Judgement]) -> set[str | None]:
+    """Return the paths of the sources that are known to compile."""
+    passed = {Status.IDENTICAL, Status.EQUIVALENT}
+    return {judged.finding.source for judged in judgements if judged.finding.status in passed}
 
 
 def _report(path: Path, judgements: Sequence[Judgement], problems: tuple[str, ...]) -> VerificationReport:
@@ -115,7 +118,8 @@ def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgemen
     tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
     recorded = of_installed_wheels(path, tree)
     judgements = judge_all(_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs)
-    return _report(path, judgements, limited(tree.problems))
+    problems = [*tree.problems, *tree_disguises(tree.suspects, _compiled(judgements))]
+    return _report(path, judgements, limited(problems))
 
 
 def _tree_pyc(pyc: Path, recorded: Mapping[str, Bytecode]) -> Pyc:
