@@ -408,24 +408,24 @@ def test_directory_that_is_swapped_for_a_link(
         def swap_or_not(*arguments: object, **options: object) -> object:
             nonlocal calls
             calls += 1
-            if calls == number and (tree / swapped).is_dir():
-                (tree / swapped).rename(tmp_path / f"moved{number}")
-                (tree / swapped).symlink_to(outside)
+            if calls == number and (attacked / swapped).is_dir():
+                (attacked / swapped).rename(tmp_path / f"moved{number}")
+                (attacked / swapped).symlink_to(outside)
             return call(*arguments, **options)
 
         return swap_or_not
 
     while number <= calls:
         number, calls = number + 1, 0
-        tree = trees.write(tmp_path / f"tree{number}", SOURCES)
-        compiled(tree)
-        trees.write(tree, {"pkg/core.py": content})
+        attacked = trees.write(tmp_path / f"tree{number}", SOURCES)
+        compiled(attacked)
+        trees.write(attacked, {"pkg/core.py": content})
         if not has_cache:
-            shutil.rmtree(tree / "pkg" / "__pycache__")
+            shutil.rmtree(attacked / "pkg" / "__pycache__")
         with monkeypatch.context() as patch:
             for name in ("mkdir", "open", "fchmod", "replace", "unlink", "rmdir"):
                 patch.setattr(os, name, swapping(getattr(os, name)))
-            byte_compile_tree(tree, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
+            byte_compile_tree(attacked, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
         assert state_of(outside) == before, f"call {number}"
     assert number > 10
 
