@@ -40,7 +40,8 @@ FOUNDATION: dict[str, set[str]] = {
     "files": {"errors", "limits"},
     "temporaries": {"errors", "files"},
     "replacement": {"errors", "files", "temporaries"},
-    "wheel": {"errors", "limits", "reproducible", "files", "threads"},
+    "file_names": set(),
+    "wheel": {"errors", "limits", "reproducible", "files", "file_names", "threads", "wording"},
     "gitignore": set(),
     "pyc_paths": set(),
     "termination": set(),
@@ -122,7 +123,7 @@ def test_what_runs_in_the_target_needs_nothing_installed(file: str) -> None:
 
 def test_bytecode_is_what_the_worker_loads(interpreter: Interpreter) -> None:
     script = Path(__file__).with_name("worker_modules.py")
-    command = [interpreter.path, "-I", "-S", "-B", "-W", "error", script, worker.__file__]
+    command = [interpreter.path, "-I", "-S", "-B", "-W", "error", str(script), worker.__file__]
     completed = subprocess.run(command, capture_output=True, text=True, check=True)
     files = [name for name in IN_TARGET if not name.startswith("compilation/")]
     assert completed.stdout.split() == sorted(map(module_name, files))

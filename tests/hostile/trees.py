@@ -6,11 +6,12 @@ Each tree has a source, `SOURCE`, and bytecode of other code that something woul
 from __future__ import annotations
 
 import marshal
+import math
 import os
 import socket
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -152,6 +153,16 @@ def directories_of_one_name(top: Path) -> Path:
     return named(top, "terminfo/A/ANSI", b"")
 
 
+def cache_with_a_short_name(top: Path) -> Path:
+    """Where Windows knows it as that, what is in it comes into the cache."""
+    write(top, {"core.py": SOURCE, PYC: pyc()})
+    return write(top, {f"__PYCA~1/core.{TAG}.py": EVIL, f"__PYCA~1/{CACHED}": pyc(EVIL)})
+
+
+def name_that_looks_short(top: Path) -> Path:
+    return write(top, {"core~1.py": SOURCE, f"__pycache__/core~1.{TAG}.pyc": pyc(), "backup~1/x.txt": b""})
+
+
 def name_that_is_not_unicode(top: Path) -> Path:
     if sys.platform != "linux":
         pytest.skip("only Linux has such names")
@@ -274,7 +285,7 @@ def archive_of_sources(top: Path) -> Path:
 NANS = b"A = 1e999 - 1e999\nB = 1e999 - 1e999\nprint(A in [B])\n"
 
 
-def constants(source: bytes, change: Callable[[tuple[object, ...]], tuple[object, ...]]) -> bytes:
+def constants(source: bytes, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> bytes:
     code = compile(source, "core.py", "exec", dont_inherit=True)
     if [str(constant).strip("-") for constant in code.co_consts[:2]] != ["nan", "nan"]:
         pytest.skip("this Python does not fold them")
@@ -287,7 +298,7 @@ def nan_that_is_shared(top: Path) -> Path:
 
 def nan_of_the_other_sign(top: Path) -> Path:
     """As another machine folds it."""
-    return payload(top, NANS, constants(NANS, lambda found: (-found[0], -found[1], *found[2:])))
+    return payload(top, NANS, constants(NANS, lambda found: (-math.nan, math.nan, *found[2:])))
 
 
 # ---- content
@@ -395,6 +406,8 @@ CASES = (
     Case(sources_of_one_normalized_name, FOUND, ("Windows or macOS reads it as",)),
     Case(packages_of_one_name, FOUND, ("Windows or macOS reads it as",)),
     Case(directories_of_one_name, PASSED, ("no pycs",)),
+    Case(cache_with_a_short_name, FOUND, ("Windows can read it as __pycache__",)),
+    Case(name_that_looks_short, PASSED, ("1 equivalent",)),
     Case(name_that_is_not_unicode, PASSED, ("1 equivalent",)),
     Case(pyc_beside_its_source, FOUND, ("differs",), CODE),
     Case(main_beside_its_source, FOUND, ("differs",), CODE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
 
+PAGE = Path(__file__).parents[2] / "docs" / "canonical-form.md"
 NOT_SAMPLED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__"}
 
 # CPython issue 129724: the constant set is one object in both places, unless "zebra" had been interned before.
@@ -34,7 +36,7 @@ INPUTS = {
 }
 
 
-def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:  # noqa: ANN401
+def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:
     """Send a request to states.py. Not isolated by ``-I``, which would ignore the hash seed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     completed = subprocess.run(
@@ -124,6 +126,33 @@ def test_set_shared_or_not(interpreter: Interpreter) -> None:
 
     assert len(alone) < len(after), "the set is written once or twice"
     assert canonicalize(alone, interpreter.version) == canonicalize(after, interpreter.version)
+
+
+def documented_order(column: str, interpreter: Interpreter) -> list[int]:
+    """Read from the page of canonical form in which order a set is iterated."""
+    heading, _, *rows = re.findall(r"^\| .*`\[x for x in .*(?:\n\|.*)+", PAGE.read_text("utf-8"), re.MULTILINE)[
+        0
+    ].split("\n")
+    at = [cell.strip() for cell in heading.split("|")].index(column)
+    for cells in (row.split("|") for row in rows):
+        first, last = re.findall(r"3\.(\d+)", cells[1])
+        if int(first) <= interpreter.version[1] <= int(last):
+            return json.loads(f"[{cells[at]}]")  # type: ignore[no-any-return]
+    raise AssertionError(interpreter.version)
+
+
+def test_iteration_over_a_set(interpreter: Interpreter) -> None:
+    source = "print([x for x in {16, 8, 0}])"
+    payload = marshalled(interpreter, {"a.py": source.encode()})["a.py"]
+
+    def printed(command: str, payload: bytes = b"") -> object:
+        return json.loads(subprocess.check_output([interpreter.path, "-I", "-S", "-c", command], input=payload))
+
+    execute = "import marshal, sys; exec(marshal.load(sys.stdin.buffer))"
+    assert printed(source) == documented_order("without a pyc", interpreter)
+    assert printed(execute, payload) == documented_order("CPython's own pyc", interpreter)
+    in_canonical_form = canonicalize(payload, interpreter.version)
+    assert printed(execute, in_canonical_form) == documented_order("canonical form", interpreter)
 
 
 def test_release_and_debug_build(release_and_debug: tuple[Interpreter, Interpreter]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hatchling.build import build_wheel
@@ -33,7 +33,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         monkeypatch.chdir(project)
         used = []
 
-        def compressobj(*arguments: int) -> object:
+        def compressobj(*arguments: Any) -> object:
             used.append(arguments)
             return compressors[with_what](*arguments)
 

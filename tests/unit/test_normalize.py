@@ -274,7 +274,7 @@ def test_directory_that_is_swapped_for_a_link(tmp_path: Path, tree: Path, monkey
     before = {path: path.read_bytes() for path in outside.iterdir()}
     replace = os.replace
 
-    def swap_and_replace(*arguments: Any, **options: Any) -> None:  # noqa: ANN401
+    def swap_and_replace(*arguments: Any, **options: Any) -> None:
         if not (tree / "sub").is_symlink():
             (tree / "sub").rename(tmp_path.with_name("moved"))
             (tree / "sub").symlink_to(outside)

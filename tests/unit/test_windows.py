@@ -129,8 +129,9 @@ class ClosedPipe(io.BufferedWriter):
 class ProcessWithClosedPipe(subprocess.Popen):  # type: ignore[type-arg]
     """A process that has closed its standard input."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as its base has it
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        assert isinstance(self.stdin, io.BufferedWriter)
         self.stdin = ClosedPipe(self.stdin.detach())
 
 
@@ -171,6 +172,8 @@ def test_worker_ignores_signals_to_the_whole_console() -> None:
         runpy.run_path({worker.__file__!r}, run_name="__main__")
     """
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
         assert worker.read_frame(process.stdout) == worker.describe()
         process.send_signal(signal.SIGUSR1)
         process.stdin.close()

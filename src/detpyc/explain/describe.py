@@ -29,6 +29,7 @@ from detpyc.bytecode.marshal_format import (
     TYPE_TUPLE,
 )
 from detpyc.bytecode.nodes import content, string
+from detpyc.explain.nans import show_complex, show_float
 
 if TYPE_CHECKING:
     from detpyc.bytecode.nodes import Nodes
@@ -59,8 +60,6 @@ _FLAGS = {
     0x8000000: "METHOD",
 }
 
-_F64 = Struct("<d")
-_COMPLEX = Struct("<dd")
 _I32 = Struct("<i")
 _U16 = Struct("<H")
 
@@ -136,8 +135,8 @@ def _leaf(node: bytes, kind: int) -> str:
     if kind == TYPE_LONG:
         return _long(node)
     if kind == TYPE_BINARY_FLOAT:
-        return repr(_F64.unpack_from(node, 1)[0])
-    return repr(complex(*_COMPLEX.unpack_from(node, 1)))
+        return show_float(node[1:9])
+    return show_complex(node[1:17])
 
 
 def _long(encoding: bytes) -> str:

@@ -1,6 +1,6 @@
-"""Differences in how two payloads write the same values: flags, sharing, order, interning, type codes.
+"""Differences in how two payloads write the same values: flags, sharing, order, interning, type codes, signs of NaNs.
 
-None of them changes what the code does.
+The code is the same. Programs can observe the order in which a set is iterated, and the sign of a NaN.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode.marshal_format import FLAG_REF, INTERNED, RAW, SETS, SINGLETONS
+from detpyc.bytecode.marshal_format import FLAG_REF, INTERNED, RAW, SETS, SINGLETONS, TYPE_NULL
 from detpyc.explain import describe
 from detpyc.explain.as_written import locate, read_as_written
 from detpyc.explain.difference import ENCODING, Difference
 from detpyc.explain.digests import digests
+from detpyc.explain.identity import has_identity
+from detpyc.explain.nans import is_nan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +25,10 @@ SHARING = "sharing"
 SET_ORDER = "set order"
 INTERNING = "interning"
 TYPE_CODES = "type codes"
+NAN_SIGN = "NaN sign"  # of a folded constant, which depends on the machine that compiled it
 REFERENCES = "reference numbers"
 
+_NOT_COMPARED = frozenset({RAW, TYPE_NULL, *SINGLETONS})  # written in one way only
 _MAX_ELEMENTS = 8  # of a set that are shown
 
 
@@ -107,7 +111,7 @@ class _Writing:
                 parent[1] -= 1
             if start != offset:
                 self.references[start] += 1
-            elif node[0] != RAW and node[0] not in SINGLETONS:
+            elif node[0] not in _NOT_COMPARED:
                 self.node_at[start] = node
                 self.written.setdefault(self.digests[node], []).append(start)
                 if node in self.nodes.children:
@@ -123,8 +127,9 @@ class _Writing:
         return any(self.type_code(start) & FLAG_REF and not self.references[start] for start in self.written[value])
 
     def times(self, value: bytes) -> int:
-        """Return how often a value is written in full."""
-        return len(self.written[value])
+        """Return how often a value is written in full; 0 if that depends on its identity."""
+        starts = self.written[value]
+        return 0 if has_identity(self.nodes, self.node_at[starts[0]]) else len(starts)
 
     def orders(self, value: bytes) -> set[tuple[bytes, ...]]:
         """Return the orders in which a set is written."""
@@ -142,6 +147,11 @@ class _Writing:
         codes = {self.type_code(start) & ~FLAG_REF for start in self.written[value]}
         return {INTERNED.get(code, code) for code in codes}
 
+    def nan_signs(self, value: bytes) -> list[str]:
+        """Return a NaN as it is written, with its sign, each time in full."""
+        nodes = [self.node_at[start] for start in self.written[value]]
+        return [describe.value(self.nodes, node) for node in nodes if is_nan(self.nodes, node)]
+
     def where(self, start: int) -> str:
         """Name the code object that contains an object."""
         while start in self.parents:
@@ -158,10 +168,12 @@ _ASPECTS: dict[str, Callable[[_Writing, bytes], Any]] = {
     SET_ORDER: _Writing.orders,
     INTERNING: _Writing.interned,
     TYPE_CODES: _Writing.type_codes,
+    NAN_SIGN: _Writing.nan_signs,
 }
 _SHOW: dict[str, Callable[[Any], str]] = {
     UNUSED_FLAGS: lambda flags: "flagged and never referenced" if flags else "not flagged, or referenced",
     SHARING: lambda times: "written once and shared" if times == 1 else f"written {times} times",
     INTERNING: lambda interned: "interned" if interned else "not interned",
     TYPE_CODES: lambda codes: ", ".join(repr(chr(code)) for code in sorted(codes)),
+    NAN_SIGN: lambda signs: ", ".join(dict.fromkeys(signs)),
 }

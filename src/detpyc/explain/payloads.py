@@ -14,6 +14,7 @@ from detpyc.explain import describe
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.digests import digests
 from detpyc.explain.encoding import REFERENCES, encoding_differences
+from detpyc.explain.identity import identity_difference
 from detpyc.explain.instructions import exception_entries, instructions, show_instruction
 from detpyc.explain.lines import lines, positions
 
@@ -89,7 +90,7 @@ class _Comparison:
     def differences(self) -> list[Difference]:
         a, b = self.a.sequence[0], self.b.sequence[0]
         if not (code_objects.is_code(a) and code_objects.is_code(b)):
-            return [] if self.same(a, b) else [self.as_a_whole(a, b)]
+            return self.identities() if self.same(a, b) else [self.as_a_whole(a, b)]
         path_a, path_b = (code_objects.field(nodes, node, "filename") for nodes, node in ((self.a, a), (self.b, b)))
         found = []
         if self.digests_a[path_a] != self.digests_b[path_b]:
@@ -98,7 +99,13 @@ class _Comparison:
         if not self.same(a, b):
             in_code = list(self.in_code(a, b)) or [self.as_a_whole(a, b)]
             found += sorted(in_code, key=lambda difference: difference.aspect in _LOCATIONS)
+        else:
+            found += self.identities()
         return found
+
+    def identities(self) -> list[Difference]:
+        found = identity_difference(self.a, self.b, self.digests_a, self.digests_b)
+        return [] if found is None else [found]
 
     def same(self, a: bytes, b: bytes) -> bool:
         return self.digests_a[a] == self.digests_b[b]

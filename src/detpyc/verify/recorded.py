@@ -9,6 +9,7 @@ from detpyc import pyc_paths
 from detpyc.errors import DetpycError
 from detpyc.files import read_file
 from detpyc.gitignore import select_untrusted
+from detpyc.limits import MAX_PROVENANCE, MAX_RECORD
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.settings import SOURCELESS
 from detpyc.verify.reports import Status
@@ -59,9 +60,9 @@ def of_installed_wheels(path: Path, tree: Tree) -> dict[str, Bytecode]:
 
 
 def _of_installed_wheel(document: Path) -> dict[str, Bytecode]:
-    slots = by_slot(Provenance.from_json(read_file(document)))
+    slots = by_slot(Provenance.from_json(read_file(document, MAX_PROVENANCE)))
     found: dict[str, Bytecode] = {}
-    for entry in record.parse(read_file(document.with_name("RECORD"))):
+    for entry in record.parse(read_file(document.with_name("RECORD"), MAX_RECORD)):
         name = pyc_paths.parse(entry.path)
         slot = slots.get((name.cache_tag, name.optimization)) if entry.path.endswith(".pyc") else None
         if slot is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError, TooLargeError
-from detpyc.file_names import mapped_name
+from detpyc.file_names import is_short_name, mapped_name
 from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MODULES = (".py", ".pyc")
+_SHORT = 8  # characters; longer names have short ones as well
 _WANTED = (*_MODULES, CACHE, FILE_NAME)
 _JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which `stat` has on Windows only
 
@@ -104,7 +105,7 @@ def scan(top: Path) -> Tree:
 def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory], links: list[_Directory]) -> None:
     """Add what is in one directory to what was found, and the directories in it to those that are to be scanned."""
     entries = _entries(directory.path)
-    found.problems += _twins([entries])
+    found.problems += (*_twins([entries]), *_short_names(entries))
     for entry, mapped in entries:
         if _is_directory(entry):
             link = _is_link(entry)
@@ -148,6 +149,20 @@ def _twins(listings: Iterable[list[tuple[os.DirEntry[str], str]]]) -> Iterator[s
             yield f"{os.path.normpath(entry.path)}: Windows or macOS reads it as {os.path.normpath(twin)}"
 
 
+def _short_names(entries: list[tuple[os.DirEntry[str], str]]) -> Iterator[str]:
+    """Yield the problems of modules and directories that Windows could take for others with longer names."""
+    for entry, mapped in entries:
+        if is_short_name(entry.name) and (mapped.endswith(_MODULES) or _is_directory(entry)):
+            # Of a long name, two characters stay if there are many that are alike.
+            longer = next((other for other, _ in entries if _is_long_name(other.name, mapped[:2])), None)
+            if longer is not None:
+                yield f"{os.path.normpath(entry.path)}: Windows can read it as {longer.name}"
+
+
+def _is_long_name(name: str, start: str) -> bool:
+    return len(name) > _SHORT and mapped_name(name).startswith(start) and not is_short_name(name)
+
+
 def _entries(directory: str) -> list[tuple[os.DirEntry[str], str]]:
     """Return what matters in a directory, by name, with the name as systems map it."""
     try:
@@ -175,9 +190,10 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
 
 def _reparse_tag(entry: os.DirEntry[str]) -> int:
     """Return the tag that Windows has for what leads elsewhere; there, this costs no system call."""
+    tag = 0
     if sys.platform == "win32":
-        return entry.stat(follow_symlinks=False).st_reparse_tag
-    return 0
+        tag = entry.stat(follow_symlinks=False).st_reparse_tag
+    return tag
 
 
 def _order(path: str) -> tuple[list[str], str]:

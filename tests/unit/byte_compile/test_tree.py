@@ -28,6 +28,7 @@ from detpyc.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
 HERE = interpreters.current()
 SOURCES = {
@@ -46,7 +47,7 @@ def tree(tmp_path: Path) -> Path:
     return trees.write(tmp_path / "tree", SOURCES)
 
 
-def compiled(path: Path, settings: Settings = SKIP, **options: object) -> TreeReport:
+def compiled(path: Path, settings: Settings = SKIP, **options: Any) -> TreeReport:
     report = byte_compile_tree(path, settings, TreeOptions(jobs=1, **options), [HERE])
     assert report.failed == {}
     return report
@@ -67,8 +68,9 @@ def in_the_past(tree: Path) -> None:
         os.utime(path, ns=(PAST, PAST), follow_symlinks=False)
 
 
-def code_of(pyc: bytes) -> object:
-    return marshal.loads(pyc[HEADER_SIZE:])  # noqa: S302 - made here
+def code_of(pyc: bytes) -> CodeType:
+    code: CodeType = marshal.loads(pyc[HEADER_SIZE:])  # noqa: S302 - made here
+    return code
 
 
 def test_pycs(tree: Path) -> None:
@@ -102,7 +104,7 @@ def test_levels(tree: Path) -> None:
         ({"include": ("pkg/",), "exclude": ("core.py",)}, {"pkg/__init__.py"}),
     ],
 )
-def test_patterns(tree: Path, patterns: dict[str, tuple[str, ...]], expected: set[str]) -> None:
+def test_patterns(tree: Path, patterns: dict[str, Any], expected: set[str]) -> None:
     assert compiled(tree, Settings(**patterns)).sources == len(expected)
     assert set(tree.rglob("*.pyc")) == {pyc_of(tree / name) for name in expected}
 
@@ -124,9 +126,12 @@ def test_more_sources_than_are_in_memory_at_once(tree: Path, monkeypatch: pytest
 def test_progress(tree: Path) -> None:
     totals, steps = [], count()
 
-    def start(total: int) -> Callable[[], object]:
+    def step() -> None:
+        next(steps)
+
+    def start(total: int) -> Callable[[], None]:
         totals.append(total)
-        return lambda: next(steps)
+        return step
 
     byte_compile_tree(tree, Settings(), TreeOptions(), [HERE], start)
     assert (totals, next(steps)) == ([3], 3)
@@ -147,7 +152,7 @@ def not_canonical(pyc: bytes) -> bytes:
     return other
 
 
-SPOILT = {
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "another magic number": with_header(slice(0, 2), b"\x55\x0d"),
     "no magic number": with_header(slice(0, 4), b"none"),
     "unchecked-hash": with_header(slice(4, 8), b"\1\0\0\0"),
@@ -252,7 +257,7 @@ def test_timestamps(
     if epoch is None:
         mode = py_compile.PycInvalidationMode.TIMESTAMP
         theirs = py_compile.compile(str(source), str(tree / "theirs.pyc"), invalidation_mode=mode, doraise=True)
-        assert times_in(Path(theirs)) == times_in(pyc_of(source))
+        assert times_in(Path(str(theirs))) == times_in(pyc_of(source))
 
 
 def test_timestamp_or_size_that_changed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,24 +442,24 @@ def test_directory_that_is_swapped_for_a_link(
         def swap_or_not(*arguments: object, **options: object) -> object:
             nonlocal calls
             calls += 1
-            if calls == number and (tree / swapped).is_dir():
-                (tree / swapped).rename(tmp_path / f"moved{number}")
-                (tree / swapped).symlink_to(outside)
+            if calls == number and (attacked / swapped).is_dir():
+                (attacked / swapped).rename(tmp_path / f"moved{number}")
+                (attacked / swapped).symlink_to(outside)
             return call(*arguments, **options)
 
         return swap_or_not
 
     while number <= calls:
         number, calls = number + 1, 0
-        tree = trees.write(tmp_path / f"tree{number}", SOURCES)
-        compiled(tree)
-        trees.write(tree, {"pkg/core.py": content})
+        attacked = trees.write(tmp_path / f"tree{number}", SOURCES)
+        compiled(attacked)
+        trees.write(attacked, {"pkg/core.py": content})
         if not has_cache:
-            shutil.rmtree(tree / "pkg" / "__pycache__")
+            shutil.rmtree(attacked / "pkg" / "__pycache__")
         with monkeypatch.context() as patch:
             for name in ("mkdir", "open", "fchmod", "replace", "unlink", "rmdir"):
                 patch.setattr(os, name, swapping(getattr(os, name)))
-            byte_compile_tree(tree, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
+            byte_compile_tree(attacked, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
         assert state_of(outside) == before, f"call {number}"
     assert number > 10
 
@@ -514,7 +519,7 @@ def test_modes_are_as_py_compile_makes_them(tree: Path, tmp_path: Path, mode: in
     finally:
         os.umask(before)
     compiled(tree)
-    assert pyc_of(source).stat().st_mode == Path(theirs).stat().st_mode
+    assert pyc_of(source).stat().st_mode == Path(str(theirs)).stat().st_mode
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])

@@ -42,7 +42,7 @@ if sys.version_info >= (3, 14):
     anything |= st.builds(slice, hashable, hashable, hashable)
 
 
-def canonical_of(value: Any) -> bytes:  # noqa: ANN401
+def canonical_of(value: Any) -> bytes:
     return canonicalize(marshal.dumps(value), HERE)
 
 
