@@ -14,7 +14,7 @@ if sys.platform == "win32":
 
 import wheels
 from command_line import COMMAND
-from projects import attempt, build, copy_project, environment
+from projects import Conditions, attempt, build, copy_project, environment
 from uv_downloads import archive, listing
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROJECTS = ["hatch-src", "pdm-module", "setuptools-wrapped"]
 MISSING = "3.8.99"
 EPOCH = "1600000000"
+HERE = Conditions()
 NAME = "demo-1.0-py3-none-any.whl"
 
 
@@ -81,8 +82,8 @@ def test_commands(downloadable: tuple[Interpreter, Path], variables: dict[str, s
     elsewhere = {**variables, "UV_PYTHON_INSTALL_DIR": str(tmp_path / "elsewhere")}
     unverified = detpyc(elsewhere, "verify", path)
     assert (unverified.returncode, "2 unverifiable" in unverified.stdout) == (1, True)
-    command = ["verify", "--strict", "--install-interpreters", "--require", other.cache_tag, path]
-    verified = detpyc(elsewhere, *command)
+    options = ["--strict", "--install-interpreters", "--require", other.cache_tag]
+    verified = detpyc(elsewhere, "verify", *options, path)
     assert (verified.returncode, verified.stderr) == (0, "")
     assert verified.stdout == f"{path}: 2 identical; loaded by CPython {'{}.{}'.format(*other.version)}\n"
 
@@ -102,7 +103,7 @@ def test_build_that_installs(
 ) -> None:
     other, _ = downloadable
     variables |= {"DETPYC_INTERPRETERS": other.release, "DETPYC_ON_MISSING_INTERPRETER": "install"}
-    built = build(copy_project(name, tmp_path), tmp_path / "dist", **variables)
+    built = build(copy_project(name, tmp_path), tmp_path / "dist", conditions=HERE, **variables)
     assert releases(built.artifact) == [other.release]
     assert "detpyc: warning: " not in built.output
 
@@ -113,12 +114,17 @@ def test_build_that_skips(name: str, variables: dict[str, str], tmp_path: Path) 
     running = "{}.{}.{}".format(*sys.version_info[:3])
     variables |= {"DETPYC_INTERPRETERS": f"{running},{MISSING}", "DETPYC_ON_MISSING_INTERPRETER": "skip"}
     project = copy_project(name, tmp_path)
-    some = build(project, tmp_path / "some", **variables)
+    some = build(project, tmp_path / "some", conditions=HERE, **variables)
     assert some.output.count("detpyc: warning: ") == 1
     assert f"interpreters are missing ({MISSING}), so their pycs are omitted" in some.output
     assert releases(some.artifact) == [running]
 
-    none = build(project, tmp_path / "none", **variables | {"DETPYC_INTERPRETERS": MISSING, "SOURCE_DATE_EPOCH": EPOCH})
+    none = build(
+        project,
+        tmp_path / "none",
+        conditions=HERE,
+        **variables | {"DETPYC_INTERPRETERS": MISSING, "SOURCE_DATE_EPOCH": EPOCH},
+    )
     assert none.output.count("detpyc: warning: ") == 1
     assert f"interpreters are missing ({MISSING}), so the wheel is not byte-compiled" in none.output
     plain = build(project, tmp_path / "plain", SOURCE_DATE_EPOCH=EPOCH, DETPYC_DISABLE="1")
@@ -128,7 +134,9 @@ def test_build_that_skips(name: str, variables: dict[str, str], tmp_path: Path) 
 
 @pytest.mark.parametrize("name", PROJECTS)
 def test_build_that_fails_names_the_ways_out(name: str, variables: dict[str, str], tmp_path: Path) -> None:
-    done = attempt(copy_project(name, tmp_path), tmp_path / "dist", **variables, DETPYC_INTERPRETERS=MISSING)
+    done = attempt(
+        copy_project(name, tmp_path), tmp_path / "dist", conditions=HERE, **variables, DETPYC_INTERPRETERS=MISSING
+    )
     assert done.returncode != 0
     for words in (f"Install CPython {MISSING} exactly", 'to "install"', 'to "skip"', "DETPYC_DISABLE=1"):
         assert words in done.stdout + done.stderr

@@ -22,6 +22,7 @@ from detpyc.loading import Audience, Loader, name_loaders, required_python
 from detpyc.replacement import Replacement, replace_file, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
+from detpyc.temporaries import remove_stale
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
@@ -262,6 +263,8 @@ def _write(
     """Write the result; return whether it differs from what was there, and how many bytes larger it is."""
     form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
     status = os.fstat(stream.fileno())
+    if not options.check:
+        remove_stale(target.parent)
     with Replacement(
         target, stat.S_IMODE(status.st_mode), temporary_directory() if options.check else None
     ) as replacement:

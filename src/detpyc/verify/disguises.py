@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.file_names import mapped_name
-
-if TYPE_CHECKING:
-    import os
 
 MAGIC_SIZE = 4  # bytes
 
@@ -28,20 +25,9 @@ def is_bytecode(start: bytes) -> bool:
     return start[2:MAGIC_SIZE] == _END_OF_MAGIC and number in MAGIC_NUMBERS
 
 
-def may_be_run(entry: os.DirEntry[str], mapped: str) -> bool:
-    """Return whether people or systems may run a file, so that it is worth looking into.
-
-    Args:
-        entry: a file.
-        mapped: its name, as systems map names.
-
-    """
-    if mapped.endswith((*_SOURCES, *_ARCHIVES)) or "." not in mapped:
-        return True
-    try:
-        return bool(entry.stat().st_mode & 0o111)
-    except OSError:  # a link that leads nowhere
-        return False
+def may_be_run(mapped: str) -> bool:
+    """Return whether a file's name, as systems map it, is that of what people run or import from."""
+    return mapped.endswith((*_SOURCES, *_ARCHIVES)) or "." not in mapped
 
 
 def disguise(name: str, stream: BinaryIO) -> str | None:

@@ -78,3 +78,17 @@ def test_sourceless_wheel_without_wheel_file(tmp_path: Path) -> None:
     with pytest.raises(WheelError) as caught:
         byte_compile_wheel(path, Settings(layout="sourceless"), WheelOptions(rename=True))
     assert str(caught.value) == f"{path}: has no {INFO}/WHEEL"
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_temporary_files_of_killed_runs(tmp_path: Path, check: bool) -> None:  # noqa: FBT001
+    """They are removed where the result is written."""
+    path = wheels.build(tmp_path)
+    stale, results = ".detpyc-0123456789abcdef.tmp", tmp_path / "results"
+    results.mkdir()
+    for directory in (tmp_path, results):
+        (directory / stale).write_bytes(b"unfinished")
+    byte_compile_wheel(path, Settings(), WheelOptions(check=check, output_dir=results))
+    assert ((tmp_path / stale).exists(), (results / stale).exists()) == (True, check)
+    byte_compile_wheel(path, Settings(), WheelOptions(check=check))
+    assert (tmp_path / stale).exists() is check

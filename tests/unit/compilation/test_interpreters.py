@@ -251,7 +251,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return releases
 
 
-def test_missing_interpreter_is_installed(there_are: object, installed: list[str]) -> None:
+def test_missing_interpreter_is_installed(there_are: Arrange, installed: list[str]) -> None:
     there_are([cpython("3.8.10", "/a/python3.8")])
     assert interpreters.find_interpreter("3.8", install=True).release == "3.8.10"
     assert installed == []
@@ -262,7 +262,7 @@ def test_missing_interpreter_is_installed(there_are: object, installed: list[str
 # ---- those that compile
 
 
-def test_what_is_missing_is_skipped(there_are: object, installed: list[str]) -> None:
+def test_what_is_missing_is_skipped(there_are: Arrange, installed: list[str]) -> None:
     there_are([cpython("3.8.10", "/a/python3.8")])
     chosen = interpreters.choose(["3.9.1", "cpython3.8", "3.9", "python3.9.1"], "skip")
     assert [interpreter.release for interpreter in chosen.interpreters] == ["3.8.10"]
@@ -272,7 +272,7 @@ def test_what_is_missing_is_skipped(there_are: object, installed: list[str]) -> 
     assert installed == []
 
 
-def test_what_is_missing_is_installed(there_are: object, installed: list[str]) -> None:
+def test_what_is_missing_is_installed(there_are: Arrange, installed: list[str]) -> None:
     there_are([cpython("3.8.10", "/a/python3.8")])
     chosen = interpreters.choose(["3.9.1", "3.8"], "install")
     assert [interpreter.release for interpreter in chosen.interpreters] == ["3.8.10", "3.9.1"]
@@ -289,7 +289,7 @@ def test_only_releases_can_be_missing(on_missing: str, request_: str, installed:
     assert installed == []
 
 
-def test_missing_interpreter_fails(there_are: object) -> None:
+def test_missing_interpreter_fails(there_are: Arrange) -> None:
     there_are([])
     with pytest.raises(MissingInterpreterError):
         interpreters.choose(["3.9"])
