@@ -39,10 +39,10 @@ FOUNDATION: dict[str, set[str]] = {
     "files": {"errors", "limits"},
     "replacement": {"errors"},
     "wheel": {"errors", "limits", "reproducible", "files"},
-    "gitignore": set(),
+    "gitignore": {"limits"},
     "pyc_paths": set(),
     "termination": set(),
-    "settings": {"errors", "gitignore"},
+    "settings": {"errors", "limits", "gitignore"},
     "__init__": set(),
 }
 ENTRANCES: dict[str, set[str]] = {"hooks": set(), "backend": {"hooks"}, "cli": set(), "__main__": {"cli"}}

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 MAX_FILE = 64 << 20  # bytes of a pyc or a source; the largest real ones have a few megabytes
 
+MAX_ITEMS = 1000  # of a list among the settings, wherever they come from
+MAX_PATTERN = 1000  # characters of a gitignore pattern
+MAX_MISTAKES = 20  # in the settings, that one error reports
+MAX_SHOWN = 100  # characters of a value in a message
+
+MAX_PROVENANCE = 8 << 20  # bytes of detpyc.json; it is small unless sources are skipped
+
 MAX_PATH = 4096  # characters of a member's path; PATH_MAX of Linux
 MAX_DEPTH = 100  # parts of a member's path; the deepest real ones have about 20
 

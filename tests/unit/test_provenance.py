@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from bounds import bounded
 from detpyc import __version__
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, TooLargeError
+from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import Bytecode, Provenance
 
 NEWER = Bytecode("3.13.0", "cpython-313", 3571, 1, "unchecked-hash")
@@ -85,6 +87,8 @@ def test_slots() -> None:
         b"null",
         b"\xff",
         b"[" * 100_000,
+        json.dumps(document()).encode("utf-16"),
+        b"\xef\xbb\xbf" + json.dumps(document()).encode(),
         *(
             json.dumps(found).encode()
             for found in [
@@ -110,6 +114,14 @@ def test_slots() -> None:
                 changed(release="3.9"),
                 changed(release="/bin/3.9.18"),
                 changed(release="3.9.18\n"),
+                changed(release="3.9." + "1" * 5000),
+                changed(include=["\ud800"]),
+                changed(exclude=["x\udc80"]),
+                changed(skipped={"\ud800.py": "no"}),
+                changed(skipped={"a.py": "\udfff"}),
+                document(detpyc="\ud800"),
+                document(detpyc="1" * 101),
+                document(bytecode=[document()["bytecode"][0]] * 2),
                 changed(cache_tag="cpython-313"),
                 document(archive=None),
                 document(archive={"compression": "stored"}),
@@ -123,8 +135,10 @@ def test_slots() -> None:
     ],
 )
 def test_malformed(data: bytes) -> None:
-    with pytest.raises(DetpycError, match=r"detpyc\.json is malformed: ."):
+    with pytest.raises(DetpycError, match=r"detpyc\.json is malformed: .") as caught:
         Provenance.from_json(data)
+    assert len(str(caught.value)) < 300
+    str(caught.value).encode()
 
 
 @pytest.mark.parametrize("number", [2, "1", 1.5, None, [1]])
@@ -141,6 +155,30 @@ def test_another_canonical_form() -> None:
         match=r"describes bytecode in canonical form 2, and this version of detpyc writes form 1; use the version",
     ):
         Provenance.from_json(json.dumps(document(**{"canonical-form": 2})).encode())
+
+
+@pytest.mark.parametrize("key", ["format", "canonical-form", "detpyc"])
+def test_long_values_are_cut(key: str) -> None:
+    data = json.dumps(document(format=2) | {key: "x" * 100_000}).encode()
+    with pytest.raises(DetpycError) as caught:
+        Provenance.from_json(data)
+    assert len(str(caught.value)) < 300
+
+
+@bounded()
+@pytest.mark.parametrize("filler", [b" ", b"[],", b"0,", b'"",', b'{"a":', b"["])
+def test_large_document(filler: bytes) -> None:
+    """What is larger than the limit is refused; what is not is read with little memory."""
+    with pytest.raises(TooLargeError, match=r"detpyc\.json has 8388609 bytes; the limit is 8388608"):
+        Provenance.from_json(b"[" + filler * (MAX_PROVENANCE // len(filler)) + b"0" * (MAX_PROVENANCE % len(filler)))
+    with pytest.raises(DetpycError, match="malformed"):
+        Provenance.from_json(b"[" + filler * (MAX_PROVENANCE // len(filler) - 1))
+
+
+def test_nothing_is_written_that_could_not_be_read() -> None:
+    skipped = {f"{number}.py": "x" * 1000 for number in range(8400)}
+    with pytest.raises(TooLargeError):
+        Provenance((replace(NEWER, skipped=skipped),)).to_json()
 
 
 def test_unknown_keys_at_the_top_are_ignored() -> None:
