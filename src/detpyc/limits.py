@@ -14,6 +14,6 @@ MAX_PROVENANCE = 8 << 20  # bytes of detpyc.json; it is small unless sources are
 MAX_PATH = 4096  # characters of a member's path; PATH_MAX of Linux
 MAX_DEPTH = 100  # parts of a member's path; the deepest real ones have about 20
 
-MAX_SDIST = 1 << 30  # bytes of a source distribution, decompressed; the largest real ones have some hundred megabytes
+MAX_SDIST = 1 << 29  # bytes of a source distribution, decompressed; the largest real ones have half of that
 MAX_SDIST_MEMBERS = 100_000  # headers in a source distribution; the largest real ones have some ten thousand
 MAX_SDIST_HEADERS = 16 << 20  # bytes of its extended headers in all; a real member has some hundred
