@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installer.sources import WheelFile
+
+import wheels
+from detpyc.cli import main
 from projects import (
     ANSWER,
     EDITED,
@@ -22,9 +25,6 @@ from projects import (
     import_modules,
     pyc_of,
 )
-
-import wheels
-from detpyc.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path

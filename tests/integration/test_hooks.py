@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from installer.sources import WheelFile
+
+import states
 from projects import (
     ANSWER,
     BY_NAME,
@@ -45,9 +47,8 @@ from projects import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from projects import Project
-
     from detpyc.compilation.interpreters import Interpreter
+    from projects import Project
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - on Linux, a file system of its own
 CHECKED_HASH = MAGIC_NUMBER + (0b11).to_bytes(4, "little")  # PEP 552
@@ -131,8 +132,7 @@ def test_number_of_jobs_can_matter() -> None:
 def compiled_in_order(sources: list[tuple[str, bytes]]) -> dict[str, str]:
     """Return the payloads of sources that one process compiles one after the other."""
     request = json.dumps([(name, base64.b64encode(source).decode()) for name, source in sources])
-    states = Path(__file__).with_name("states.py")
-    answer = check_run([sys.executable, "-S", "-B", str(states), "compile", "in-order"], request=request)
+    answer = check_run([sys.executable, "-S", "-B", states.__file__, "compile", "in-order"], request=request)
     return dict(zip((name for name, _ in sources), json.loads(answer), strict=True))
 
 

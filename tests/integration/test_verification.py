@@ -15,10 +15,11 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import detpyc, done
 
+import states
 import trees
 import wheels
+from command_line import detpyc, done
 from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader, source_hash
@@ -154,8 +155,7 @@ def test_compiled_by_compileall(interpreter: Interpreter, tree: Path) -> None:
 
 def test_standard_library(interpreter: Interpreter, tmp_path: Path) -> None:
     """A sample; the rest is for whoever has the time."""
-    states = Path(__file__).with_name("states.py")
-    command = [interpreter.path, "-s", "-S", "-B", str(states), "library"]
+    command = [interpreter.path, "-s", "-S", "-B", states.__file__, "library"]
     library = Path(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
     modules = [*sorted(library.glob("*.py"))[::15], *sorted(library.glob("json/*.py")), library / "dataclasses.py"]
     for module in modules:
@@ -570,7 +570,7 @@ def test_set_that_is_shared_or_not(interpreter: Interpreter, tmp_path: Path) -> 
 def compiled_in_one_process(interpreter: Interpreter, modules: list[bytes]) -> bytes:
     """Compile modules one after the other and return the last one's pyc."""
     request = [("module.py", b64encode(module).decode()) for module in modules]
-    command = [interpreter.path, "-s", "-S", "-B", str(Path(__file__).with_name("states.py")), "compile", "in-order"]
+    command = [interpreter.path, "-s", "-S", "-B", states.__file__, "compile", "in-order"]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     answer = subprocess.run(
         command, input=json.dumps(request).encode(), capture_output=True, check=True, env=environment

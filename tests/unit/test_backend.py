@@ -47,12 +47,10 @@ class Frontend:
     def wrap(self, name: str, *lines: str) -> None:
         self.configure(f'build-backend = "wrapped_backend:{name}"', 'backend-path = ["backends"]', *lines)
 
-    def run(
-        self, command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
-    ) -> None:
+    def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DETPYC_")}
         done = subprocess.run(
-            command,
+            cmd,
             cwd=cwd,
             env={**environment, **self.environment, **(extra_environ or {})},
             capture_output=True,
@@ -133,9 +131,10 @@ def test_hooks_that_the_wrapped_backend_lacks(frontend: Frontend) -> None:
     hooks, output = frontend.hooks, str(frontend.output)
     assert hooks.get_requires_for_build_wheel() == []
     assert hooks._supported_features() == []  # noqa: SLF001 - as above
-    for hook in (hooks.build_editable, hooks.prepare_metadata_for_build_wheel):
-        with pytest.raises(HookMissing):
-            hook(output, **({} if hook == hooks.build_editable else {"_allow_fallback": False}))
+    with pytest.raises(HookMissing):
+        hooks.build_editable(output)
+    with pytest.raises(HookMissing):
+        hooks.prepare_metadata_for_build_wheel(output, _allow_fallback=False)
     assert hooks.prepare_metadata_for_build_wheel(output) == "demo-1.0.dist-info"  # out of the wheel
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import wheels
 from bounds import bounded
 from detpyc import __version__
+from detpyc.cli import main
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import Bytecode, Provenance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from detpyc.compilation.interpreters import Interpreter
 
 NEWER = Bytecode("3.13.0", "cpython-313", 3571, 1, "unchecked-hash")
 OLDER = Bytecode(
@@ -184,3 +191,29 @@ def test_nothing_is_written_that_could_not_be_read() -> None:
 def test_unknown_keys_at_the_top_are_ignored() -> None:
     data = json.dumps(document(another="key")).encode()
     assert Provenance.from_json(data) == Provenance((OLDER, NEWER))
+
+
+@pytest.mark.parametrize(
+    ("source", "error"), [(b"-" * 100_000 + b"1\n", "MemoryError"), (b"x" + b".x" * 200_000 + b"\n", "RecursionError")]
+)
+def test_sources_that_exhaust_memory_or_stack_are_not_recorded(
+    source: bytes, error: str, interpreter: Interpreter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unlike other errors of the compiler, whose messages are the same in every run; 3.14 names the used stack."""
+    path = wheels.build(tmp_path, {"demo.py": source, "good.py": b""})
+    content = path.read_bytes()
+    options = ["--on-syntax-error", "skip", "-i", interpreter.path]
+    assert main(["wheel", *options, str(path)]) == 2
+    assert f"demo.py: {error}" in capsys.readouterr().err
+    assert path.read_bytes() == content
+
+
+def test_other_reasons_are_recorded(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Constant limits of the compiler are the same on every machine."""
+    loops = b"".join(b" " * depth + b"for x in y:\n" for depth in range(30)) + b" " * 30 + b"pass\n"
+    path = wheels.build(tmp_path, {"deep.py": loops, "good.py": b""})
+    assert main(["wheel", "--quiet", "--on-syntax-error", "skip", "-i", interpreter.path, str(path)]) == 0
+    found = Provenance.from_json(wheels.read(path)["demo-1.0.dist-info/detpyc.json"])
+    (reason,) = found.bytecode[0].skipped.values()
+    assert reason.startswith("SyntaxError: ")
+    assert reason.endswith("too many statically nested blocks")

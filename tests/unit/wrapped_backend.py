@@ -1,6 +1,6 @@
 """Build backends to wrap, good ones and bad ones. The good ones copy files of the project."""
 
-# ruff: noqa: ANN001, ANN201, ANN204, ANN205, ARG004 - frontends call a hook with all its arguments, whoever uses them
+# ruff: noqa: ANN001, ANN204, ANN205, ARG004 - frontends call a hook with all its arguments, whoever uses them
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Unable(Bare):
         raise UnsupportedOperation("no sources here")
 
 
-def returning(result):
+def returning(result: object) -> type[Bare]:
     """Make a backend that copies the wheel into the directory, into one below and into one above, and returns this."""
 
     class Returning(Bare):
@@ -147,7 +147,7 @@ class Odd(Bare):
     """Names something as its UnsupportedOperation that is not an exception."""
 
     UnsupportedOperation = 42
-    build_sdist = 42
+    build_sdist = 42  # type: ignore[assignment]
 
     @staticmethod
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.header import PycHeader, source_hash
 from detpyc.errors import BytecodeError, DetpycError, WheelError
+from detpyc.limits import MAX_FILE, MAX_METADATA, MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
 from detpyc.pyc_paths import is_cached, pyc_name
 from detpyc.settings import SOURCELESS
@@ -74,8 +76,10 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
 
     """
     members, importable = wheel.archive.members, wheel.importable
-    names = (f"{wheel.dist_info}/{name}" for name in ("WHEEL", FILE_NAME))
-    wheel_file, provenance = (wheel.read_member(name) if name in members else None for name in names)
+    limits = {f"{wheel.dist_info}/WHEEL": MAX_METADATA, f"{wheel.dist_info}/{FILE_NAME}": MAX_PROVENANCE}
+    wheel_file, provenance = (
+        wheel.read_member(name, limit) if name in members else None for name, limit in limits.items()
+    )
     recorded = () if provenance is None else _read_provenance(provenance)
     _require_sources(recorded, settings, chosen)
     cached = frozenset(name for name, path in importable.items() if is_cached(path))
@@ -85,7 +89,7 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
     earlier = tuple(
         EarlierBytecode(bytecode)
         if bytecode.slot in repeated
-        else _compared(bytecode, sources, stays, wheel.read_member)
+        else _compared(bytecode, sources, stays, partial(wheel.read_member, limit=MAX_FILE))
         for bytecode in recorded
     )
     return Contents(members, wheel.dist_info, sources, cached, earlier, wheel_file)

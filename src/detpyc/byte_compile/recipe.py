@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.limits import MAX_FILE
+from detpyc.limits import MAX_METADATA, MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.settings import Settings
 from detpyc.wheel.distribution import open_wheel
@@ -54,7 +54,7 @@ class Recipe:
                     " options, and compare with `detpyc diff`",
                     path=path,
                 )
-            data = wheel.read_member(name, MAX_FILE)
+            data = wheel.read_member(name, MAX_PROVENANCE)
             try:
                 recorded = Provenance.from_json(data)
                 settings = _settings(recorded)
@@ -96,6 +96,6 @@ def _generator(wheel: Wheel) -> str:
     name = f"{wheel.dist_info}/WHEEL"
     if name not in wheel.archive.members:
         return ""
-    lines = wheel.read_member(name, MAX_FILE).decode("utf-8", "replace").splitlines()
+    lines = wheel.read_member(name, MAX_METADATA).decode("utf-8", "replace").splitlines()
     fields = (line.partition(":") for line in lines)
     return next((value.strip() for key, _, value in fields if key.lower() == "generator"), "")

@@ -16,6 +16,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import CompilationError, SettingsError, WheelError
 from detpyc.files import open_locked
 from detpyc.gitignore import select_bounded
+from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
@@ -124,8 +125,9 @@ def byte_compile_wheel(
         with open_locked(path) as stream:
             wheel = Wheel.open(path, stream)
             importable = wheel.importable_sources()
+            read = partial(wheel.read_member, limit=MAX_FILE)
             modules = [
-                Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
+                Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
                 for name in _selected(importable, settings)
             ]
             with wheel.rewriting({module.name for module in modules}):

@@ -1,34 +1,37 @@
-"""Read ZIP archives strictly.
+"""Read ZIP archives, if every unpacker would find the same members with the same content in them.
 
 The format is PKWARE's APPNOTE.TXT; the section numbers below are its own.
 """
 
 from __future__ import annotations
 
-import stat
 import threading
-import unicodedata
-import zipfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.errors import WheelError
+from detpyc.wheel.directory import Entry, extra_fields, read_directory
+from detpyc.wheel.member_names import name_problems
 from detpyc.wheel.zip_format import (
-    DEFLATED,
-    ENCRYPTED,
+    DESCRIPTOR,
+    DESCRIPTOR64,
+    DESCRIPTOR_SIGNATURE,
+    HAS_DESCRIPTOR,
     LOCAL_HEADER,
     LOCAL_SIGNATURE,
+    MAX_U32,
     STORED,
-    UTF8_NAME,
+    ZIP64_EXTRA,
     Member,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Archive"]
 
 _CHUNK = 1 << 20
+_ZIP64_FIELD = 16  # bytes: a local header's has both sizes (4.5.3)
 
 
 class Archive:
@@ -41,77 +44,75 @@ class Archive:
 
     """
 
-    def __init__(self, stream: BinaryIO, zip_file: zipfile.ZipFile) -> None:
-        infos = zip_file.infolist()
-        self.stream = stream
-        self.members: dict[str, Member] = {}
-        self._offsets: dict[str, int] = {}
-        self._reading = threading.Lock()  # the stream has one position
-        problems = [
-            *_name_problems(infos),
-            *_collisions(infos),
-            *(problem for info in infos for problem in _member_problems(info)),
-        ]
-        if problems:
-            raise WheelError(*problems)
-        for info in infos:
-            self.members[info.filename] = Member(
-                info.filename,
-                info.compress_type,
-                info.CRC,
-                info.compress_size,
-                info.file_size,
-                info.date_time,
-                info.external_attr,
-                info.internal_attr,
-                info.create_system,
-            )
-            self._offsets[info.filename] = self._data_offset(info)
-        self._check_overlap()
-
-    @classmethod
-    def open(cls, stream: BinaryIO) -> Archive:
-        """Read the directory of an archive and check it.
+    def __init__(self, stream: BinaryIO) -> None:
+        """Read the directory of an archive, and the headers of its members.
 
         Args:
             stream: seekable; it must stay open while the archive is used.
 
         Raises:
-            WheelError: if it is not a ZIP archive or is damaged, or if a member is not allowed in a wheel: encrypted, a
-                symbolic link, in an unknown compression, with a name that leads out of the wheel or occurs twice.
+            WheelError: if it is not a ZIP archive or is damaged, if unpackers would not find the same members, or if a
+                member is not allowed in a wheel: encrypted, a symbolic link, in an unknown compression, with a name
+                that leads out of the wheel or that another member has on some systems.
 
         """
-        try:
-            with zipfile.ZipFile(stream) as zip_file:
-                return cls(stream, zip_file)
-        except zipfile.BadZipFile as error:
-            raise WheelError(f"is not a ZIP archive, or is truncated: {error}") from error
-        except (NotImplementedError, ValueError, OverflowError, UnicodeDecodeError) as error:
-            raise WheelError(f"is a ZIP archive that cannot be read: {error}") from error
+        self.stream = stream
+        self._reading = threading.Lock()  # the stream has one position
+        entries, directory_start = read_directory(stream)
+        problems = name_problems(entry.member.name for entry in entries)
+        if problems:
+            raise WheelError(*problems)
+        self.members = {entry.member.name: entry.member for entry in entries}
+        self._offsets = dict.fromkeys(self.members, 0)
+        end, before = 0, ""
+        for entry in sorted(entries, key=lambda entry: entry.offset):
+            name, expected = entry.member.name, end
+            self._offsets[name], end = self._read_local_header(entry)
+            if entry.offset < expected:
+                raise WheelError(f"{name}: its data overlap those of {before}")
+            if entry.offset > expected:
+                raise WheelError(f"{name}: {entry.offset - expected} bytes before it belong to no member")
+            before = name
+        if end != directory_start:
+            what = f"{directory_start - end} bytes before the directory belong to no member"
+            raise WheelError(what if end < directory_start else f"{before}: its data overlap the directory")
 
-    def _data_offset(self, info: zipfile.ZipInfo) -> int:
-        """Return where a member's data start; its local header must agree with the directory."""
-        if info.header_offset < 0:
-            raise WheelError(f"{info.filename}: would start before the archive does; the archive is damaged")
-        self.stream.seek(info.header_offset)
+    def _read_local_header(self, entry: Entry) -> tuple[int, int]:
+        """Compare the local header of a member with the directory; return where its data start and where it ends."""
+        name, member = entry.member.name, entry.member
+        self.stream.seek(entry.offset)
         header = self.stream.read(LOCAL_HEADER.size)
         if len(header) < LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
-            raise WheelError(
-                f"{info.filename}: has no local header at offset {info.header_offset}; the archive is damaged"
-            )
-        _, _, flags, *_, name_size, extra_size = LOCAL_HEADER.unpack(header)
-        name = self.stream.read(name_size).decode("utf-8" if flags & UTF8_NAME else "cp437", "replace")
-        if name != info.orig_filename:
-            raise WheelError(f"{info.filename}: is named {name!r} in its local header; unpackers would disagree")
-        start: int = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
-        return start
+            raise WheelError(f"{name}: has no local header at offset {entry.offset}; the archive is damaged")
+        _, _, flags, method, _, _, crc, compressed_size, size, name_size, extra_size = LOCAL_HEADER.unpack(header)
+        raw_name = self.stream.read(name_size)
+        fields = extra_fields(name, self.stream.read(extra_size))
+        if raw_name != entry.raw_name:
+            raise WheelError(f"{name}: is named {raw_name!r} in its local header; unpackers would disagree")
+        sizes = _zip64_sizes(name, fields.get(ZIP64_EXTRA), size, compressed_size)
+        found = flags, method, crc, *sizes
+        expected = entry.flags, member.method, member.crc, member.size, member.compressed_size
+        later = entry.flags, member.method, 0, 0, 0
+        described = bool(entry.flags & HAS_DESCRIPTOR)
+        if found != expected and not (described and found == later):
+            raise WheelError(f"{name}: its local header does not agree with the directory; unpackers would disagree")
+        if described and found != expected and member.method == STORED:
+            raise WheelError(f"{name}: is stored without its size before it; unpackers could disagree where it ends")
+        start: int = entry.offset + LOCAL_HEADER.size + name_size + extra_size
+        end = start + member.compressed_size
+        return start, self._skip_descriptor(member, end, large=ZIP64_EXTRA in fields) if described else end
 
-    def _check_overlap(self) -> None:
-        end, before = 0, ""
-        for name, offset in sorted(self._offsets.items(), key=lambda item: item[1]):
-            if offset < end:
-                raise WheelError(f"{name}: its data overlap those of {before}")
-            end, before = offset + self.members[name].compressed_size, name
+    def _skip_descriptor(self, member: Member, position: int, *, large: bool) -> int:
+        """Compare a data descriptor (4.3.9) with the directory; return where it ends."""
+        descriptor = DESCRIPTOR64 if large else DESCRIPTOR
+        self.stream.seek(position)
+        data = self.stream.read(descriptor.size)
+        expected = DESCRIPTOR_SIGNATURE, member.crc, member.compressed_size, member.size
+        if len(data) != descriptor.size or descriptor.unpack(data) != expected:
+            raise WheelError(
+                f"{member.name}: its data descriptor does not agree with the directory; unpackers would disagree"
+            )
+        return position + descriptor.size
 
     def raw_chunks(self, name: str) -> Iterator[bytes]:
         """Yield the compressed bytes of a member.
@@ -176,65 +177,11 @@ class Archive:
         return b"".join(self.chunks(name))
 
 
-def _name_problems(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
-    """Yield a problem for each name that is not allowed in a wheel, such as one that leads out of it."""
-    for info in infos:
-        name = info.orig_filename  # as written; zipfile has cut `filename` at a NUL and turned the system's separators
-        parts = name.removesuffix("/").split("/")
-        if name.startswith("/"):
-            yield f"{name}: is an absolute path"
-        elif "\\" in name or "\0" in name:
-            yield f"{name!r}: contains a backslash or a NUL"
-        elif len(name) > 1 and name[1] == ":":
-            yield f"{name}: starts with a drive"
-        elif not {"", ".", ".."}.isdisjoint(parts):
-            yield f"{name}: has an empty, '.' or '..' part"
-        elif info.filename != name:  # which zipfile takes from an extra field (4.6.9) since Python 3.12
-            yield f"{name}: is named {info.filename!r} in an extra field; unpackers would disagree"
-
-
-def _collisions(infos: Iterable[zipfile.ZipInfo]) -> Iterator[str]:
-    """Yield a problem for each two names of one file, or of a file and a directory.
-
-    Some file systems ignore letter case and how accents are composed.
-    """
-    seen: dict[str, str] = {}
-    files: set[str] = set()
-    directories: dict[str, str] = {}
-    for info in infos:
-        name = info.orig_filename
-        key = _folded(name.removesuffix("/"))
-        if key in seen:
-            as_well = (
-                "" if seen[key] == name else f", as {seen[key]}, on systems that ignore letter case or Unicode form"
-            )
-            yield f"{name}: occurs twice{as_well}"
-        seen[key] = name
-        if not name.endswith("/"):
-            files.add(key)
-        parent = key.rpartition("/")[0]
-        while parent and parent not in directories:  # what is above a known one is known as well
-            directories[parent] = name
-            parent = parent.rpartition("/")[0]
-    for key in sorted(files & directories.keys()):
-        yield f"{seen[key]}: is a file, and {directories[key]} would be in a directory of that name"
-
-
-def _folded(name: str) -> str:
-    if name.isascii():  # as nearly all are; the general way takes several times as long
-        return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def _member_problems(info: zipfile.ZipInfo) -> Iterator[str]:
-    if info.flag_bits & ENCRYPTED:
-        yield f"{info.filename}: is encrypted"
-    if info.compress_type not in {STORED, DEFLATED}:
-        yield f"{info.filename}: is compressed by method {info.compress_type}; a wheel's are stored or deflated"
-    if info.compress_type == STORED and info.compress_size != info.file_size:
-        yield f"{info.filename}: is stored in {info.compress_size} bytes and declares {info.file_size}"
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind == stat.S_IFLNK:
-        yield f"{info.filename}: is a symbolic link"
-    elif kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        yield f"{info.filename}: is neither a file nor a directory"
+def _zip64_sizes(name: str, field: bytes | None, size: int, compressed_size: int) -> tuple[int, int]:
+    """Return the two sizes that a local header declares; its ZIP64 extra field has both, or there is none."""
+    large = (size, compressed_size) == (MAX_U32, MAX_U32)
+    if field is None and MAX_U32 not in {size, compressed_size}:
+        return size, compressed_size
+    if field is None or not large or len(field) != _ZIP64_FIELD:
+        raise WheelError(f"{name}: has a ZIP64 extra field that does not match its header; unpackers would disagree")
+    return int.from_bytes(field[:8], "little"), int.from_bytes(field[8:], "little")

@@ -14,8 +14,11 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
+from detpyc.limits import MAX_RECORD
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
+from detpyc.wheel.installed_view import installed_view
+from detpyc.wheel.problems import limited
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Wheel", "is_wheel", "open_wheel"]
 
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
-_IMPORTABLE = ("purelib", "platlib")
 
 
 class Wheel:
@@ -35,9 +37,8 @@ class Wheel:
         path: of the file.
         archive: its members.
         dist_info: the name of its ``.dist-info`` directory.
-        importable: the path that each importable member gets in a directory of ``sys.path``, by name, in archive order.
-            The importable roots are the archive's own, without its ``.dist-info`` and ``.data`` directories, and in
-            the latter ``purelib`` and ``platlib``.
+        importable: the path that each importable member gets in a directory of ``sys.path``, by name, in archive order;
+            see `detpyc.wheel.installed_view`.
         record: its RECORD's entries, by path.
 
     """
@@ -46,11 +47,10 @@ class Wheel:
         self.path = path
         self.archive = archive
         self.dist_info = _dist_info(path.name, archive.members)
-        paths = {name: self._importable_path(name) for name in archive.members}
-        self.importable = {name: path for name, path in paths.items() if path}
+        self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
-        self._problems = set(self._read_record())
-        self._unchecked = {name for name in self.record if name in archive.members and not name.endswith("/")}
+        self._problems = {*found, *self._read_record()}
+        self._unchecked = self.record.keys() & archive.members.keys()
 
     @classmethod
     def open(cls, path: Path, stream: BinaryIO) -> Wheel:
@@ -65,10 +65,10 @@ class Wheel:
 
         """
         with _naming(path):
-            return cls(path, Archive.open(stream))
+            return cls(path, Archive(stream))
 
     def check(self) -> tuple[str, ...]:
-        """Compare the wheel with its RECORD, and return every problem.
+        """Return what is wrong with the wheel: by its RECORD, and by its installed view.
 
         All content is read for it, except what `read_member` has read and compared already.
 
@@ -77,7 +77,7 @@ class Wheel:
 
         """
         self._compare(self.archive.members)
-        return tuple(sorted(self._problems))
+        return limited(sorted(self._problems))
 
     def require_rewritable(self) -> None:
         """Refuse a wheel that cannot be rewritten, or whose faults a rewritten RECORD would hide.
@@ -163,7 +163,7 @@ class Wheel:
         """
         size = self.archive.members[name].size
         if limit is not None and size > limit:
-            raise TooLargeError(f"{name}: has {size} bytes, and the limit is {limit}", path=self.path)
+            raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
         with _naming(self.path):
             content = self.archive.read(name)
         if name in self._unchecked:
@@ -174,20 +174,14 @@ class Wheel:
         """Return those of the importable members that are sources."""
         return {name: path for name, path in self.importable.items() if path.endswith(".py")}
 
-    def _importable_path(self, name: str) -> str | None:
-        top, _, rest = name.partition("/")
-        if top == self.dist_info:
-            return None
-        if not top.endswith(".data"):
-            return name
-        root, _, path = rest.partition("/")
-        return path if root in _IMPORTABLE else None
-
     def _read_record(self) -> Iterator[str]:
         """Read RECORD, compare the list of members with it, and yield the problems."""
         members = self.archive.members
         if self.record_name not in members:
             yield f"has no {self.record_name}"
+            return
+        if members[self.record_name].size > MAX_RECORD:
+            yield f"RECORD has {members[self.record_name].size} bytes, and the limit is {MAX_RECORD}"
             return
         try:
             entries = record.parse(self.archive.read(self.record_name))
@@ -198,11 +192,11 @@ class Wheel:
             if entry.path in self.record:
                 yield f"RECORD lists {entry.path} twice"
             self.record[entry.path] = entry
+        yield from (f"RECORD lists {path}, which is not in the wheel" for path in self.record if path not in members)
         # PEP 427: RECORD does not list the signatures, which are made of it.
-        signatures = {f"{self.dist_info}/{name}" for name in _SIGNATURES} - self.record.keys()
-        files = {name for name, member in members.items() if not member.is_directory} - signatures
-        yield from (f"RECORD lists {path}, which is not in the wheel" for path in self.record if path not in files)
-        yield from (f"RECORD does not list {name}" for name in files if name not in self.record)
+        listed = self.record.keys() | {f"{self.dist_info}/{name}" for name in _SIGNATURES}
+        unlisted = (name for name in members if name not in listed and not name.endswith("/"))
+        yield from (f"RECORD does not list {name}" for name in unlisted)
 
     def _compare(self, names: Iterable[str]) -> None:
         """Compare the content of members with RECORD, except those that were compared already."""
@@ -212,7 +206,9 @@ class Wheel:
                     self._compare_member(name, self.archive.chunks(name))
 
     def _compare_member(self, name: str, content: Iterable[bytes]) -> None:
-        problem = None if name == self.record_name else _mismatch(self.record[name], content)
+        entry = self.record[name]
+        needless = name.endswith("/") and not entry.hash_name and entry.size is None
+        problem = None if needless or name == self.record_name else _mismatch(entry, content)
         if problem is not None:
             self._problems.add(f"RECORD's line for {name} {problem}")
         self._unchecked.discard(name)  # several threads may have compared it, with the same result

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
+from detpyc.errors import WheelError
 from detpyc.reproducible import CREATE_SYSTEM, Date, inflate, normalized_mode
 from detpyc.wheel import record
+from detpyc.wheel.installed_view import installed_view
+from detpyc.wheel.member_names import name_problems
 from detpyc.wheel.record import RecordEntry
 from detpyc.wheel.writing import ArchiveWriter, NewMember
 from detpyc.wheel.zip_format import STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from detpyc.wheel.distribution import Wheel
     from detpyc.wheel.zip_format import Member
@@ -73,9 +76,13 @@ def rewrite(
         among_new: names of old members that are sorted among the new ones.
         form: of the whole archive.
 
+    Raises:
+        WheelError: if what is added does not fit what is there; nothing is written then.
+
     """
     added = {addition.member.name: addition for addition in new}
     order = _order(wheel, added, dropped, among_new)
+    _require_sound([*order, wheel.record_name], wheel.dist_info)
     if form.date is not None:
         order.sort(key=lambda name: (name.startswith(f"{wheel.dist_info}/"), name))
     added.update(replaced or {})
@@ -95,6 +102,13 @@ def rewrite(
     old = wheel.archive.members[wheel.record_name]
     _add_new(writer, NewMember.make(wheel.record_name, record.serialize(rows), old, stored=form.stored), form)
     writer.finish()
+
+
+def _require_sound(names: Sequence[str], dist_info: str) -> None:
+    """Refuse to write a wheel that could not be read: what is added may not fit what is there."""
+    problems = name_problems(names) or installed_view(names, dist_info).problems
+    if problems:
+        raise WheelError(*(f"cannot be rewritten: {problem}" for problem in problems))
 
 
 def _order(wheel: Wheel, added: Collection[str], dropped: Collection[str], among_new: Collection[str]) -> list[str]:

@@ -17,17 +17,33 @@ DEFLATED = zipfile.ZIP_DEFLATED
 
 # The records, each with the signature that it starts with.
 LOCAL_HEADER, LOCAL_SIGNATURE = Struct("<4s5H3L2H"), b"PK\x03\x04"  # 4.3.7
+DESCRIPTOR, DESCRIPTOR64, DESCRIPTOR_SIGNATURE = Struct("<4s3L"), Struct("<4sL2Q"), b"PK\x07\x08"  # 4.3.9
 CENTRAL_HEADER, CENTRAL_SIGNATURE = Struct("<4s4B4H3L5H2L"), b"PK\x01\x02"  # 4.3.12
 END64, END64_SIGNATURE = Struct("<4sQ2H2L4Q"), b"PK\x06\x06"  # 4.3.14
 LOCATOR64, LOCATOR64_SIGNATURE = Struct("<4sLQL"), b"PK\x06\x07"  # 4.3.15
 END, END_SIGNATURE = Struct("<4s4H2LH"), b"PK\x05\x06"  # 4.3.16
+EXTRA_HEADER = Struct("<2H")  # 4.5.1
 
-ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0, 6 and 13
-UTF8_NAME = 0x800  # 4.4.4: bit 11
+# General purpose bit flags: 4.4.4.
+ENCRYPTED = 0x1 | 0x40 | 0x2000
+HAS_DESCRIPTOR = 0x8
+UTF8_NAME = 0x800
+DEFLATE_LEVEL = 0x2 | 0x4
+
 VERSION_ZIP64 = 45  # 4.4.3.2
 ZIP64_EXTRA = 0x0001  # 4.5.3
-MAX_U16 = 0xFFFF
+END64_REST = END64.size - 12  # the record's own size field does not count itself and what is before it
+MAX_COMMENT = MAX_U16 = 0xFFFF
 MAX_U32 = 0xFFFFFFFF
+
+# Extra fields that some unpackers obey and others do not: they would unpack something else.
+CONFUSING_EXTRAS = {
+    0x0017: "an encryption header",
+    0x6C78: "other attributes",  # libarchive's
+    0x7075: "another name",  # 4.6.9
+    0x756E: "another mode or a link",  # ASi
+    0x9901: "an encryption",  # WinZip's AES
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +58,7 @@ class Member:
         size: of the content, in bytes.
         date_time: of its last modification.
         external_attributes: with the file's mode in the upper half, if made on Unix.
-        internal_attributes: bit 0 marks a text.
+        internal_attributes: bit 0 marks a text file.
         create_system: whose attributes these are; 3 is Unix.
 
     """

@@ -38,7 +38,7 @@ BROKEN = b"def f(:\n"
 RENAMING = WheelOptions(rename=True)
 
 
-def sourceless(path: Path, *, options: WheelOptions = RENAMING, **settings: object) -> WheelReport:
+def sourceless(path: Path, *, options: WheelOptions = RENAMING, **settings: Any) -> WheelReport:
     return byte_compile_wheel(path, Settings(layout="sourceless", **settings), options)
 
 
@@ -226,7 +226,5 @@ def test_result_that_is_there_already(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_command_with_two_interpreters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = wheels.build(tmp_path)
     assert main(["wheel", "--layout", "sourceless", "-i", "3.11", "-i", "3.12", str(path)]) == 2
-    assert capsys.readouterr().err == (
-        'detpyc: --interpreter has 2 entries, and with layout = "sourceless" there is room for one\n'
-    )
+    assert capsys.readouterr().err == ('detpyc: --interpreter has 2 entries; layout = "sourceless" takes one\n')
     assert list(tmp_path.iterdir()) == [path]

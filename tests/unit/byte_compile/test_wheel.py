@@ -59,12 +59,8 @@ def test_wrong_record_is_reported_before_a_source_that_does_not_compile(
 
 
 def test_damaged_member_is_reported_before_a_source_that_does_not_compile(tmp_path: Path) -> None:
-    path = wheels.write(
-        tmp_path / NAME,
-        wheels.complete({**BROKEN, "demo/data.txt": b"words"}),
-        forge=lambda info: setattr(info, "CRC", info.CRC ^ (info.filename == "demo/data.txt")),
-    )
-    with pytest.raises(WheelError, match=r"\.whl: demo/data\.txt: "):
+    path = wheels.forge(wheels.build(tmp_path, {**BROKEN, "demo/data.txt": b"words"}), "demo/data.txt", crc=1)
+    with pytest.raises(WheelError, match=r"\.whl: demo/data\.txt: its CRC-32 is wrong"):
         byte_compile_wheel(path)
 
 

@@ -138,7 +138,7 @@ def test_sources_that_cannot_be_used(tree: Path, sourceless: Path, capsys: pytes
         f"detpyc: {tree / 'core.py'}: not a wheel, and sources can be named for wheels only\n"
     )
     assert main(["verify", "--sources", str(tree / "core.py"), str(sourceless)]) == 2
-    assert capsys.readouterr().err.startswith(f"detpyc: {tree / 'core.py'}: is no wheel and no source distribution: ")
+    assert capsys.readouterr().err.startswith(f"detpyc: {tree / 'core.py'}: not a source distribution (.tar.gz): ")
 
 
 # ---- output

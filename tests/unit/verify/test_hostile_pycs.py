@@ -13,7 +13,7 @@ from detpyc.compare import compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import Status
-from unit.bytecode.payloads import (
+from payloads import (
     byte_string,
     code,
     flagged,

@@ -126,7 +126,7 @@ def test_what_was_there_is_copied_as_it_is(tmp_path: Path) -> None:
     )
     target = rewritten(path, {"c.py": content})
     with path.open("rb") as before, target.open("rb") as after:
-        old, new = Archive.open(before), Archive.open(after)
+        old, new = Archive(before), Archive(after)
         for name, member in old.members.items():
             if name != f"{INFO}/RECORD":
                 assert new.members[name] == member

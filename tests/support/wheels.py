@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import struct
 import warnings
 import zipfile
 from typing import TYPE_CHECKING
@@ -73,6 +74,32 @@ def write(
             adapt(info)
             archive.writestr(info, content)
             forge(info)
+    return path
+
+
+# Where a number is in the local and in the central header of a member, and its format (APPNOTE 4.3.7, 4.3.12).
+FIELDS = {
+    "flags": (6, 8, "<H"),
+    "method": (8, 10, "<H"),
+    "crc": (14, 16, "<L"),
+    "compressed_size": (18, 20, "<L"),
+    "size": (22, 24, "<L"),
+}
+
+
+def forge(path: Path, name: str, *, local: bool = True, central: bool = True, **fields: int) -> Path:
+    """Change what an archive says of a member: in its local header, in the directory, or in both alike."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo(name).header_offset
+    entry = data.index(name.encode(), archive.start_dir) - 46
+    for field, value in fields.items():
+        local_at, central_at, layout = FIELDS[field]
+        if local:
+            struct.pack_into(layout, data, offset + local_at, value)
+        if central:
+            struct.pack_into(layout, data, entry + central_at, value)
+    path.write_bytes(data)
     return path
 
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 sys.path.insert(0, os.path.dirname(sys.argv[-1]))  # noqa: PTH120 - as short as it can be
 
-import worker  # ty: ignore[unresolved-import]
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from detpyc.compilation import worker
+else:
+    import worker
 
 REAL_TIME_SIGNAL = 40  # Python has no name for it
 requests, replies = sys.stdin.buffer, sys.stdout.buffer
@@ -48,6 +50,11 @@ def is_only_described() -> bool:
 def leave(status: int, message: str = "") -> NoReturn:
     sys.stderr.write(message)
     sys.exit(status)
+
+
+def run_out_of_memory() -> None:
+    shake_hands()
+    leave(3, "out of memory\n")
 
 
 def die(number: int) -> None:
@@ -137,10 +144,10 @@ def misbehave_on_one(action: Callable[[], None]) -> None:
     """Be genuine except for sources named ``bad.py``."""
     compile_source = worker.compile_source
 
-    def compile_or_not(path: str, *rest: bytes) -> list[bytes]:
+    def compile_or_not(path: str, levels: bytes, source: bytes, *pycs: bytes) -> list[bytes]:
         if path == "bad.py":
             action()
-        return list(compile_source(path, *rest))
+        return list(compile_source(path, levels, source, *pycs))
 
     worker.compile_source = compile_or_not
     worker.main()
@@ -170,7 +177,7 @@ BEHAVIOURS: dict[str, Callable[[], None]] = {
     "killed": lambda: die(signal.SIGKILL),
     "crashes": lambda: die(signal.SIGSEGV),
     "dies-oddly": lambda: die(REAL_TIME_SIGNAL),
-    "exits": lambda: [shake_hands(), leave(3, "out of memory\n")],
+    "exits": run_out_of_memory,
     "hangs": hang,
     "does-not-read": do_not_read,
     "skips-handshake": skip_handshake,

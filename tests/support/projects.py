@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 TEST_PROJECTS = CHECKOUT / "test-projects"
-BUILD_WHEEL = Path(__file__).with_name("build_wheel.py")
-IMPORT_MODULES = Path(__file__).with_name("import_modules.py")
+INTEGRATION = CHECKOUT / "tests" / "integration"
+BUILD_WHEEL = INTEGRATION / "build_wheel.py"
+IMPORT_MODULES = INTEGRATION / "import_modules.py"
 
 # The variables that influence a build; the tests set those that they need.
 OTHERS = ("DETPYC_", "HATCH_", "LANG", "LC_", "PDM_", "PIP_NO_COMPILE", "PYTHON", "SOURCE_DATE_EPOCH", "TZ", "UV_")
