@@ -194,7 +194,7 @@ def test_unknown_keys_at_the_top_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "error"), [(b"-" * 100_000 + b"1\n", "MemoryError"), (b"x" + b".x" * 200_000 + b"\n", "RecursionError")]
+    ("source", "error"), [(b"-" * 100_000 + b"1\n", "MemoryError"), (b"x" + b".x" * 150_000 + b"\n", "RecursionError")]
 )
 def test_sources_that_exhaust_memory_or_stack_are_not_recorded(
     source: bytes, error: str, interpreter: Interpreter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
