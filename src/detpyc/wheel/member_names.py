@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.file_names import mapped_name
@@ -10,6 +11,9 @@ from detpyc.wheel.problems import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+# A quick test for names that are examined: with a backslash, NUL, drive, or an empty, "." or ".." part.
+_SUSPICIOUS = re.compile(r"\\|\0|\A.?:|\A\.{0,2}/|/\.{0,2}/|/\.{1,2}\Z|\A\.{0,2}\Z", re.DOTALL)
 
 __all__ = ["Conflict", "conflicts", "mapped_path", "name_problems"]
 
@@ -88,6 +92,8 @@ def _conflict_problem(conflict: Conflict) -> str:
 
 def _malformed(name: str) -> Iterator[str]:
     """Yield the problem of a name that leads out of the wheel, or that unpackers do not understand alike."""
+    if not _SUSPICIOUS.search(name) and len(name) <= MAX_PATH and name.count("/") < MAX_DEPTH:
+        return
     parts = name.removesuffix("/").split("/")
     if len(name) > MAX_PATH:
         yield f"{name}: has {len(name)} characters, and the limit is {MAX_PATH}"
