@@ -1,7 +1,7 @@
-"""Print what canonicalization takes, as a share of compiling and marshalling the same sources in one process.
+"""Print the time of canonicalization, as a share of compiling and marshalling the same sources in one process.
 
 Run as ``canonicalization.py PACKAGE_DIRECTORY WHEEL``, under any CPython from 3.8 on; the first argument is the
-directory that holds the ``detpyc`` package.
+directory that contains the ``detpyc`` package.
 """
 
 from __future__ import annotations

@@ -37,11 +37,13 @@ FOUNDATION: dict[str, set[str]] = {
     "compilation": {"errors", "bytecode", "explain"},
     "reproducible": {"errors"},
     "files": {"errors", "limits"},
-    "replacement": {"errors"},
+    "temporaries": {"errors", "files"},
+    "replacement": {"errors", "files", "temporaries"},
     "file_names": set(),
     "wheel": {"errors", "limits", "reproducible", "files", "file_names", "wording"},
     "gitignore": set(),
     "pyc_paths": set(),
+    "termination": set(),
     "settings": {"errors", "gitignore"},
     "__init__": set(),
 }
@@ -120,7 +122,7 @@ def test_what_runs_in_the_target_needs_nothing_installed(file: str) -> None:
 
 def test_bytecode_is_what_the_worker_loads(interpreter: Interpreter) -> None:
     script = Path(__file__).with_name("worker_modules.py")
-    command = [interpreter.path, "-I", "-S", "-B", "-W", "error", script, worker.__file__]
+    command = [interpreter.path, "-I", "-S", "-B", "-W", "error", str(script), worker.__file__]
     completed = subprocess.run(command, capture_output=True, text=True, check=True)
     files = [name for name in IN_TARGET if not name.startswith("compilation/")]
     assert completed.stdout.split() == sorted(map(module_name, files))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from detpyc.errors import DetpycError
 from detpyc.hooks.wrapped import LOCATION, RESERVED, UNSUPPORTED, WrappedBackend
 from detpyc.settings import FRONTEND
+from detpyc.termination import terminable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def build_wheel(
         request = BuildRequest.read(wrapped.table, LOCATION, RESERVED, frontend=own)
         request.prepare()
         output = Path(wheel_directory)
-        with _temporary_directory(output) as directory:
+        with terminable(resend=True), _temporary_directory(output) as directory:
             built = wrapped.call("build_wheel", directory, _without_own(config_settings), metadata_directory)
             line, name = _byte_compile(request, _artifact(wrapped, directory, built), output)
     print(line)  # noqa: T201 - a frontend shows its backend's output
@@ -88,7 +89,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - hooks of any signature
     found = None
     if name in _PASSED_THROUGH or name == UNSUPPORTED:
         with _exiting_on_errors():
-            found = WrappedBackend.load().attribute(name)
+            wrapped = WrappedBackend.load()
+            found = wrapped.unsupported_operation() if name == UNSUPPORTED else wrapped.attribute(name)
     if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == UNSUPPORTED:

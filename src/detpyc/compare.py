@@ -1,51 +1,54 @@
-"""Compare two pycs, wheels or directory trees, and explain what is different."""
+"""Compare two pycs, wheels or directory trees, and explain the differences."""
 
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from detpyc.bytecode import marshal
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+from detpyc.bytecode.reader import read_payload
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError, InterpreterError
 from detpyc.explain.difference import HEADER, Difference
-from detpyc.explain.payloads import explain
+from detpyc.explain.payloads import compare_payloads
 from detpyc.files import open_regular, read_file, walk
 from detpyc.limits import MAX_FILE
 from detpyc.wheel.distribution import open_wheel
 from detpyc.wheel.zip_format import STORED
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from detpyc.explain.instructions import Opcodes
     from detpyc.wheel.archive import Archive
     from detpyc.wheel.distribution import Wheel
     from detpyc.wheel.zip_format import Member
 
-# Further kinds of differences, of wheels and trees.
+__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs"]
+
+# Further kinds of differences, between wheels and trees.
 MEMBER = "member"
 CONTENT = "content"
 ARCHIVE = "archive"
 
 _CHUNK = 1 << 20
-_SHOWN = 16  # bytes of a content
+_SHOWN = 16  # bytes of a file's content
 _FILE = "a file"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is different between two pycs, wheels or trees.
+    """The differences between two pycs, wheels or trees.
 
     Attributes:
         only_a: the files that only the first has.
         only_b: the files that only the second has.
-        changed: by name, the differences of the files that both have. Those of two pycs stand under the path of the
-            first, and so does what concerns two archives as a whole.
+        changed: by name, the differences between the files that both have. For two pycs, and for two archives as a
+            whole, the name is the path of the first.
 
     """
 
@@ -59,39 +62,43 @@ class Comparison:
         return not (self.only_a or self.only_b or self.changed)
 
 
-def compare(a: Path, b: Path) -> Comparison:
+def compare_artifacts(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> Comparison:
     """Compare two pycs, two wheels or two directories.
 
     Args:
-        a: the first.
-        b: the second, of the same kind.
+        a: the path of the first.
+        b: the path of the second, which must be of the same kind.
 
     Returns:
-        What is different. Two wheels are the same only if they are so bit for bit; of directories, what counts is the
-        content of the files in them.
+        The differences. Two wheels are equal only if all their bytes are; of directories, only the contents of the
+        files in them count.
 
     Raises:
-        DetpycError: if one cannot be read, they are not of one kind, or they are pycs and one is not understood.
+        DetpycError: if one cannot be read, if they are not of one kind, or if they are pycs and one is not understood.
 
     """
+    a, b = Path(a), Path(b)
     for path in (a, b):
         if not path.exists():
-            raise DetpycError(f"{path}: there is no such file or directory")
+            raise DetpycError("no such file or directory", path=path)
     if a.is_dir() and b.is_dir():
         return _compare_trees(a, b)
     suffixes = {a.suffix, b.suffix}
     if a.is_dir() or b.is_dir() or suffixes not in ({".whl"}, {".pyc"}):
-        raise DetpycError(f"{a} and {b}: are not two pycs, two wheels or two directories")
+        raise DetpycError(f"{a} and {b} are not two pycs, two wheels or two directories")
     if suffixes == {".whl"}:
         return _compare_wheels(a, b)
-    data_a, data_b = read_file(a), read_file(b)
-    if data_a == data_b:
-        return Comparison((), (), {})
-    for path, data in ((a, data_a), (b, data_b)):
-        fault = _fault(data)
-        if fault is not None:
-            raise DetpycError(f"{path}: {fault}")
-    return Comparison((), (), {str(a): tuple(compare_pycs(data_a, data_b))})
+    contents = {path: read_file(path) for path in (a, b)}
+    try:
+        found = compare_pycs(contents[a], contents[b])
+    except BytecodeError:
+        for path, content in contents.items():
+            error = _read_error(content)
+            if error is not None:
+                error.path = str(path)
+                raise error from None
+        raise
+    return Comparison((), (), {str(a): tuple(found)} if found else {})
 
 
 def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
@@ -99,7 +106,7 @@ def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
 
     Args:
         a: the first file's bytes.
-        b: the second's.
+        b: the second file's bytes.
 
     Returns:
         The differences, first those of the header. Empty only if the files are equal.
@@ -118,7 +125,7 @@ def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
     ]
     if first.version == second.version:
         try:
-            found += explain(a[HEADER_SIZE:], b[HEADER_SIZE:], first.version, _opcodes(first.version))
+            found += compare_payloads(a[HEADER_SIZE:], b[HEADER_SIZE:], first.version, _opcodes(first.version))
         except BytecodeError as error:
             raise error.shifted(HEADER_SIZE) from error
     return found
@@ -126,7 +133,7 @@ def compare_pycs(a: bytes, b: bytes) -> list[Difference]:
 
 def _header(header: PycHeader) -> tuple[tuple[str, str], ...]:
     return (
-        ("magic number", "{} (CPython {}.{})".format(header.magic_number, *header.version)),
+        ("magic number", f"{header.magic_number} (CPython {_dotted(header.version)})"),
         ("invalidation mode", header.mode),
         ("source hash", "none" if header.source_hash is None else header.source_hash.hex()),
         ("mtime", "none" if header.mtime is None else str(header.mtime)),
@@ -136,35 +143,41 @@ def _header(header: PycHeader) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _opcodes(version: tuple[int, int]) -> Opcodes:
-    """Return the opcodes of a version by number; none where no interpreter of it is at hand."""
+    """Return the opcodes of a version by number; empty if no interpreter of it is found."""
     try:
-        return interpreters.opcodes(interpreters.find_interpreter("{}.{}".format(*version)))
+        return interpreters.opcodes(interpreters.find_interpreter(_dotted(version)))
     except InterpreterError:
         return {}
 
 
-def _fault(data: bytes) -> str | None:
-    """Say why a pyc cannot be read; None if it can."""
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _read_error(data: bytes) -> BytecodeError | None:
+    """Return the error that reading a pyc raises; None if there is none."""
     try:
-        marshal.read(data[HEADER_SIZE:], PycHeader.parse(data).version)
+        version = PycHeader.parse(data).version
     except BytecodeError as error:
-        return str(error)
+        return error
+    try:
+        read_payload(data[HEADER_SIZE:], version)
+    except BytecodeError as error:
+        return error.shifted(HEADER_SIZE)
     return None
 
 
 def _compare_bytecode(a: bytes, b: bytes) -> Iterator[Difference]:
-    if a == b:
-        return
-    fault_a, fault_b = _fault(a), _fault(b)
-    if fault_a is None and fault_b is None:
+    try:
         yield from compare_pycs(a, b)
-    else:
-        shown_a, shown_b = ("readable" if fault is None else f"not readable: {fault}" for fault in (fault_a, fault_b))
+    except BytecodeError:
+        errors = _read_error(a), _read_error(b)
+        shown_a, shown_b = ("readable" if error is None else f"not readable: {error}" for error in errors)
         yield Difference(CONTENT, "bytecode", "", "", shown_a, shown_b)
 
 
 def _compare_chunks(a: Iterable[bytes], b: Iterable[bytes]) -> Iterator[Difference]:
-    """Find the first difference between two contents that come in pieces of any size."""
+    """Find the first difference between two contents, each given in chunks of any size."""
     pieces_a, pieces_b = filter(None, a), filter(None, b)
     offset, left_a, left_b = 0, b"", b""
     while True:
@@ -198,7 +211,7 @@ def _compare_trees(a: Path, b: Path) -> Comparison:
 
 
 def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
-    """Compare two files in trees; symbolic links by what they say, not by where they lead."""
+    """Compare two files in trees; symbolic links by their targets, which are not followed."""
     (kind_a, size_a), (kind_b, size_b) = _kind(a), _kind(b)
     if kind_a != kind_b:
         yield Difference(CONTENT, "kind", "", "", kind_a, kind_b)
@@ -211,13 +224,13 @@ def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
 
 
 def _kind(path: Path) -> tuple[str, int]:
-    """Tell what a path is, and its size."""
+    """Return what a path is, and its size."""
     try:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
             return f"a symbolic link to {path.readlink()}", 0
     except OSError as error:
-        raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
     return (_FILE if stat.S_ISREG(status.st_mode) else "neither a file nor a link"), status.st_size
 
 
@@ -241,14 +254,14 @@ def _compare_wheels(a: Path, b: Path) -> Comparison:
             yield from _compare_members(name, first, second)
 
         found = _compare_named(first.archive.members, second.archive.members, differences)
-    if found.same:  # the members are the same, with all that is read of them
+    if found.same:  # the members are equal, with everything that is read of them
         (as_file,) = as_files
-        return Comparison((), (), {str(a): (as_file._replace(kind=ARCHIVE, aspect="headers"),)})
+        return Comparison((), (), {str(a): (replace(as_file, kind=ARCHIVE, aspect="headers"),)})
     return found
 
 
 def _order(archive: Archive, other: Archive) -> dict[str, str]:
-    """Return before each member that another archive has as well the one that stands before it."""
+    """Return for each member that another archive has too the one before it."""
     names = ["nothing", *(name for name in archive.members if name in other.members)]
     return dict(zip(names[1:], names, strict=False))
 
@@ -270,7 +283,7 @@ def _metadata(member: Member) -> tuple[tuple[str, str], ...]:
 
 
 def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Difference]:
-    """Compare the contents of two members, or else the bytes that they are compressed to."""
+    """Compare the contents of two members, and if they are equal the compressed bytes."""
     a, b = first.archive.members[name], second.archive.members[name]
     raw = list(_compare_chunks(first.archive.raw_chunks(name), second.archive.raw_chunks(name)))
     if a.method == b.method and not raw:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from detpyc.errors import StrPath
 
-__all__ = ["open_locked", "open_regular", "read_file", "walk"]
+__all__ = ["directory_descriptor", "open_locked", "open_regular", "read_file", "try_lock", "walk"]
 
 _POLL_INTERVAL = 0.02  # seconds between two attempts to lock a file
 
@@ -28,26 +28,31 @@ if sys.platform == "win32":
     # On Windows, others cannot read the bytes that a lock covers: lock one beyond the end of any file.
     _LOCKED_BYTE = 1 << 62
 
-    def _try_lock(stream: BinaryIO) -> bool:
-        stream.seek(_LOCKED_BYTE)
+    def try_lock(descriptor: int) -> bool | None:
+        """Lock an open file until it is closed; False if another process keeps it locked."""
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except PermissionError:
             return False
         finally:
-            stream.seek(0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
         return True
 
 else:
     import fcntl
 
-    def _try_lock(stream: BinaryIO) -> bool:
+    def try_lock(descriptor: int) -> bool | None:
+        """Lock an open file until it is closed; False if another process keeps it locked, None if there are no locks.
+
+        Some network file systems have none.
+        """
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError:  # some network file systems have no locks; the replacement is still atomic
-            return True
+        except OSError:
+            return None
         return True
 
 
@@ -87,7 +92,7 @@ def _read(descriptor: int, limit: int) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise DetpycError("not a regular file")
     if status.st_size > limit:
-        raise TooLargeError(f"has {status.st_size} bytes, and no more than {limit} are read")
+        raise TooLargeError(f"has {status.st_size} bytes; the limit is {limit}")
     data = os.read(descriptor, status.st_size + 1)
     if len(data) == status.st_size:
         return data
@@ -138,7 +143,8 @@ def open_locked(path: Path, timeout: float = 0.0) -> Iterator[BinaryIO]:
     deadline = time.monotonic() + timeout
     while True:
         with open_regular(path) as stream:
-            if _try_lock(stream) and _is_at(stream, path):
+            # Without locks, go on: files are replaced as a whole.
+            if try_lock(stream.fileno()) is not False and _is_at(stream, path):
                 yield stream
                 return
         if time.monotonic() >= deadline:
@@ -152,6 +158,43 @@ def _is_at(stream: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except OSError:
         return False
+
+
+@contextmanager
+def directory_descriptor(path: StrPath, top: str) -> Iterator[int | None]:
+    """Open a directory in a tree. What becomes of its path afterwards does not matter.
+
+    A symbolic link is followed if it stays in the tree; one that appears in this very moment is not.
+
+    Args:
+        path: of the directory.
+        top: the real path of the tree.
+
+    Yields:
+        A descriptor for functions with ``dir_fd``; None on Windows, which has none.
+
+    Raises:
+        OSError: if it cannot be opened.
+        DetpycError: if it is not in the tree.
+
+    """
+    real = os.path.realpath(path)
+    if real != top and not real.startswith(os.path.join(top, "")):  # noqa: PTH118 - `top` may be the root
+        raise DetpycError("is a symbolic link that leads out of the tree, and is not followed", path=path)
+    if sys.platform == "win32":
+        yield None
+        return
+    # With O_PATH, which Linux has, it need not be readable.
+    flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+    descriptor = os.open(top, flags)
+    try:
+        for name in Path(os.path.relpath(real, top)).parts:
+            inner = os.open(name, flags, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def walk(directory: Path, suffix: str, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:

@@ -1,22 +1,26 @@
-"""Inspect a pyc: its header, whether it is canonical and why not, and the code objects in it."""
+"""Inspect a pyc: its header, how it differs from canonical form, and the code objects in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+from detpyc.bytecode.nodes import content
+from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError
 from detpyc.explain import describe
-from detpyc.explain.payloads import explain
+from detpyc.explain.payloads import compare_payloads
 
 if TYPE_CHECKING:
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
     from detpyc.explain.difference import Difference
 
-_MAX_REPEATED = 100  # items of a tuple that another code object has as well
+__all__ = ["Code", "Inspection", "inspect_pyc"]
+
+_MAX_REPEATED = 100  # items of a tuple that another code object also has
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,12 @@ class Code:
 
     Attributes:
         name: its qualified name.
-        depth: in how many others it stands; 0 for the module's.
+        depth: how many others contain it; 0 for the module's.
         path: the path that it records.
-        integers: its numbers, ``firstlineno`` among them.
-        flags: those of them, by name.
+        integers: its numbers, including ``firstlineno``.
+        flags: the names of its flags.
         size: of its instructions, in bytes.
-        names: of its identifiers, by the field that holds them.
+        names: its identifiers, by field.
         constants: as Python shows them.
 
     """
@@ -47,15 +51,15 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is in a pyc.
+    """The contents of a pyc.
 
     Attributes:
         header: its header.
         size: of the file, in bytes.
         canonical_size: of the file in canonical form.
         differences: from canonical form; empty if it is canonical.
-        codes: the code objects, the module's first, each before those in it. One that stands in several others is
-            told once, since an untrusted file can refer to one from very many places.
+        codes: the code objects, the module's first, each before those in it. One that several others contain is listed
+            once, because an untrusted file can refer to one from very many places.
 
     """
 
@@ -66,14 +70,14 @@ class Inspection:
     codes: tuple[Code, ...]
 
 
-def inspect(data: bytes) -> Inspection:
+def inspect_pyc(data: bytes) -> Inspection:
     """Inspect a pyc.
 
     Args:
         data: the file's bytes; they are not unmarshalled by the interpreter.
 
     Returns:
-        What is in it. Values and names are cut short where they are very long.
+        Its contents. Very long values and names are cut short.
 
     Raises:
         BytecodeError: if it is not understood.
@@ -83,10 +87,10 @@ def inspect(data: bytes) -> Inspection:
     payload = data[HEADER_SIZE:]
     try:
         canonical = canonicalize(payload, header.version)
-        differences = explain(payload, canonical, header.version)
-        nodes = marshal.read(canonical, header.version)
+        differences = compare_payloads(payload, canonical, header.version)
+        nodes = read_payload(canonical, header.version)
         if not code_objects.is_code(nodes.sequence[0]):
-            raise BytecodeError("the payload is no code object", 0)
+            raise BytecodeError("the payload is not a code object", 0)
     except BytecodeError as error:
         raise error.shifted(HEADER_SIZE) from error
     return Inspection(header, len(data), HEADER_SIZE + len(canonical), tuple(differences), tuple(_codes(nodes)))
@@ -94,7 +98,7 @@ def inspect(data: bytes) -> Inspection:
 
 def _codes(nodes: Nodes) -> list[Code]:
     """Describe the code objects, each before those in it."""
-    shown = _Shown(nodes)
+    descriptions = _Descriptions(nodes)
     found: dict[bytes, Code] = {}
     expanded: set[bytes] = set()  # tuples of constants, which many code objects may share
     pending = [(nodes.sequence[0], 0)]
@@ -102,23 +106,23 @@ def _codes(nodes: Nodes) -> list[Code]:
         node, depth = pending.pop()
         if node in found:
             continue
-        found[node] = shown.code(node, depth)
+        found[node] = descriptions.code(node, depth)
         if code_objects.field(nodes, node, "consts") not in expanded:
             expanded.add(code_objects.field(nodes, node, "consts"))
-            inner = [each for each in code_objects.constants(nodes, node) if code_objects.is_code(each)]
-            pending += ((each, depth + 1) for each in reversed(inner))
+            inner = filter(code_objects.is_code, reversed(code_objects.constants(nodes, node)))
+            pending += ((code, depth + 1) for code in inner)
     return list(found.values())
 
 
-class _Shown:
-    """What is shown of a payload.
+class _Descriptions:
+    """The descriptions of a payload's code objects.
 
     Each tuple of names or constants is shown in full once, and cut short where other code objects have the same.
     """
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
-        self.qualified = describe.names(nodes)
+        self.qualified = describe.qualified_names(nodes)
         self.repeated: dict[tuple[bool, bytes], tuple[str, ...]] = {}
 
     def code(self, node: bytes, depth: int) -> Code:
@@ -131,7 +135,7 @@ class _Shown:
             path=describe.name(code_objects.field(nodes, node, "filename")),
             integers=integers,
             flags=describe.flags(integers["flags"]),
-            size=len(marshal.content(code_objects.field(nodes, node, "code"))),
+            size=len(content(code_objects.field(nodes, node, "code"))),
             names={field: self.items(field, code_objects.field(nodes, node, field)) for field in fields},
             constants=self.items("consts", code_objects.field(nodes, node, "consts")),
         )

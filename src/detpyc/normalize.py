@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.canonical import canonicalize_pyc
-from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
+from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.files import open_locked, read_file, walk
 from detpyc.limits import MAX_FILE
-from detpyc.replacement import Replacement
+from detpyc.replacement import Replacement, replace_file
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.rewrite import rewrite
 from detpyc.wheel.writing import NewMember
@@ -136,10 +136,8 @@ def _replace(pyc: Path, content: bytes) -> None:
         status = pyc.stat()
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=pyc) from error
-    with Replacement(pyc, stat.S_IMODE(status.st_mode)) as replacement:
-        with replacement.writing() as stream:
-            stream.write(content)
-        replacement.commit((status.st_atime_ns, status.st_mtime_ns), durable=False)
+    times = status.st_atime_ns, status.st_mtime_ns
+    replace_file(pyc, content, stat.S_IMODE(status.st_mode), durable=False, times=times)
 
 
 def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
@@ -150,7 +148,7 @@ def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
         replaced = {}
         for name, member in wheel.archive.members.items():
             if name.endswith(".pyc"):
-                canonical = tally.canonical(name, partial(wheel.read_member, name, MAX_FILE))
+                canonical = tally.canonical(name, partial(_read_member, wheel, name))
                 if canonical is not None:
                     replaced[name] = NewMember.replacing(member, canonical)
                     tally.changed.append(name)
@@ -161,3 +159,11 @@ def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
                     rewrite(wheel, output, replaced=replaced)
                 replacement.commit(replaced=stream)
     return tally.report(path)
+
+
+def _read_member(wheel: Wheel, name: str) -> bytes:
+    """Read a pyc in a wheel; an error does not name it, as in a directory."""
+    size = wheel.archive.members[name].size
+    if size > MAX_FILE:
+        raise TooLargeError(f"has {size} bytes; the limit is {MAX_FILE}")
+    return wheel.read_member(name)

@@ -1,29 +1,28 @@
-"""Where the pyc of a source stands, and what its name says: PEP 3147 and PEP 488.
-
-Paths are with ``/`` on every system. Standard library only, Python 3.8 syntax.
-"""
+"""The paths of pycs, and what their names mean: PEP 3147 and PEP 488. Paths have ``/`` on every system."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
+__all__ = ["CACHE", "LEVELS", "PycName", "is_cached", "parse", "pyc_name"]
+
 CACHE = "__pycache__"
-# The optimization levels by what stands in a name.
+# The optimization levels by their strings in a name.
 LEVELS = {"": 0, "1": 1, "2": 2}
 
 _OPTIMIZATION = "opt-"
-# With dots in it a tag is another tool's, as in test_it.cpython-312-pytest-8.3.4.pyc.
+# A tag with dots belongs to another tool, as in test_it.cpython-312-pytest-8.3.4.pyc.
 _TAGGED = re.compile(r"(?P<module>.+)\.(?P<cache_tag>(?:cpython|pypy|graalpy)[\w-]*(?:\..*)?)", re.DOTALL)
 
 
 class PycName(NamedTuple):
-    """What the path of a pyc says.
+    """The path of a pyc, parsed.
 
     Attributes:
         source: the path of its source.
-        cache_tag: e.g. ``cpython-312``; None for a pyc in the place of its source, empty where there should be one.
-        optimization: the level's text, e.g. ``1``; empty for level 0.
+        cache_tag: e.g. ``cpython-312``; None for a pyc in the directory of its source; empty if it is missing.
+        optimization: the level's string, e.g. ``1``; empty for level 0.
 
     """
 
@@ -33,19 +32,19 @@ class PycName(NamedTuple):
 
 
 def pyc_name(source: str, cache_tag: str, level: int) -> str:
-    """Return where the pyc of a source stands, as ``importlib.util.cache_from_source`` does."""
+    """Return the path of the pyc of a source, as ``importlib.util.cache_from_source`` does."""
     directory, separator, name = source.rpartition("/")
     optimization = f".{_OPTIMIZATION}{level}" if level else ""
-    return "{}{}{}/{}.{}{}.pyc".format(directory, separator, CACHE, name[: -len(".py")], cache_tag, optimization)
+    return f"{directory}{separator}{CACHE}/{name.removesuffix('.py')}.{cache_tag}{optimization}.pyc"
 
 
 def is_cached(path: str) -> bool:
-    """Tell whether a path is a pyc's in a ``__pycache__`` directory."""
+    """Return whether a path is that of a pyc in a ``__pycache__`` directory."""
     return path.endswith(".pyc") and path.split("/")[-2:-1] == [CACHE]
 
 
 def parse(path: str) -> PycName:
-    """Read the path of a pyc.
+    """Parse the path of a pyc.
 
     Args:
         path: of a file that ends in ``.pyc``; in a ``__pycache__`` directory or, as before PEP 3147, beside its source.

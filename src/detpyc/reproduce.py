@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from detpyc import __version__
 from detpyc.byte_compile.recipe import Recipe
 from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
-from detpyc.compare import Comparison, compare
+from detpyc.compare import Comparison, compare_artifacts
 from detpyc.compilation import interpreters, processes
 from detpyc.errors import DetpycError, InterpreterError, WheelError
 from detpyc.replacement import temporary_directory
@@ -112,7 +112,7 @@ def reproduce_wheel(
         built = _build(project, directory, builder.path, constraints, epoch)
         result = _byte_compiled(built, recipe, directory / "result", jobs)
         same = result.name == original.name and result.read_bytes() == original.read_bytes()
-        comparison = Comparison((), (), {}) if same else compare(original, result)
+        comparison = Comparison((), (), {}) if same else compare_artifacts(original, result)
     return Reproduction(original, builder.release, constraints, result.name, same, epoch is not None, comparison)
 
 

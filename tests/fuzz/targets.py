@@ -18,8 +18,8 @@ import wheels
 from detpyc.bytecode.canonical import canonicalize, canonicalize_pyc
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.compilation import interpreters
-from detpyc.explain.payloads import explain
-from detpyc.inspect import inspect
+from detpyc.explain.payloads import compare_payloads
+from detpyc.inspect import inspect_pyc
 from detpyc.provenance import Bytecode, Provenance
 from detpyc.settings import Settings
 from detpyc.wheel import record
@@ -84,7 +84,7 @@ def pycs() -> list[bytes]:
 def check_pyc(data: bytes) -> None:
     canonical = canonicalize_pyc(data)
     assert canonicalize_pyc(canonical) == canonical
-    inspection = inspect(data)
+    inspection = inspect_pyc(data)
     assert inspection.canonical_size == len(canonical)
 
 
@@ -95,10 +95,10 @@ def check_explanation(data: bytes) -> None:
     """Compare a payload with another one of its version. The first byte selects the version."""
     version = VERSIONS[data[0] % len(VERSIONS)] if data else RUNNING
     payload, base = data[1:], BASES[version]
-    assert bool(explain(base, payload, version)) == (payload != base)
-    assert bool(explain(payload, base, version)) == (payload != base)
+    assert bool(compare_payloads(base, payload, version)) == (payload != base)
+    assert bool(compare_payloads(payload, base, version)) == (payload != base)
     canonical = canonicalize(payload, version)
-    assert all(difference.kind == "encoding" for difference in explain(payload, canonical, version))
+    assert all(difference.kind == "encoding" for difference in compare_payloads(payload, canonical, version))
 
 
 def explanation_seeds() -> list[bytes]:

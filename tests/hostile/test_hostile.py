@@ -37,7 +37,11 @@ def snapshot(directory: Path) -> dict[str, tuple[object, ...]]:
     for parent, directories, files in os.walk(directory):
         for name in (*directories, *files):
             path = os.path.join(parent, name)  # noqa: PTH118 - a path may be longer than the system resolves
-            status = os.lstat(path)
+            try:
+                status = os.lstat(path)
+            except OSError as error:  # the path is too long
+                found[path] = (error.errno,)
+                continue
             content: object = None
             if stat.S_ISLNK(status.st_mode):
                 content = os.readlink(path)  # noqa: PTH115

@@ -1,4 +1,4 @@
-"""Compare each pyc of this interpreter in a directory with what the interpreter itself makes of the source.
+"""Compare each pyc of this interpreter in a directory with what the interpreter itself compiles from the source.
 
 Run as ``INTERPRETER -I -S -B compare_code.py DIRECTORY``. Prints how many pycs were the same for each optimization
 level, and fails at the first that is not. Standard library only, Python 3.8 syntax.
@@ -24,8 +24,8 @@ NOT_COMPARED = {"co_lines", "co_positions", "co_branches", "co_lnotab"}
 FIELDS = [name for name in dir(CodeType) if name.startswith("co_") and name not in NOT_COMPARED]
 
 
-def by_value(value: Any) -> Any:  # noqa: ANN401 - any constant
-    """Return something that is equal only for constants that are the same, down to the signs of zeros."""
+def by_value(value: Any) -> Any:
+    """Return a value that is equal only for equal constants, including the signs of zeros."""
     if isinstance(value, CodeType):
         lines = list(value.co_lines()) if hasattr(value, "co_lines") else value.co_lnotab
         content: Any = ([(name, by_value(getattr(value, name))) for name in FIELDS], lines)
@@ -45,7 +45,7 @@ def by_value(value: Any) -> Any:  # noqa: ANN401 - any constant
 
 
 def compare(pyc: Path, root: Path) -> int:
-    """Hold a pyc against its source, and return its optimization level."""
+    """Compare a pyc with its source, and return its optimization level."""
     module, _, rest = pyc.name.rpartition("." + str(sys.implementation.cache_tag))
     level = int(rest[len(".opt-")]) if rest.startswith(".opt-") else 0
     source = pyc.parent.parent / (module + ".py")
@@ -59,7 +59,7 @@ def compare(pyc: Path, root: Path) -> int:
 
 
 def main(root: Path) -> None:
-    """Compare all that are there."""
+    """Compare all pycs."""
     warnings.simplefilter("ignore")
     pycs = root.rglob(f"*.{sys.implementation.cache_tag}.*pyc")
     json.dump(Counter(compare(pyc, root) for pyc in pycs), sys.stdout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
 
+PAGE = Path(__file__).parents[2] / "docs" / "canonical-form.md"
 NOT_SAMPLED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__"}
 
 # CPython issue 129724: the constant set is one object in both places, unless "zebra" had been interned before.
@@ -34,8 +36,8 @@ INPUTS = {
 }
 
 
-def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:  # noqa: ANN401
-    """Have states.py answer a request. Not isolated by ``-I``, which would ignore the hash seed."""
+def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:
+    """Send a request to states.py. Not isolated by ``-I``, which would ignore the hash seed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     completed = subprocess.run(
         [interpreter.path, "-s", "-S", "-B", states.__file__, *command],
@@ -50,7 +52,7 @@ def run(interpreter: Interpreter, *command: str, request: object = None, hash_se
 def marshalled(
     interpreter: Interpreter, sources: Mapping[str, bytes], state: str = "in-order", hash_seed: int = 0
 ) -> dict[str, bytes]:
-    """Give the raw payload of each source, compiled in their order and in a state of the process."""
+    """Return the raw payload of each source, compiled in their order and in a state of the process."""
     request = [(name, b64encode(source).decode()) for name, source in sources.items()]
     answer = run(interpreter, "compile", state, request=request, hash_seed=hash_seed)
     return {name: b64decode(payload) for name, payload in zip(sources, answer, strict=True)}
@@ -61,7 +63,7 @@ def canonical(interpreter: Interpreter, payloads: Mapping[str, bytes]) -> dict[s
 
 
 def library(interpreter: Interpreter, step: int) -> dict[str, bytes]:
-    """Give every so-many-th module of the interpreter's standard library."""
+    """Return a sample of the interpreter's standard library: one module in every ``step``."""
     root = run(interpreter, "library")
     modules = []
     for folder, folders, files in os.walk(root):
@@ -72,7 +74,7 @@ def library(interpreter: Interpreter, step: int) -> dict[str, bytes]:
 
 @pytest.fixture
 def sources(interpreter: Interpreter) -> dict[str, bytes]:
-    """Inputs that are sensitive to the state of the process, then some of what nobody wrote for this test."""
+    """Inputs that are sensitive to the state of the process, then real modules."""
     return {name: source.encode() for name, source in INPUTS.items()} | library(interpreter, 50)
 
 
@@ -92,7 +94,7 @@ ALWAYS = (3, 15)
 def test_state_of_the_process(
     interpreter: Interpreter, sources: dict[str, bytes], state: str, sensitive: str, last: tuple[int, int]
 ) -> None:
-    raw, other = (marshalled(interpreter, sources, each) for each in ("in-order", state))
+    raw, other = (marshalled(interpreter, sources, one) for one in ("in-order", state))
 
     assert (raw[sensitive] != other[sensitive]) == (interpreter.version <= last)
     assert canonical(interpreter, raw) == canonical(interpreter, other)
@@ -117,13 +119,40 @@ def test_order_of_compilation(interpreter: Interpreter, sources: dict[str, bytes
 
 
 def test_set_shared_or_not(interpreter: Interpreter) -> None:
-    """The two files of CPython issue 129724: no dropping of unused flags makes these equal."""
+    """The two files of CPython issue 129724: dropping unused flags does not make these equal."""
     name = "membership.py"
     alone = marshalled(interpreter, {name: MEMBERSHIP.encode()})[name]
     after = marshalled(interpreter, {"importer.py": b"import zebra\n", name: MEMBERSHIP.encode()})[name]
 
     assert len(alone) < len(after), "the set is written once or twice"
     assert canonicalize(alone, interpreter.version) == canonicalize(after, interpreter.version)
+
+
+def documented_order(column: str, interpreter: Interpreter) -> list[int]:
+    """Read from the page of canonical form in which order a set is iterated."""
+    heading, _, *rows = re.findall(r"^\| .*`\[x for x in .*(?:\n\|.*)+", PAGE.read_text("utf-8"), re.MULTILINE)[
+        0
+    ].split("\n")
+    at = [cell.strip() for cell in heading.split("|")].index(column)
+    for cells in (row.split("|") for row in rows):
+        first, last = re.findall(r"3\.(\d+)", cells[1])
+        if int(first) <= interpreter.version[1] <= int(last):
+            return json.loads(f"[{cells[at]}]")  # type: ignore[no-any-return]
+    raise AssertionError(interpreter.version)
+
+
+def test_iteration_over_a_set(interpreter: Interpreter) -> None:
+    source = "print([x for x in {16, 8, 0}])"
+    payload = marshalled(interpreter, {"a.py": source.encode()})["a.py"]
+
+    def printed(command: str, payload: bytes = b"") -> object:
+        return json.loads(subprocess.check_output([interpreter.path, "-I", "-S", "-c", command], input=payload))
+
+    execute = "import marshal, sys; exec(marshal.load(sys.stdin.buffer))"
+    assert printed(source) == documented_order("without a pyc", interpreter)
+    assert printed(execute, payload) == documented_order("CPython's own pyc", interpreter)
+    in_canonical_form = canonicalize(payload, interpreter.version)
+    assert printed(execute, in_canonical_form) == documented_order("canonical form", interpreter)
 
 
 def test_release_and_debug_build(release_and_debug: tuple[Interpreter, Interpreter]) -> None:
@@ -158,7 +187,7 @@ def test_standard_library(interpreter: Interpreter) -> None:
 
 
 def test_comparison_sees_a_difference(interpreter: Interpreter) -> None:
-    """The comparison of the test above, on a payload that is another source's by one line number."""
+    """The comparison of the test above, on the payload of a source that differs in one line number."""
     payload = marshalled(interpreter, {"a.py": b"\nx = 1\n"})["a.py"]
     triples = [("a.py", b64encode(b"x = 1\n").decode(), b64encode(payload).decode())]
 

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from installer.records import RecordEntry, parse_record_file
@@ -66,10 +67,11 @@ def pycs(tree: Path) -> dict[str, bytes]:
     return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*.pyc")}
 
 
-def document(*arguments: object, status: int = 0, **options: object) -> dict[str, object]:
+def document(*arguments: str | os.PathLike[str], status: int = 0, **options: Any) -> dict[str, Any]:
     """Return the one report of a run with --json."""
     completed = detpyc("compile", "--json", *arguments, **options)
     assert completed.returncode == status, completed.stderr
+    report: dict[str, Any]
     (report,) = json.loads(completed.stdout)["reports"]
     return report
 
@@ -369,7 +371,7 @@ def test_several_at_once(tmp_path: Path) -> None:
     expected = write(tmp_path / "expected", sources)
     done("compile", "-q", expected)
     tree = write(tmp_path / "tree", sources)
-    command = [*COMMAND, "compile", "--force", "--prune", "-q", tree]
+    command = [*COMMAND, "compile", "--force", "--prune", "-q", str(tree)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
     assert [(process.communicate()[0], process.returncode) for process in running] == [("", 0)] * 4
     assert pycs(tree) == pycs(expected)
@@ -425,7 +427,8 @@ def test_update_records(tmp_path: Path, installer: str, bytecode: bool) -> None:
     if bytecode:
         done("wheel", "-q", wheel)
     site = tmp_path / "site"
-    command = [sys.executable, "-m", *INSTALLERS[installer], "--no-deps", "--no-index", "--target", site, wheel]
+    offline = ("--no-deps", "--no-index")
+    command = [sys.executable, "-m", *INSTALLERS[installer], *offline, "--target", str(site), str(wheel)]
     subprocess.run(command, check=True, capture_output=True, env=environment())
     options = ("--update-records", "--optimize", "0", "--optimize", "1")
     completed = done("compile", *options, site)
@@ -476,7 +479,7 @@ def compileall(tree: Path, python: str, *names: str) -> dict[str, bytes]:
 def states(tree: Path, python: str) -> Iterator[Callable[[], object]]:
     """Yield ways to byte-compile a tree: number of workers, hash seed, order, and what else is compiled."""
 
-    def run(*arguments: object, seed: str = "random") -> None:
+    def run(*arguments: str | os.PathLike[str], seed: str = "random") -> None:
         done("compile", "-q", "-i", python, "--force", *arguments, cwd=tree, env=environment(PYTHONHASHSEED=seed))
 
     def one_by_one(names: Sequence[str]) -> None:
@@ -484,7 +487,7 @@ def states(tree: Path, python: str) -> Iterator[Callable[[], object]]:
             run("-s", tree, tree / name)
 
     for jobs in ("1", "2", "5"):
-        yield lambda jobs=jobs: run("--jobs", jobs, ".", seed=jobs)
+        yield partial(run, "--jobs", jobs, ".", seed=jobs)
     yield lambda: one_by_one(sorted(VARYING))
     yield lambda: one_by_one(sorted(VARYING, reverse=True))
     yield lambda: run("--jobs", "1", *sorted(VARYING, reverse=True))
@@ -513,7 +516,7 @@ def test_second_run_writes_nothing(tree: Path) -> None:
     with unchanged(tree):
         assert document(tree)["written"] == []
     before = snapshot(tree)
-    compile_again = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", tree]
+    compile_again = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", str(tree)]
     subprocess.run(compile_again, check=True)
     assert snapshot(tree) != before  # which looks at times only
 
@@ -561,7 +564,7 @@ def test_no_cache(tree: Path, cache_home: Path) -> None:
 def test_progress_bar(tree: Path, fakes: Fakes, options: list[str], bar: bool) -> None:  # noqa: FBT001
     """On a terminal, on standard error, if it takes long: here until an interpreter is let to work."""
     ours, theirs = pty.openpty()
-    command = [*COMMAND, "compile", *options, "--interpreter", fakes.make("waits"), tree]
+    command = [*COMMAND, "compile", *options, "--interpreter", fakes.make("waits"), str(tree)]
     variables = environment(TERM="xterm", COLUMNS="80")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=variables) as process:
         os.close(theirs)

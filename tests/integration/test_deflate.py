@@ -1,9 +1,9 @@
-"""Wheels built where zlib is another one: zlib-ng from PyPI stands in for the other machine's."""
+"""Wheels built with another zlib: zlib-ng from PyPI replaces that of another machine."""
 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hatchling.build import build_wheel
@@ -23,17 +23,17 @@ NAME = "hatch-names"
 
 @pytest.fixture
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Return a function that builds a project with one of the two, both what Hatch writes and what detpyc does."""
+    """Return a function that builds a project with one of the two, in Hatch and in detpyc."""
     compressors = {"zlib": zlib.compressobj, "zlib-ng": zlib_ng.compressobj}
 
     def build(with_what: str, *settings: str) -> Path:
         project = copy_project(NAME, tmp_path / with_what)
-        for each in settings:
-            add_settings(project, each)
+        for setting in settings:
+            add_settings(project, setting)
         monkeypatch.chdir(project)
         used = []
 
-        def compressobj(*arguments: int) -> object:
+        def compressobj(*arguments: Any) -> object:
             used.append(arguments)
             return compressors[with_what](*arguments)
 
@@ -47,20 +47,20 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
 
 
 def test_stored_wheels_are_one(build: Callable[..., Path]) -> None:
-    """Deflated ones are not, though what is in them is the same."""
-    deflated = [build(each) for each in ("zlib", "zlib-ng")]
+    """Deflated ones differ, although their contents are equal."""
+    deflated = [build(compressor) for compressor in ("zlib", "zlib-ng")]
     contents = [wheels.read(path) for path in deflated]
     assert contents[0] == contents[1]
     assert deflated[0].read_bytes() != deflated[1].read_bytes()
 
-    stored = [build(each, 'compression = "stored"') for each in ("zlib", "zlib-ng")]
+    stored = [build(compressor, 'compression = "stored"') for compressor in ("zlib", "zlib-ng")]
     assert stored[0].read_bytes() == stored[1].read_bytes()
     with WheelFile.open(stored[0]) as source:
         source.validate_record()
 
 
 def test_stored_and_normalized_wheels_are_one(build: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a backend that knows nothing of detpyc, at another time."""
+    """From a backend without detpyc, at another time."""
     monkeypatch.setenv("DETPYC_DISABLE", "1")
     pair = []
     for compressor, epoch in [("zlib", "1500000000"), ("zlib-ng", "1600000000")]:

@@ -10,6 +10,7 @@ import platform
 import py_compile
 import re
 import shutil
+import signal
 import sys
 import tarfile
 import tempfile
@@ -457,6 +458,33 @@ def test_missing_interpreter(name: str, tmp_path: Path) -> None:
     assert RELEASE in done.stderr
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "dist").glob("*")) == []
+
+
+TERMINATED = """
+import importlib, os, signal, sys, time
+from detpyc.replacement import Replacement
+
+def terminate(self, *_, **named):
+    assert self.temporary.exists()
+    os.kill(os.getpid(), signal.{})
+    time.sleep(60)
+
+Replacement.commit = terminate
+importlib.import_module(sys.argv[1]).build_wheel(sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such exit status there")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(("project", "backend"), [("hatch-src", "hatchling.build"), ("pdm-module", "pdm.backend")])
+def test_nothing_stays_after_a_signal(project: str, backend: str, name: str, tmp_path: Path) -> None:
+    """The process ends by it, and leaves the wheel of the backend and no temporary file."""
+    copy, output = copy_project(project, tmp_path), tmp_path / "dist"
+    output.mkdir()
+    done = run([sys.executable, "-c", TERMINATED.format(name), backend, str(output)], cwd=copy)
+    assert done.returncode == -getattr(signal, name), done.stderr
+    assert "Traceback" not in done.stderr
+    assert_without_bytecode(project, output, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["hatch-src", "pdm-module"])

@@ -335,7 +335,8 @@ def two(releases: list[Interpreter]) -> list[Interpreter]:
 
 def edited(wheel: Path, changes: Mapping[str, bytes]) -> None:
     """Change the contents of members, and RECORD to match."""
-    contents = {name: content for name, content in wheels.read(wheel).items() if not name.endswith("/RECORD")} | changes
+    contents = {name: content for name, content in wheels.read(wheel).items() if not name.endswith("/RECORD")}
+    contents |= changes
     record = "demo-1.0.dist-info/RECORD"
     wheels.write(wheel, {**contents, record: wheels.record(contents, record)})
 

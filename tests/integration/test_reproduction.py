@@ -9,7 +9,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -39,7 +39,7 @@ def find_detpyc(wheel_of_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
 
 
-def build_both(name: str, directory: Path, **variables: str) -> tuple[Path, Path]:
+def build_both(name: str, directory: Path, **variables: Any) -> tuple[Path, Path]:
     """Build the wheel and the sdist of a project, and move the project away."""
     project = copy_project(name, directory)
     wheel, sdist = (

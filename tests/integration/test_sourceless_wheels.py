@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from installer.sources import WheelFile
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
 OWN = "cp{}{}".format(*sys.version_info)
-SOURCELESS = {"DETPYC_LAYOUT": "sourceless"}
+SOURCELESS: dict[str, Any] = {"DETPYC_LAYOUT": "sourceless"}
 
 
 def install(wheel: Path, site: Path, installer: str, *options: str) -> None:
@@ -45,8 +45,8 @@ def test_project(name: str, installer: str, tmp_path: Path) -> None:
     assert wheel.name.endswith("-none-any.whl") == (name != "pdm-extension")
     members = wheels.read(wheel)
     assert tags_inside(members) == {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}
-    with WheelFile.open(wheel) as source:
-        source.validate_record()
+    with WheelFile.open(wheel) as file:
+        file.validate_record()
     compiled = {project.in_wheel(source) for source in project.compiled}
     assert not compiled & members.keys()
     assert {f"{source}c" for source in compiled} == {member for member in members if member.endswith(".pyc")}
@@ -125,7 +125,9 @@ def test_hook_that_makes_it_one_for_the_platform_afterwards(tmp_path: Path) -> N
     pyproject.write_text(f"{text.replace(custom, '')}\n{custom}", encoding="utf-8")
     done = attempt(project, tmp_path / "dist")
     assert done.returncode == 1
-    assert "put [tool.hatch.build.targets.wheel.hooks.detpyc] after that hook's table" in done.stderr + done.stdout
+    assert (
+        "move [tool.hatch.build.targets.wheel.hooks.detpyc] after the table of that hook" in done.stderr + done.stdout
+    )
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "dist").iterdir()) == []
 
@@ -152,16 +154,13 @@ def test_two_interpreters(name: str, tmp_path: Path) -> None:
     """Told before the backend has written anything."""
     done = attempt(copy_project(name, tmp_path), tmp_path / "dist", **SOURCELESS, DETPYC_INTERPRETERS="3.11,3.12")
     assert done.returncode == 1
-    assert (
-        'DETPYC_INTERPRETERS has 2 entries, and with layout = "sourceless" there is room for one'
-        in done.stderr + done.stdout
-    )
+    assert 'DETPYC_INTERPRETERS has 2 entries; layout = "sourceless" takes one' in done.stderr + done.stdout
     assert list((tmp_path / "dist").iterdir()) == []
 
 
 def test_layouts_differ_in_place_only(tmp_path: Path) -> None:
     """The bytecode is the same in both places."""
-    places = [(tmp_path / "a", {}), (tmp_path / "b", SOURCELESS)]
+    places: list[tuple[Path, dict[str, Any]]] = [(tmp_path / "a", {}), (tmp_path / "b", SOURCELESS)]
     pair = [build(copy_project("hatch-src", place), place / "dist", **said).artifact for place, said in places]
     beside, instead = map(wheels.read, pair)
     for source in BY_NAME["hatch-src"].compiled:

@@ -18,7 +18,7 @@ COMMAND = (sys.executable, "-m", "detpyc")
 def detpyc(
     *arguments: str | os.PathLike[str],
     prefix: tuple[str, ...] = (),
-    **options: Any,  # noqa: ANN401 - those of subprocess.run
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Run detpyc to its end; ``prefix`` is a command that runs it."""
     command = [*prefix, *COMMAND, *arguments]
@@ -28,7 +28,7 @@ def detpyc(
     return completed
 
 
-def done(*arguments: str | os.PathLike[str], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+def done(*arguments: str | os.PathLike[str], **options: Any) -> subprocess.CompletedProcess[str]:
     """Run detpyc; it must succeed and print no message."""
     completed = detpyc(*arguments, **options)
     assert (completed.returncode, completed.stderr) == (0, "")

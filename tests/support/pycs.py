@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import marshal
 
-from detpyc.bytecode.header import InvalidationMode, PycHeader, source_hash
+from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, PycHeader, source_hash
 from detpyc.compilation import interpreters
 
 HERE = interpreters.current()
 TAG = HERE.cache_tag
 PYC = f"__pycache__/core.{TAG}.pyc"  # where `pyc` belongs
 SOURCE = b"def f():\n    return 1000\n"
+
+
+def forged(source: bytes = SOURCE, code: bytes = b"print('evil')\n", path: str = "core.py", **options: int) -> bytes:
+    """Write the pyc of some code, whose header says that it is of a source and need not be checked."""
+    header = PycHeader(HERE.magic_number, InvalidationMode.UNCHECKED_HASH)
+    header.source_hash = source_hash(source, HERE.magic_number)
+    return header.to_bytes() + pyc(code, path, **options)[HEADER_SIZE:]
 
 
 def pyc(

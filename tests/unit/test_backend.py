@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,12 +47,10 @@ class Frontend:
     def wrap(self, name: str, *lines: str) -> None:
         self.configure(f'build-backend = "wrapped_backend:{name}"', 'backend-path = ["backends"]', *lines)
 
-    def run(
-        self, command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
-    ) -> None:
+    def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DETPYC_")}
         done = subprocess.run(
-            command,
+            cmd,
             cwd=cwd,
             env={**environment, **self.environment, **(extra_environ or {})},
             capture_output=True,
@@ -132,9 +131,10 @@ def test_hooks_that_the_wrapped_backend_lacks(frontend: Frontend) -> None:
     hooks, output = frontend.hooks, str(frontend.output)
     assert hooks.get_requires_for_build_wheel() == []
     assert hooks._supported_features() == []  # noqa: SLF001 - as above
-    for hook in (hooks.build_editable, hooks.prepare_metadata_for_build_wheel):
-        with pytest.raises(HookMissing):
-            hook(output, **({} if hook == hooks.build_editable else {"_allow_fallback": False}))
+    with pytest.raises(HookMissing):
+        hooks.build_editable(output)
+    with pytest.raises(HookMissing):
+        hooks.prepare_metadata_for_build_wheel(output, _allow_fallback=False)
     assert hooks.prepare_metadata_for_build_wheel(output) == "demo-1.0.dist-info"  # out of the wheel
 
 
@@ -196,21 +196,64 @@ def test_exiting(frontend: Frontend) -> None:
     assert frontend.left() == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such exit status there")
+def test_terminated(frontend: Frontend) -> None:
+    """The process ends by the signal, and no temporary directory stays."""
+    frontend.wrap("Terminated")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        frontend.build()
+    assert caught.value.returncode == -signal.SIGTERM
+    assert frontend.printed == ""
+    assert frontend.left() == []
+
+
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("Nameless", "returned an object of type NoneType from build_wheel; it must return the file name of the wheel"),
-        ("Lying", f"returned {NAME!r} from build_wheel, and there is no such file in the directory"),
+        ("Mute", "the wrapped backend wrapped_backend:Mute failed in build_wheel: Unprintable"),
+        ("guarded", "wrapped_backend:guarded failed in getting its attribute build_wheel: ValueError: no attributes"),
+        ("Odd", "the wrapped backend wrapped_backend:Odd failed in build_wheel: ValueError: no luck"),
         ("Without", "tool.detpyc.build-backend is wrapped_backend:Without, which has no build_wheel"),
         ("Same", "wraps detpyc again; name the backend that builds"),
         ("Again", "wraps detpyc again; name the backend that builds"),
-        ("Missing", "cannot be imported: AttributeError: "),
+        ("Absent", "cannot be imported: AttributeError: "),
     ],
 )
 def test_bad_backends(name: str, fault: str, frontend: Frontend) -> None:
     frontend.wrap(name)
     assert fault in frontend.fail()
     assert frontend.left() == []
+
+
+WRONG_NAMES = {
+    "Nothing": "returned an object of type NoneType from build_wheel; it must return the file name of the wheel",
+    "Object": "returned an object of type Unprintable from build_wheel; it must return the file name of the wheel",
+    "Empty": "returned '' from build_wheel, and there is no such file in the directory",
+    "Dot": "returned '.' from build_wheel",
+    "Null": f"returned '{NAME}\\x00' from build_wheel",
+    "Below": f"returned 'below/{NAME}' from build_wheel",
+    "Above": f"returned '../../{NAME}' from build_wheel",
+    "Surrogate": r"returned '\udc80.whl' from build_wheel",
+    "Missing": "returned 'demo-2.0-py3-none-any.whl' from build_wheel",
+}
+
+
+@pytest.mark.parametrize("disabled", ["", "1"])
+@pytest.mark.parametrize("name", WRONG_NAMES)
+def test_backends_that_return_something_else(name: str, disabled: str, frontend: Frontend) -> None:
+    """Also where the wheel is not byte-compiled."""
+    frontend.environment = {"DETPYC_DISABLE": disabled}
+    frontend.wrap(name)
+    message = frontend.fail()
+    assert message.startswith(f"the wrapped backend wrapped_backend:{name} {WRONG_NAMES[name]}")
+    assert frontend.printed == f"detpyc: {message}\n"
+    assert frontend.left() == []
+
+
+@pytest.mark.parametrize(("name", "fault"), [("guarded", "no attributes"), ("Odd", "'int' object is not callable")])
+def test_other_hooks_that_are_bad(name: str, fault: str, frontend: Frontend) -> None:
+    frontend.wrap(name)
+    assert fault in frontend.fail("build_sdist")
 
 
 def test_wrapping_again_in_another_hook(frontend: Frontend) -> None:

@@ -187,8 +187,13 @@ def test_signal_of_windows(
 ) -> None:
     """It comes when the console is closed, and with Ctrl-Break."""
     monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
-    interrupted(lambda: signal.raise_signal(signal.SIGUSR1) or [])
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+
+    def raise_signal() -> list[object]:
+        signal.raise_signal(signal.SIGUSR1)
+        return []
+
+    interrupted(raise_signal)
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     try:
         assert cli.main(["interpreters"]) == 2
     finally:

@@ -1,4 +1,4 @@
-"""Compare: what is different between pycs, wheels and trees, each thing told as what it is."""
+"""The differences between pycs, wheels and trees, each reported as what it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,7 @@ from bounds import bounded
 from detpyc import files
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.cli import main
-from detpyc.compare import ARCHIVE, CONTENT, MEMBER, compare, compare_pycs
+from detpyc.compare import ARCHIVE, CONTENT, MEMBER, compare_artifacts, compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.explain.difference import CODE, ENCODING, HEADER, PATH, Difference
@@ -31,7 +31,7 @@ HERE = interpreters.current()
 NAME = "demo-1.0-py3-none-any.whl"
 
 
-def header(magic_number: int = HERE.magic_number, **times: int) -> bytes:
+def header(magic_number: int = HERE.magic_number, **times: Any) -> bytes:
     if times:
         return PycHeader(magic_number, InvalidationMode.TIMESTAMP, **times).to_bytes()
     return PycHeader(magic_number, InvalidationMode.CHECKED_HASH, source_hash=b"8 bytes!").to_bytes()
@@ -63,29 +63,31 @@ def test_header() -> None:
     ]
 
 
-def test_each_kind_is_told_apart() -> None:
+def test_kinds_are_distinguished() -> None:
     a = payloads.code(HERE.version, {"consts": small_tuple(flagged(text("a b")))})
     b = payloads.code(HERE.version, {"consts": small_tuple(text("a b"), b"N"), "filename": text("b.py")})
     found = compare_pycs(header() + a, header(mtime=1, source_size=1) + b)
-    assert list(dict.fromkeys(each.kind for each in found)) == [HEADER, PATH, CODE, ENCODING]
+    assert list(dict.fromkeys(difference.kind for difference in found)) == [HEADER, PATH, CODE, ENCODING]
 
 
 def test_instructions_are_named_by_an_interpreter_of_that_version() -> None:
-    (found,) = (each for each in compare_pycs(pyc("x - y"), pyc("x + y")) if each.aspect == "instruction")
+    (found,) = (
+        difference for difference in compare_pycs(pyc("x - y"), pyc("x + y")) if difference.aspect == "instruction"
+    )
     assert found.a.startswith("BINARY_")
 
 
 def test_equal_pycs_need_not_be_readable(tmp_path: Path) -> None:
     for name in ("a.pyc", "b.pyc"):
         (tmp_path / name).write_bytes(b"nonsense")
-    assert compare(tmp_path / "a.pyc", tmp_path / "b.pyc").same
+    assert compare_artifacts(tmp_path / "a.pyc", tmp_path / "b.pyc").same
 
 
 def test_unreadable_pyc(tmp_path: Path) -> None:
     (tmp_path / "a.pyc").write_bytes(pyc())
     (tmp_path / "b.pyc").write_bytes(pyc()[:-1])
     with pytest.raises(DetpycError, match=r"b\.pyc: .*\(at offset \d+\)"):
-        compare(tmp_path / "a.pyc", tmp_path / "b.pyc")
+        compare_artifacts(tmp_path / "a.pyc", tmp_path / "b.pyc")
     assert main(["diff", str(tmp_path / "a.pyc"), str(tmp_path / "b.pyc")]) == 2
 
 
@@ -96,8 +98,8 @@ def test_what_cannot_be_compared(tmp_path: Path, a: str, b: str) -> None:
     (tmp_path / "tree").mkdir()
     for name in ("a.pyc", "a.whl", "a.txt"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DetpycError, match=r"are not two pycs|there is no such"):
-        compare(tmp_path / a, tmp_path / b)
+    with pytest.raises(DetpycError, match=r"are not two pycs|no such file or directory"):
+        compare_artifacts(tmp_path / a, tmp_path / b)
 
 
 # ---- trees
@@ -120,12 +122,12 @@ def test_trees(trees: tuple[Path, Path]) -> None:
     (a / "only.txt").touch()
     (b / "sub/only.txt").touch()
 
-    comparison = compare(a, b)
+    comparison = compare_artifacts(a, b)
 
     assert (comparison.only_a, comparison.only_b) == (("only.txt",), ("sub/only.txt",))
     assert comparison.changed["text.txt"] == (Difference(CONTENT, "content", "", "from byte 5 on", "b'wo'", "b'oo'"),)
-    assert [each.kind for each in comparison.changed["sub/core.pyc"]] == [CODE]
-    assert compare(a, a).same
+    assert [difference.kind for difference in comparison.changed["sub/core.pyc"]] == [CODE]
+    assert compare_artifacts(a, a).same
 
 
 @pytest.mark.parametrize(
@@ -140,15 +142,15 @@ def test_trees(trees: tuple[Path, Path]) -> None:
 def test_where_contents_differ(trees: tuple[Path, Path], a: bytes, b: bytes, expected: tuple[str, ...]) -> None:
     for tree, content in zip(trees, (a, b), strict=True):
         (tree / "data.bin").write_bytes(content)
-    (found,) = compare(*trees).changed["data.bin"]
-    assert found[3:6] == expected
+    (found,) = compare_artifacts(*trees).changed["data.bin"]
+    assert (found.what, found.a, found.b) == expected
 
 
 def test_unreadable_pyc_in_a_tree(trees: tuple[Path, Path]) -> None:
     a, b = trees
     (a / "core.pyc").write_bytes(pyc())
     (b / "core.pyc").write_bytes(b"")
-    (found,) = compare(a, b).changed["core.pyc"]
+    (found,) = compare_artifacts(a, b).changed["core.pyc"]
     assert (found.aspect, found.a) == ("bytecode", "readable")
     assert found.b.startswith("not readable: ")
 
@@ -158,13 +160,13 @@ def test_large_pycs_are_compared_as_bytes(trees: tuple[Path, Path], monkeypatch:
     monkeypatch.setattr(files, "MAX_FILE", 10)
     for tree, source in zip(trees, ("x = 1000\n", "x = 2000\n"), strict=True):
         (tree / "core.pyc").write_bytes(pyc(source))
-    (found,) = compare(*trees).changed["core.pyc"]
+    (found,) = compare_artifacts(*trees).changed["core.pyc"]
     assert found.aspect == "content"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
 def test_links_and_pipes(trees: tuple[Path, Path]) -> None:
-    """They are told apart and not followed, nor waited for."""
+    """They are distinguished, but not followed or read."""
     a, b = trees
     (a / "link").symlink_to("nowhere")
     (b / "link").symlink_to("elsewhere")
@@ -175,8 +177,8 @@ def test_links_and_pipes(trees: tuple[Path, Path]) -> None:
     os.mkfifo(a / "one.pyc")
     (b / "one.pyc").write_bytes(pyc())
     with bounded():
-        changed = compare(a, b).changed
-    assert {name: found[0][4:6] for name, found in changed.items()} == {
+        changed = compare_artifacts(a, b).changed
+    assert {name: (found[0].a, found[0].b) for name, found in changed.items()} == {
         "link": ("a symbolic link to nowhere", "a symbolic link to elsewhere"),
         "one.pyc": ("neither a file nor a link", "a file"),
     }
@@ -190,7 +192,7 @@ def wheel(tmp_path: Path) -> Path:
     return wheels.build(tmp_path, {"core.py": b"x = 1\n" * 50, "core.pyc": pyc()})
 
 
-def other(wheel: Path, **options: object) -> Path:
+def other(wheel: Path, **options: Any) -> Path:
     """Write the same members in another way."""
     path = wheel.parent / "other" / NAME
     path.parent.mkdir(exist_ok=True)
@@ -198,18 +200,18 @@ def other(wheel: Path, **options: object) -> Path:
 
 
 def test_same_wheel(wheel: Path) -> None:
-    assert compare(wheel, wheel).same
-    assert compare(wheel, other(wheel)).same
+    assert compare_artifacts(wheel, wheel).same
+    assert compare_artifacts(wheel, other(wheel)).same
     assert main(["diff", str(wheel), str(other(wheel))]) == 0
 
 
 def test_members(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     changed = wheels.build(tmp_path / "other", {"core.pyc": pyc("x = 2000\n"), "new.py": b""})
-    comparison = compare(wheel, changed)
+    comparison = compare_artifacts(wheel, changed)
     assert (comparison.only_a, comparison.only_b) == (("core.py",), ("new.py",))
     assert comparison.changed.keys() == {"core.pyc", "demo-1.0.dist-info/RECORD"}
-    assert [each.kind for each in comparison.changed["core.pyc"]] == [CODE]
+    assert [difference.kind for difference in comparison.changed["core.pyc"]] == [CODE]
 
 
 def dated(info: zipfile.ZipInfo) -> None:
@@ -238,9 +240,11 @@ def on_windows(info: zipfile.ZipInfo) -> None:
     ],
 )
 def test_metadata_of_members(wheel: Path, adapt: object, aspect: str, a: str, b: str) -> None:
-    changed = compare(wheel, other(wheel, adapt=adapt)).changed
+    changed = compare_artifacts(wheel, other(wheel, adapt=adapt)).changed
     assert set(changed) == set(wheels.read(wheel))
-    assert {found for each in changed.values() for found in each} == {Difference(MEMBER, aspect, "", "", a, b)}
+    assert {found for differences in changed.values() for found in differences} == {
+        Difference(MEMBER, aspect, "", "", a, b)
+    }
 
 
 def test_order_of_members(wheel: Path) -> None:
@@ -248,7 +252,7 @@ def test_order_of_members(wheel: Path) -> None:
     path.parent.mkdir()
     members = [*wheels.read(wheel).items()]
     wheels.write(path, [members[1], members[0], *members[2:]])
-    changed = compare(wheel, path).changed
+    changed = compare_artifacts(wheel, path).changed
     assert changed["core.py"] == (Difference(MEMBER, "place", "", "", "after nothing", "after core.pyc"),)
 
 
@@ -260,16 +264,20 @@ def test_compressed_otherwise(wheel: Path) -> None:
             info = zipfile.ZipInfo(name, wheels.DATE)
             info.external_attr = 0o100664 << 16
             archive.writestr(info, content, zipfile.ZIP_DEFLATED, 1)
-    found = {each.aspect for differences in compare(wheel, path).changed.values() for each in differences}
+    found = {
+        difference.aspect
+        for differences in compare_artifacts(wheel, path).changed.values()
+        for difference in differences
+    }
     assert found == {"compressed data"}
 
 
 def test_headers_of_the_archive(wheel: Path) -> None:
-    """What no member tells: here, a comment."""
+    """A difference in no member: here, a comment."""
     path = other(wheel)
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = b"comment"
-    ((name, (found,)),) = compare(wheel, path).changed.items()
+    ((name, (found,)),) = compare_artifacts(wheel, path).changed.items()
     assert (name, found.kind, found.aspect) == (str(wheel), ARCHIVE, "headers")
 
 

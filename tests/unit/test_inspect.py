@@ -1,4 +1,4 @@
-"""Inspect: the header, whether it is canonical, and the code objects, as programs and people get them."""
+"""The inspection of a pyc: header, canonical form, code objects, as JSON and for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import ENCODING
-from detpyc.inspect import inspect
+from detpyc.inspect import inspect_pyc
 from payloads import flagged, integer, small_tuple, text
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ PYC = HEADER.to_bytes() + canonicalize(RAW, HERE.version)
 
 
 def test_codes() -> None:
-    inspection = inspect(PYC)
+    inspection = inspect_pyc(PYC)
     assert [(code.name, code.depth) for code in inspection.codes] == [
         ("<module>", 0),
         ("f", 1),
@@ -53,29 +53,29 @@ def test_codes() -> None:
 
 
 def test_canonical_or_not() -> None:
-    inspection = inspect(PYC)
+    inspection = inspect_pyc(PYC)
     assert (inspection.size, inspection.canonical_size, inspection.differences) == (len(PYC), len(PYC), ())
-    inspection = inspect(HEADER.to_bytes() + RAW)
+    inspection = inspect_pyc(HEADER.to_bytes() + RAW)
     assert (inspection.size, inspection.canonical_size) == (len(HEADER.to_bytes() + RAW), len(PYC))
-    assert {each.kind for each in inspection.differences} == {ENCODING}
+    assert {difference.kind for difference in inspection.differences} == {ENCODING}
 
 
 @pytest.mark.parametrize("version", MAGIC_NUMBERS.values(), ids=str)
 def test_every_version_on_any_python(version: tuple[int, int]) -> None:
-    (magic_number,) = (number for number, each in MAGIC_NUMBERS.items() if each == version)
+    (magic_number,) = (number for number, release in MAGIC_NUMBERS.items() if release == version)
     header = PycHeader(magic_number, InvalidationMode.TIMESTAMP, mtime=5, source_size=7)
     inner = payloads.code(version, {"name": text("f"), "qualname": text("f"), "names": small_tuple(text("n"))})
-    inspection = inspect(header.to_bytes() + payloads.code(version, {"consts": small_tuple(inner, integer(7))}))
+    inspection = inspect_pyc(header.to_bytes() + payloads.code(version, {"consts": small_tuple(inner, integer(7))}))
     assert (inspection.header.mtime, inspection.header.source_size) == (5, 7)
     assert [code.name for code in inspection.codes] == ["<module>", "f"]
     assert inspection.codes[0].constants == ("<code f>", "7")
     assert inspection.codes[1].names["names"] == ("n",)
 
 
-def test_code_object_in_two_places_is_told_once() -> None:
+def test_code_object_in_two_places_is_listed_once() -> None:
     inner = flagged(payloads.code(HERE.version, {"name": text("f"), "qualname": text("f")}))
     payload = payloads.code(HERE.version, {"consts": small_tuple(inner, inner)})
-    inspection = inspect(HEADER.to_bytes() + payload)
+    inspection = inspect_pyc(HEADER.to_bytes() + payload)
     assert [code.name for code in inspection.codes] == ["<module>", "f"]
     assert inspection.codes[0].constants == ("<code f>", "<code f>")
 
@@ -83,7 +83,7 @@ def test_code_object_in_two_places_is_told_once() -> None:
 def test_tuple_in_many_places_is_shown_in_full_once() -> None:
     names = small_tuple(*(text(f"n{number}") for number in range(200)))
     inner = (payloads.code(HERE.version, {"names": names}, stacksize=number) for number in range(2, 5))
-    inspection = inspect(HEADER.to_bytes() + payloads.code(HERE.version, {"consts": small_tuple(*inner)}))
+    inspection = inspect_pyc(HEADER.to_bytes() + payloads.code(HERE.version, {"consts": small_tuple(*inner)}))
     assert [len(code.names["names"]) for code in inspection.codes] == [0, 200, 101, 101]
     assert inspection.codes[2].names["names"][-1] == "and 100 more"
 
@@ -93,7 +93,7 @@ def test_tuple_in_many_places_is_shown_in_full_once() -> None:
 )
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, offset: int) -> None:
     with pytest.raises(BytecodeError) as caught:
-        inspect(data)
+        inspect_pyc(data)
     assert caught.value.offset == offset
     path = tmp_path / "core.pyc"
     path.write_bytes(data)

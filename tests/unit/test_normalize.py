@@ -229,18 +229,19 @@ def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["normalize", str(tree)])
     shown, errors = capsys.readouterr()
     assert f"{tree}: {len(MAGIC_NUMBERS)} of {len(MAGIC_NUMBERS) + 2} pycs normalized\n" in shown
-    assert f"skipped {tree / 'pypy.pyc'}: magic number 336 is of PyPy" in shown
+    assert f"skipped {tree / 'pypy.pyc'}: magic number 336 is from PyPy" in shown
     assert f"detpyc: {tree / 'broken.pyc'}: " in errors
 
 
 def test_what_cannot_be_read_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1]})
+    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1], "large.pyc": bytes(MAX_FILE + 1)})
     large = tmp_path / "large.pyc"
     with large.open("wb") as stream:
         stream.truncate(MAX_FILE + 1)
 
     assert main(["normalize", str(path), str(large)]) == 2
 
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"detpyc: {path}: core.pyc: the data end ")
-    assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes, and no more than {MAX_FILE} are read"
+    first, large_member, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"detpyc: {path}: core.pyc: the data ends ")
+    assert large_member == f"detpyc: {path}: large.pyc: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
+    assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"

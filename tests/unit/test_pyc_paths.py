@@ -1,4 +1,4 @@
-"""What the path of a pyc says, as ``importlib`` has it."""
+"""The paths of pycs, compared with ``importlib``."""
 
 from __future__ import annotations
 

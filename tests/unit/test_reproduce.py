@@ -75,8 +75,8 @@ def changed(path: Path, **changes: object) -> bytes:
 def test_no_provenance(original: Path, fail: Callable[[Path], str], tmp_path: Path) -> None:
     rewrite(original, None)
     assert fail(tmp_path) == (
-        f"detpyc: {original}: has no detpyc.json, which records how a wheel was made; pass the settings to"
-        " `detpyc wheel` as options, and compare with `detpyc diff`\n"
+        f"detpyc: {original}: has no detpyc.json, which records how a wheel was made; pass the settings to `detpyc"
+        " wheel` as options, and compare with `detpyc diff`\n"
     )
 
 

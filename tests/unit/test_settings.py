@@ -14,7 +14,7 @@ TABLE = "tool.pdm.build.hooks.detpyc"
 KEYS = "compression, exclude, include, interpreters, invalidation-mode, layout, on-syntax-error, optimize, provenance"
 
 
-def problems_of(table: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
+def problems_of(table: dict[str, Any], **options: Any) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         Settings.from_table(table, TABLE, **options)
     return str(caught.value).splitlines()
@@ -129,7 +129,8 @@ def test_timestamp_where_it_makes_sense() -> None:
 
 @pytest.mark.parametrize("key", ["interpreters", "optimize"])
 def test_sourceless_layout_has_room_for_one(key: str) -> None:
-    value = {"interpreters": ["3.12", "3.13"], "optimize": [0, 1]}[key]
+    values: dict[str, list[Any]] = {"interpreters": ["3.12", "3.13"], "optimize": [0, 1]}
+    value = values[key]
     assert problems_of({"layout": "sourceless", key: value}) == [
         f'{TABLE}.{key} has 2 entries; layout = "sourceless" takes one'
     ]

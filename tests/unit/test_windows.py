@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import stat
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -46,7 +47,7 @@ def keep(_: int, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def denied(*_: object) -> None:
+def denied(*_: object) -> NoReturn:
     raise PermissionError(errno.EACCES, "Permission denied")
 
 
@@ -56,18 +57,18 @@ def denied(*_: object) -> None:
 @pytest.fixture
 def open_files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse to replace open files. All files that are replaced are locked while they are open."""
-    replace = Path.replace
+    replace = os.replace
 
-    def replace_closed(path: Path, target: Path) -> Path:
+    def replace_closed(path: str, target: str) -> None:
         try:
-            with open_locked(target):
+            with open_locked(Path(target)):
                 pass
         except DetpycError:
             denied()
-        return replace(path, target)
+        replace(path, target)
 
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(Path, "replace", replace_closed)
+    monkeypatch.setattr(os, "replace", replace_closed)
 
 
 def byte_compiled_wheel(directory: Path) -> bool:
@@ -95,15 +96,16 @@ def test_replaced_file_is_closed_first(replaced: Callable[[Path], bool], tmp_pat
 
 def test_file_that_cannot_be_replaced_for_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read-only file cannot be removed either."""
-    unlink = Path.unlink
+    unlink = os.unlink
 
-    def unlink_writable(path: Path) -> None:
-        if not path.stat().st_mode & stat.S_IWRITE:
+    def unlink_writable(path: str, *, dir_fd: None) -> None:
+        if not Path(path).stat().st_mode & stat.S_IWRITE:
             denied()
-        unlink(path)
+        unlink(path, dir_fd=dir_fd)
 
-    monkeypatch.setattr(Path, "replace", denied)
-    monkeypatch.setattr(Path, "unlink", unlink_writable)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "replace", denied)
+    monkeypatch.setattr(os, "unlink", unlink_writable)
     file = tmp_path / "file"
     file.touch(0o444)
     with (
@@ -127,8 +129,9 @@ class ClosedPipe(io.BufferedWriter):
 class ProcessWithClosedPipe(subprocess.Popen):  # type: ignore[type-arg]
     """A process that has closed its standard input."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as its base has it
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        assert isinstance(self.stdin, io.BufferedWriter)
         self.stdin = ClosedPipe(self.stdin.detach())
 
 
@@ -169,6 +172,8 @@ def test_worker_ignores_signals_to_the_whole_console() -> None:
         runpy.run_path({worker.__file__!r}, run_name="__main__")
     """
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
         assert worker.read_frame(process.stdout) == worker.describe()
         process.send_signal(signal.SIGUSR1)
         process.stdin.close()

@@ -25,7 +25,9 @@ def is_record(file: Path) -> bool:
     return file.name == "RECORD" and file.parent.name.endswith(".dist-info")
 
 
-def update_record(file: Path, slots: Collection[tuple[str, int]], *, check: bool = False) -> bool:
+def update_record(
+    file: Path, slots: Collection[tuple[str, int]], *, check: bool = False, dir_fd: int | None = None
+) -> bool:
     """Make a RECORD list the pycs of its sources, each once and with the right hash and size.
 
     Args:
@@ -33,6 +35,7 @@ def update_record(file: Path, slots: Collection[tuple[str, int]], *, check: bool
         slots: the cache tags and optimization levels of the pycs to add. Pycs that are listed already are updated, or
             removed if they do not exist, whatever their tags.
         check: change nothing on disk.
+        dir_fd: a descriptor of its directory; it is then written there, whatever becomes of its path.
 
     Returns:
         Whether it was changed, or with ``check`` would be.
@@ -51,7 +54,7 @@ def update_record(file: Path, slots: Collection[tuple[str, int]], *, check: bool
         new = record.serialize(_updated(entries, file.parent.parent, slots))
         if new != old and not check:
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            replace_file(file, new, mode, durable=False, replaced=stream)
+            replace_file(file, new, mode, durable=False, replaced=stream, dir_fd=dir_fd)
     return new != old
 
 

@@ -23,6 +23,7 @@ from detpyc import __version__
 from detpyc.errors import DetpycError
 from detpyc.files import read_file
 from detpyc.replacement import replace_file
+from detpyc.temporaries import remove_stale
 
 FORM = 1  # `detpyc.bytecode.canonical.FORM`, which is slow to import; a test keeps them equal
 _TITLE = f"detpyc {__version__}: pycs known to be right, format 1, canonical form {FORM}\n".encode()
@@ -100,8 +101,9 @@ class KnownPycs:
         room = max(_SHARE * len(self.current), _ROOM) - len(self.current)
         others = [old for old in self.old if old not in self.current][: max(room, 0)]
         keys = b"".join([*sorted(self.current), *others])
-        with suppress(OSError, RuntimeError, DetpycError):  # a RuntimeError for a loop of links
+        with suppress(OSError, DetpycError):
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            remove_stale(self.file.parent)
             replace_file(self.file, _TITLE + digest(keys) + keys, 0o600, durable=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from detpyc.errors import DetpycError
 from detpyc.gitignore import select
 from detpyc.pyc_paths import CACHE
+from detpyc.temporaries import is_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from detpyc.settings import Settings
 
     OnError = Callable[[str, OSError], object]
+    OnTemporary = Callable[[str], object]
 
 _NOWHERE = {errno.ENOENT, errno.ELOOP}  # where some links lead, such as those that editors lock files with
 
@@ -103,6 +105,8 @@ def find_sources(
 ) -> Iterator[TreeSource]:
     """Yield the selected sources in a directory and below. Those that links lead to outside the tree are left out.
 
+    Temporary files that a killed process left there are removed.
+
     Args:
         top: the directory.
         files: of the tree.
@@ -114,7 +118,7 @@ def find_sources(
         DetpycError: if one does not have the prefix that is to be removed.
 
     """
-    candidates = {candidate.name: candidate for candidate in scan(top, on_error)}
+    candidates = {candidate.name: candidate for candidate in scan(top, on_error, files.remove_temporary)}
     for name in select(candidates, settings.include, settings.exclude):
         _, where, entry, pycs = candidates[name]
         path = where + entry.name
@@ -137,7 +141,7 @@ def single_source(file: Path, settings: Settings, recorded: RecordedPaths) -> It
         yield TreeSource(path, recorded.of(path, name), f"{file.parent / CACHE}{os.sep}", file.stem, None)
 
 
-def scan(top: Path, on_error: OnError) -> Iterator[Candidate]:
+def scan(top: Path, on_error: OnError, on_temporary: OnTemporary) -> Iterator[Candidate]:
     """Yield what has a name in ``.py`` in a directory and below, in the order of the paths, files first.
 
     Symbolic links to directories are not followed. Files in a ``__pycache__`` are not sources.
@@ -145,6 +149,7 @@ def scan(top: Path, on_error: OnError) -> Iterator[Candidate]:
     Args:
         top: where to begin.
         on_error: called with each directory that cannot be read, which is then skipped.
+        on_temporary: called with the path of each temporary file of detpyc.
 
     """
     separator = os.sep
@@ -160,15 +165,23 @@ def scan(top: Path, on_error: OnError) -> Iterator[Candidate]:
             if directory.name == CACHE:
                 cached, others = _list(inside, on_error)
                 pycs = {entry.name: entry.is_file(follow_symlinks=False) for entry in [*cached, *others]}
+                _find_temporaries(inside, cached, on_temporary)
                 below += [(f"{prefix}{CACHE}/{other.name}/", f"{inside}{other.name}{separator}") for other in others]
             else:
                 below.append((f"{prefix}{directory.name}/", inside))
+        _find_temporaries(where, files, on_temporary)
         if any(entry.name == CACHE for entry in files):
             pycs = None
         for entry in files:
             if entry.name.endswith(".py"):
                 yield Candidate(prefix + entry.name, where, entry, pycs)
         waiting += reversed(below)
+
+
+def _find_temporaries(where: str, files: list[os.DirEntry[str]], on_temporary: OnTemporary) -> None:
+    for entry in files:
+        if entry.name[0] == "." and is_temporary(entry.name):
+            on_temporary(where + entry.name)
 
 
 def _list(where: str, on_error: OnError) -> tuple[list[os.DirEntry[str]], ...]:

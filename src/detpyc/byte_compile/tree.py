@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from detpyc.byte_compile.stale import StaleSource, Target
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.outcomes import Outcome
-    from detpyc.errors import StrPath
 
     # Called with the number of steps; returns a function to call after each step, from any thread.
     Progress = Callable[[int], Callable[[], None]]
@@ -97,7 +96,7 @@ _OPTIONS = TreeOptions()
 
 
 def byte_compile_tree(
-    path: StrPath,
+    path: str | os.PathLike[str],
     settings: Settings = _SETTINGS,
     options: TreeOptions = _OPTIONS,
     interpreters: Sequence[Interpreter] | None = None,
@@ -274,7 +273,7 @@ class _Tree:
                     self.write(path, pyc, stale.status.st_mode, tally)
                 else:
                     tally.current += 1
-        elif isinstance(outcome, Refused) and not outcome.exhausted:
+        elif isinstance(outcome, Refused):
             tally.skipped[source.path] = f"CPython {release}: {outcome.reason}"
             for path in paths:  # it is of an earlier version of the source, and Python might still load it
                 self.remove(path, tally)
@@ -321,7 +320,8 @@ class _Tree:
         for file in self.walk("RECORD"):
             if is_record(file) and self.files.contains(str(file)):
                 try:
-                    if update_record(file, slots, check=self.options.check):
-                        self.tally.records.append(str(file))
+                    with self.files.directory(str(file.parent)) as dir_fd:
+                        if update_record(file, slots, check=self.options.check, dir_fd=dir_fd):
+                            self.tally.records.append(str(file))
                 except DetpycError as error:
                     self.tally.fail(error)

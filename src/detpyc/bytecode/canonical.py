@@ -1,29 +1,40 @@
 """Canonical form, version 1: one encoding for each code object, whatever state its writer was in.
 
-The rules, which the functions here and `marshal.write` carry out together:
+The rules:
 
 1. Objects of the same type and value are one object. The first occurrence is written in full, and flagged only if the
-   object occurs again; every later one is a reference. (`marshal.read` finds them, `marshal.write` writes them.)
-2. ``None``, ``True``, ``False``, ``...`` and ``StopIteration`` are never flagged nor referenced.
+   object occurs again; every later one is a reference. (`read_payload` finds them, `write_payload` writes them.)
+2. ``None``, ``True``, ``False``, ``...``, ``StopIteration`` and the empty tuple are singletons in CPython: they are
+   never flagged nor referenced. (`write_payload`)
 3. The elements of a set are ordered by their standalone encoding. (`order_sets`)
-4. A text is marked as interned if it is an identifier anywhere in the payload, or consists of ``[A-Za-z0-9_]`` alone.
-   (`interned_texts`)
-5. Every object takes its shortest type code. (`marshal.write`)
-6. Whatever is not understood is an error. (`marshal.read`)
+4. A string is marked as interned if it is an identifier anywhere in the payload, or consists of ``[A-Za-z0-9_]`` only.
+   (`plain_strings`)
+5. Every object takes its shortest type code. (`read_payload`)
+6. Anything not understood is an error. (`read_payload`)
 
 Loaded by the worker under the target interpreter: standard library only, Python 3.8 syntax.
 """
 
 from __future__ import annotations
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode.code_objects import recorded_path
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+from detpyc.bytecode.marshal_format import TYPE_SHORT_ASCII_INTERNED
+from detpyc.bytecode.nodes import offset
+from detpyc.bytecode.reader import read_payload
+from detpyc.bytecode.writer import arrange, pieces, write_payload
 from detpyc.errors import BytecodeError
+
+TYPE_CHECKING = False  # the typing module would slow the worker's start
+if TYPE_CHECKING:
+    from detpyc.bytecode.nodes import Nodes
+
+__all__ = ["FORM", "canonicalize", "canonicalize_pyc", "is_canonical"]
 
 FORM = 1
 
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-_MAX_SETS = 1 << 24  # bytes; with references, a small payload can hold sets that unfold to any size
+_MAX_SETS = 1 << 24  # bytes; with references, a small payload can contain sets that unfold to any size
 
 
 def canonicalize_pyc(data: bytes) -> bytes:
@@ -60,68 +71,69 @@ def canonicalize(payload: bytes, version: tuple[int, int]) -> bytes:
         BytecodeError: if the payload is not understood; it names the offset.
 
     """
-    return _write(marshal.read(payload, version))
+    return _write(read_payload(payload, version))
 
 
 def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
-    """Tell whether a payload is a module's in canonical form, compiled under a path.
+    """Return whether a payload is a module in canonical form that records a path.
 
     Args:
         payload: as for `canonicalize`.
         version: as for `canonicalize`.
-        path: what its code object is to record.
+        path: the path that its code object must record.
 
     """
     try:
-        nodes = marshal.read(payload, version)
-        root = nodes.sequence[0]
-        if not code_objects.is_code(root) or marshal.text(code_objects.field(nodes, root, "filename")) != path:
-            return False
-        return _write(nodes) == payload
+        nodes = read_payload(payload, version)
+        return recorded_path(nodes) == path and _write(nodes) == payload
     except BytecodeError:
         return False
 
 
-def _write(nodes: marshal.Nodes) -> bytes:
-    plain = plain_texts(nodes)
+def _write(nodes: Nodes) -> bytes:
+    plain = plain_strings(nodes)
     order_sets(nodes, plain)
-    return marshal.write(nodes, plain)
+    return write_payload(nodes, plain)
 
 
-def plain_texts(nodes: marshal.Nodes) -> list[bytes]:
-    """Return the texts that are not to be marked as interned.
+def plain_strings(nodes: Nodes) -> list[bytes]:
+    """Return the strings that must not be marked as interned.
 
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
-    ``Objects/code_objects.c``), but whether a given string object happens to be interned depends on what ran before.
+    ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
     """
-    content = marshal.content
-    return [text for text in nodes.texts - nodes.identifiers if content(text).translate(None, _NAME_CHARACTERS)]
+    # `content`, inlined: a call for each string would take time.
+    return [
+        string
+        for string in nodes.strings - nodes.identifiers
+        if (string[2:] if string[0] == TYPE_SHORT_ASCII_INTERNED else string[5:]).lstrip(_NAME_CHARACTERS)
+    ]
 
 
-def order_sets(nodes: marshal.Nodes, plain: list[bytes]) -> None:
+def order_sets(nodes: Nodes, plain: list[bytes]) -> None:
     """Put the elements of every set in the order of their standalone encodings, written without references."""
     if not nodes.sets:
         return
-    pieces = marshal.pieces(nodes, plain)
+    written = pieces(nodes, plain)
     room = _MAX_SETS
-    for node in nodes.sets:  # one that stands in another comes before it
+    for node in nodes.sets:  # a set in another comes before it
         encodings = {}
         for child in nodes.children[node]:
-            encodings[child] = _standalone(nodes, pieces, child, room)
+            encodings[child] = _standalone(nodes, written, child, room)
             room -= len(encodings[child])
             if room < 0:
-                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", marshal.offset(node))
+                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", offset(node))
         nodes.children[node] = tuple(sorted(nodes.children[node], key=encodings.__getitem__))
-    marshal.arrange(nodes)
+    arrange(nodes)
 
 
-def _standalone(nodes: marshal.Nodes, pieces: dict[bytes, bytes], node: bytes, room: int) -> bytes:
+def _standalone(nodes: Nodes, written: dict[bytes, bytes], node: bytes, room: int) -> bytes:
     """Encode a node and all below it, without references; only the beginning if there is no room for all."""
     parts = []
     stack = [node]
     while stack and room >= 0:
         node = stack.pop()
-        parts.append(pieces.get(node, node))
+        parts.append(written.get(node, node))
         room -= len(parts[-1])
         stack += reversed(nodes.children.get(node, ()))
     return b"".join(parts)

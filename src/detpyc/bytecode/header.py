@@ -1,4 +1,4 @@
-"""The header of a pyc: magic number, flags, and what ties it to its source (PEP 552).
+"""The header of a pyc (PEP 552): magic number, flags, and the hash or the time and size of the source.
 
 Loaded by the worker under the target interpreter: standard library only, Python 3.8 syntax.
 """
@@ -10,6 +10,8 @@ import sys
 from struct import Struct
 
 from detpyc.errors import BytecodeError, UnsupportedBytecodeError
+
+__all__ = ["HEADER_SIZE", "MAGIC_NUMBERS", "SUPPORTED", "InvalidationMode", "PycHeader", "source_hash"]
 
 HEADER_SIZE = 16
 
@@ -36,7 +38,7 @@ _U64 = 0xFFFFFFFFFFFFFFFF
 
 
 class InvalidationMode:
-    """How a pyc is held against its source when it is imported; the names of ``py_compile.PycInvalidationMode``."""
+    """How an import compares a pyc with its source; the names of ``py_compile.PycInvalidationMode``."""
 
     TIMESTAMP = "timestamp"
     CHECKED_HASH = "checked-hash"
@@ -95,18 +97,18 @@ class PycHeader:
             The header.
 
         Raises:
-            UnsupportedBytecodeError: if it is of another implementation or release.
+            UnsupportedBytecodeError: if it is from another implementation or release.
             BytecodeError: if it is truncated, or has flags that PEP 552 does not define.
 
         """
         if len(data) < HEADER_SIZE:
-            raise BytecodeError("the data end in the middle of the header", len(data))
+            raise BytecodeError("the data ends in the middle of the header", len(data))
         magic_number, end_of_magic, flags, rest = _HEADER.unpack_from(data)
         if end_of_magic != _END_OF_MAGIC:
-            raise BytecodeError("this is no pyc: its magic number does not end in a carriage return and a newline", 0)
+            raise BytecodeError("not a pyc: the magic number does not end in a carriage return and a newline", 0)
         if magic_number not in MAGIC_NUMBERS:
             raise UnsupportedBytecodeError(
-                f"magic number {magic_number} is of {_origin(magic_number)}; {SUPPORTED} can be read", 0
+                f"magic number {magic_number} is from {_origin(magic_number)}; {SUPPORTED} are supported", 0
             )
         if flags not in _MODES:
             raise BytecodeError(f"flags {flags:#x} are not defined by PEP 552", 4)
@@ -124,7 +126,7 @@ class PycHeader:
 
 
 def _origin(magic_number: int) -> str:
-    """Say whose magic number this is, as far as it can be told."""
+    """Name the implementation or release that has a magic number, if it is known."""
     oldest, newest = min(MAGIC_NUMBERS), max(MAGIC_NUMBERS)
     origins = {
         range(1000): "PyPy",  # which counts from 0 in steps of 16
@@ -141,8 +143,8 @@ def source_hash(source: bytes, magic_number: int) -> bytes:
 
     Args:
         source: the file's bytes.
-        magic_number: of the release, e.g. 3531; it is the key, and chooses between SipHash-2-4 (up to 3.10) and
-            SipHash-1-3 (``_Py_KeyedHash`` in ``Python/pyhash.c``).
+        magic_number: of the release, e.g. 3531; it is the key, and selects SipHash-2-4 (up to 3.10) or SipHash-1-3
+            (``_Py_KeyedHash`` in ``Python/pyhash.c``).
 
     Returns:
         Eight bytes.

@@ -6,14 +6,14 @@ others.
 
 from __future__ import annotations
 
-import signal
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from detpyc import __version__
 from detpyc.cli.common import DONE, FAILED, fail
 from detpyc.errors import DetpycError
+from detpyc.termination import Terminated, terminable
 
 if TYPE_CHECKING:
     import argparse
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 # The modules of the commands, in the order of the help.
 _COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
-
-# SIGHUP comes when a terminal is closed, SIGBREAK when a console is closed on Windows, and with Ctrl-Break.
-_TERMINATING = ("SIGTERM", "SIGHUP", "SIGBREAK")
-
-
-class _Terminated(BaseException):
-    """The process was asked to end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,19 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every name
-    signals = [getattr(signal, name) for name in _TERMINATING if hasattr(signal, name)]
-    signals = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]  # as for `nohup detpyc ...`
-    before = [signal.signal(number, _terminate) for number in signals]
     try:
-        options = _parse(sys.argv[1:] if arguments is None else arguments)
-        status: int = options.run(options)
-        if sys.stdout is not None:  # None if it is closed: `detpyc ... >&-`
-            sys.stdout.flush()
+        with terminable():
+            options = _parse(sys.argv[1:] if arguments is None else arguments)
+            status: int = options.run(options)
+            if sys.stdout is not None:  # None if it is closed: `detpyc ... >&-`
+                sys.stdout.flush()
     except DetpycError as error:
         return fail(str(error))
     except KeyboardInterrupt:
         return fail("interrupted; unfinished files are unchanged")
-    except _Terminated:
+    except Terminated:
         return fail("terminated; unfinished files are unchanged")
     except BrokenPipeError:
         # The reader of the output is gone; the interpreter's flush at exit must not fail again.
@@ -63,14 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stdout = None
         return fail(f"the output cannot be written: {error.strerror}")
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
     return status
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

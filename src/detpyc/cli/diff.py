@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from detpyc.cli.common import Commands
     from detpyc.compare import Comparison
+    from detpyc.explain.difference import Difference
 
 
 def add(commands: Commands) -> None:
@@ -19,9 +20,9 @@ def add(commands: Commands) -> None:
         commands,
         "diff",
         run,
-        "explain what is different between two pycs, wheels or directories",
-        "Explain what is different between two pycs, two wheels or two directories. Exit with 0 if nothing is, with 1"
-        " if something is.",
+        "explain the differences between two pycs, wheels or directories",
+        "Explain the differences between two pycs, two wheels or two directories. Exit with 0 if there are none,"
+        " with 1 if there are some.",
     )
     parser.add_argument("a", metavar="A", type=read_path)
     parser.add_argument("b", metavar="B", type=read_path)
@@ -29,9 +30,9 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.compare import compare  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compare import compare_artifacts  # noqa: PLC0415 - as in the package's docstring
 
-    comparison = compare(options.a, options.b)
+    comparison = compare_artifacts(options.a, options.b)
     if options.json:
         print_json({"same": comparison.same, **comparison_document(comparison)})
     elif not options.quiet:
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print what is different, for people."""
+    """Print the differences, for people."""
     for name in comparison.only_a:
         print(f"only in the first: {printable(name)}")
     for name in comparison.only_b:
@@ -52,12 +53,25 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def comparison_document(comparison: Comparison) -> dict[str, object]:
-    """Return what is different, for JSON."""
+    """Return the differences, for JSON."""
     return {
         "only-a": list(comparison.only_a),
         "only-b": list(comparison.only_b),
         "changed": {
-            name: [difference._asdict() for difference in differences]
+            name: [difference_document(difference) for difference in differences]
             for name, differences in comparison.changed.items()
         },
+    }
+
+
+def difference_document(difference: Difference) -> dict[str, object]:
+    """Return a difference, for JSON."""
+    return {
+        "kind": difference.kind,
+        "aspect": difference.aspect,
+        "where": difference.where,
+        "what": difference.what,
+        "a": difference.a,
+        "b": difference.b,
+        "total": difference.total,
     }

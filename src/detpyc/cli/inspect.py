@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import DONE, add_command, print_json, read_path
-from detpyc.errors import BytecodeError, DetpycError
+from detpyc.errors import BytecodeError
 
 if TYPE_CHECKING:
     import argparse
@@ -23,36 +23,41 @@ def add(commands: Commands) -> None:
         commands,
         "inspect",
         run,
-        "show what is in a pyc",
-        "Show a pyc's header, whether it is in canonical form and why not, and the code objects in it.",
+        "show the contents of a pyc",
+        "Show the header of a pyc, its differences from canonical form, and the code objects in it.",
     )
     parser.add_argument("pyc", metavar="PYC", type=read_path)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.files import read_file  # noqa: PLC0415 - likewise
-    from detpyc.inspect import inspect  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.files import read_file  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.inspect import inspect_pyc  # noqa: PLC0415 - likewise
 
     try:
-        inspection = inspect(read_file(options.pyc))
+        inspection = inspect_pyc(read_file(options.pyc))
     except BytecodeError as error:
-        raise DetpycError(f"{options.pyc}: {error}") from error
+        error.path = str(options.pyc)
+        raise
     if options.json:
-        print_json(_document(inspection))
+        print_json(_inspection_document(inspection))
     elif not options.quiet:
-        for name, value in _header(inspection.header).items():
-            print(f"{name}: {value}")
-        print(f"size: {inspection.size} bytes, {inspection.canonical_size} in canonical form")
-        print(f"canonical: {'no' if inspection.differences else 'yes'}")
-        for difference in inspection.differences:
-            print(f"    {difference}")
-        for code in inspection.codes:
-            _print_code(code)
+        _print_inspection(inspection)
     return DONE
 
 
-def _header(header: PycHeader) -> dict[str, object]:
+def _print_inspection(inspection: Inspection) -> None:
+    for name, value in _header_document(inspection.header).items():
+        print(f"{name}: {value}")
+    print(f"size: {inspection.size} bytes, {inspection.canonical_size} in canonical form")
+    print(f"canonical: {'no' if inspection.differences else 'yes'}")
+    for difference in inspection.differences:
+        print(f"    {difference}")
+    for code in inspection.codes:
+        _print_code(code)
+
+
+def _header_document(header: PycHeader) -> dict[str, object]:
     values: dict[str, object] = {
         "magic-number": header.magic_number,
         "version": "CPython {}.{}".format(*header.version),
@@ -78,14 +83,27 @@ def _print_code(code: Code) -> None:
         print(f"{indent}    constant {index}: {constant}")
 
 
-def _document(inspection: Inspection) -> dict[str, object]:
-    from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
+def _inspection_document(inspection: Inspection) -> dict[str, object]:
+    from detpyc.cli.diff import difference_document  # noqa: PLC0415 - as in the package's docstring
 
     return {
-        "header": _header(inspection.header),
+        "header": _header_document(inspection.header),
         "size": inspection.size,
         "canonical-size": inspection.canonical_size,
         "canonical": not inspection.differences,
-        "differences": [difference._asdict() for difference in inspection.differences],
-        "codes": [asdict(code) for code in inspection.codes],
+        "differences": [difference_document(difference) for difference in inspection.differences],
+        "codes": [_code_document(code) for code in inspection.codes],
+    }
+
+
+def _code_document(code: Code) -> dict[str, object]:
+    return {
+        "name": code.name,
+        "depth": code.depth,
+        "path": code.path,
+        "integers": code.integers,
+        "flags": code.flags,
+        "size": code.size,
+        "names": code.names,
+        "constants": code.constants,
     }

@@ -64,9 +64,7 @@ def add(commands: Commands) -> None:
         help="read every setting from what another wheel records of itself, and none from the environment",
     )
     parser.add_argument(
-        "--no-provenance",
-        action="store_true",
-        help="omit detpyc.json, which records what made the bytecode",
+        "--no-provenance", action="store_true", help="omit detpyc.json, which records what made the bytecode"
     )
     parser.add_argument(
         "--output-dir", type=read_path, metavar="DIR", help="write the results there, and leave the wheels unchanged"

@@ -1,4 +1,4 @@
-"""Print the opcodes of the interpreter that runs this file: one line each, the fields of `Opcode` separated by spaces.
+"""Print the opcodes of the interpreter that runs this file, one per line: the fields of `Opcode`, with spaces between.
 
 Run as ``INTERPRETER -I -S -B opcodes.py``. Standard library only, Python 3.8 syntax.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import opcode
 import sys
 
-LARGEST = 255  # above are those that only the compiler sees
+LARGEST = 255  # larger ones exist only inside the compiler
 
-# Not in any table: dis has it in its code, as _get_name_info's and get_instructions' callers do.
+# In no table: dis has these in its code, in the callers of _get_name_info and get_instructions.
 NAME_SHIFTS = {
     "LOAD_GLOBAL": ((3, 11), 1),
     "LOAD_ATTR": ((3, 12), 1),
@@ -21,7 +21,7 @@ REFERS = (("constant", opcode.hasconst), ("name", opcode.hasname), ("local", opc
 
 
 def has_argument(number: int) -> bool:
-    """Tell whether an opcode takes an argument."""
+    """Return whether an opcode takes an argument."""
     taking = getattr(opcode, "hasarg", None)  # since 3.12
     return number >= opcode.HAVE_ARGUMENT if taking is None else number in taking
 
@@ -36,7 +36,7 @@ def caches(name: str, number: int) -> int:
 
 
 def refers(name: str, number: int) -> str:
-    """Say what an opcode's argument is an index of."""
+    """Return what an opcode's argument is an index into."""
     if name.count("_FAST") > 1:
         return "locals"
     return next((kind for kind, numbers in REFERS if number in numbers), "-")

@@ -41,7 +41,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A source that does not compile.
+    """A source that does not compile with this release, on any machine.
 
     Attributes:
         error: the name of the exception, e.g. ``SyntaxError``.
@@ -57,15 +57,12 @@ class Refused:
         """The error and its message."""
         return f"{self.error}: {self.message}" if self.message else self.error
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether compiling it took more memory or stack than there is here; another machine may have enough."""
-        return self.error in {"MemoryError", "RecursionError"}
-
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A source on which the worker died, ran out of time, or violated the protocol.
+    """A source on which the worker died, ran out of time, memory or stack, or violated the protocol.
+
+    On another machine, it may compile: it is never skipped.
 
     Attributes:
         reason: what happened.

@@ -9,7 +9,8 @@ first frame describes the interpreter (`describe`). Then there is one reply for 
     request:  path in the distribution (UTF-8), optimization levels (one byte each), source; optionally, for each level
               the existing pyc or nothing, whose magic number, mode and times the parent has checked
     replies:  COMPILED, source hash, one canonical payload for each level; empty if the existing pyc is up to date
-              REFUSED, the name of the exception, its message
+              REFUSED, the name of the exception, its message: the source does not compile, here or anywhere
+              EXHAUSTED, the same: it takes more memory or stack than there is, which depends on the machine
               UNFAITHFUL, what is wrong: the payload does not load as the code that was compiled
 
 It ends at the end of standard input. The source is compiled, never executed.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COMPILED = b"compiled"
 REFUSED = b"refused"
+EXHAUSTED = b"exhausted"
 UNFAITHFUL = b"unfaithful"
 
 MEMORY_LIMIT = 4 << 30  # bytes of address space; the largest real sources take some hundred megabytes
@@ -88,33 +90,48 @@ def compile_source(path: str, levels: bytes, source: bytes, *pycs: bytes) -> lis
     """Return the reply to a request."""
     from importlib.util import source_hash
 
+    digest = source_hash(source)
+    payloads = []
+    try:
+        for index, level in enumerate(levels):
+            if pycs and is_current(pycs[index], digest, path):
+                payloads.append(b"")
+                continue
+            kind, *fields = compile_level(path, level, source)
+            if kind != COMPILED:
+                return [kind, *fields]
+            payloads += fields
+    except (RecursionError, MemoryError) as error:
+        return error_reply(EXHAUSTED, error)
+    return [COMPILED, digest, *payloads]
+
+
+def compile_level(path: str, level: int, source: bytes) -> list[bytes]:
+    """Return COMPILED and the canonical payload for one optimization level, or the reply for an error."""
     from detpyc.bytecode.canonical import canonicalize
     from detpyc.errors import BytecodeError
 
-    version = sys.version_info[:2]
-    digest = source_hash(source)
-    payloads = []
-    for index, level in enumerate(levels):
-        if pycs and is_current(pycs[index], digest, path):
-            payloads.append(b"")
-            continue
-        try:
-            code = compile(source, path, "exec", dont_inherit=True, optimize=level)
-            written = marshal.dumps(code)
-        except SyntaxError as error:
-            place = "" if error.lineno is None else f"line {error.lineno}: "
-            return [REFUSED, type(error).__name__.encode(), f"{place}{error.msg}".encode("utf-8", "replace")]
-        except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            return [REFUSED, type(error).__name__.encode(), str(error).encode("utf-8", "replace")]
-        try:
-            payload = canonicalize(written, version)
-            faithful = loads_as(code, payload, canonicalize)
-        except (BytecodeError, ValueError, EOFError, TypeError) as error:
-            return [UNFAITHFUL, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
-        if not faithful:
-            return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
-        payloads.append(payload)
-    return [COMPILED, digest, *payloads]
+    try:
+        code = compile(source, path, "exec", dont_inherit=True, optimize=level)
+    except SyntaxError as error:
+        place = "" if error.lineno is None else f"line {error.lineno}: "
+        return error_reply(REFUSED, error, f"{place}{error.msg}")
+    except (ValueError, OverflowError) as error:
+        return error_reply(REFUSED, error)
+    try:
+        payload = canonicalize(marshal.dumps(code), sys.version_info[:2])
+        faithful = loads_as(code, payload, canonicalize)
+    except (BytecodeError, ValueError, EOFError, TypeError) as error:
+        return [UNFAITHFUL, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
+    if not faithful:
+        return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
+    return [COMPILED, payload]
+
+
+def error_reply(kind: bytes, error: Exception, message: str | None = None) -> list[bytes]:
+    """Return the reply for an exception."""
+    text = str(error) if message is None else message
+    return [kind, type(error).__name__.encode(), text.encode("utf-8", "replace")]
 
 
 def is_current(pyc: bytes, source_hash: bytes, path: str) -> bool:

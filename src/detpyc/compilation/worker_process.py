@@ -108,6 +108,8 @@ class WorkerProcess:
                     return Compiled(source_hash, tuple(payloads))
                 case [worker.REFUSED, error, message]:
                     return Refused(error.decode(), message.decode())
+                case [worker.EXHAUSTED, error, message]:
+                    return Failed(Refused(error.decode(), message.decode()).reason)
                 case [worker.UNFAITHFUL, reason]:
                     return Failed(reason.decode())
         return Failed(f"{self.interpreter.path} sent an invalid reply: {reply!r:.100}")

@@ -1,1 +1,1 @@
-"""Explain the differences between two payloads, in a reader's words. Never loaded by the worker."""
+"""Explain the differences between two payloads. The worker never loads this."""

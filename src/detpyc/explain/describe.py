@@ -1,29 +1,50 @@
-"""What is in a payload, in a reader's words: values as Python shows them, code objects by their qualified names.
-
-Standard library only, Python 3.8 syntax.
-"""
+"""Show the contents of a payload: values as Python shows them, code objects by their qualified names."""
 
 from __future__ import annotations
 
 from struct import Struct
+from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
+from detpyc.bytecode.marshal_format import (
+    DICTS,
+    INTERNED,
+    SETS,
+    TYPE_BINARY_FLOAT,
+    TYPE_CODE,
+    TYPE_DICT,
+    TYPE_ELLIPSIS,
+    TYPE_FALSE,
+    TYPE_FROZENDICT,
+    TYPE_FROZENSET,
+    TYPE_INT,
+    TYPE_LIST,
+    TYPE_LONG,
+    TYPE_NONE,
+    TYPE_SET,
+    TYPE_SLICE,
+    TYPE_STOPITER,
+    TYPE_STRING,
+    TYPE_TRUE,
+    TYPE_TUPLE,
+)
+from detpyc.bytecode.nodes import content, string
+from detpyc.explain.nans import show_complex, show_float
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
 
-_MAX_TEXT = 60  # characters of one value; a message is to be read
-_MAX_SHOWN = 240  # of a container with all that is in it
-_MAX_NAME = 200  # of an identifier or a qualified name
+_MAX_VALUE = 60  # characters of one value; a message is for people
+_MAX_CONTAINER = 240  # characters of a container with its items
+_MAX_NAME = 200  # characters of an identifier or a qualified name
 _MAX_DEPTH = 4
 _MAX_ITEMS = 8
-_MAX_SORTED = 64  # elements of a set that are put in order for the reader
+_MAX_SORTED = 64  # elements of a set that is shown in order
 _MAX_DIGITS = 64  # 15-bit digits of an integer
 _ENDS = 4  # digits at either end of a longer one
 
 _CO_OPTIMIZED = 0x1  # of functions, not of classes and modules
-# Include/cpython/code.h; what depends on the version (the __future__ flags) is shown as a number.
+# Include/cpython/code.h; the __future__ flags depend on the version and are shown as numbers.
 _FLAGS = {
     0x1: "OPTIMIZED",
     0x2: "NEWLOCALS",
@@ -39,32 +60,29 @@ _FLAGS = {
     0x8000000: "METHOD",
 }
 
-_F64 = Struct("<d")
-_COMPLEX = Struct("<dd")
 _I32 = Struct("<i")
 _U16 = Struct("<H")
 
 _SINGLETONS = {
-    marshal.TYPE_NONE: "None",
-    marshal.TYPE_FALSE: "False",
-    marshal.TYPE_TRUE: "True",
-    marshal.TYPE_ELLIPSIS: "...",
-    marshal.TYPE_STOPITER: "StopIteration",
+    TYPE_NONE: "None",
+    TYPE_FALSE: "False",
+    TYPE_TRUE: "True",
+    TYPE_ELLIPSIS: "...",
+    TYPE_STOPITER: "StopIteration",
 }
-_DICTS = (marshal.TYPE_DICT, marshal.TYPE_FROZENDICT)
 _BRACKETS = {
-    marshal.TYPE_TUPLE: ("(", ")"),
-    marshal.TYPE_LIST: ("[", "]"),
-    marshal.TYPE_SET: ("{", "}"),
-    marshal.TYPE_FROZENSET: ("frozenset({", "})"),
-    marshal.TYPE_SLICE: ("slice(", ")"),
-    marshal.TYPE_DICT: ("{", "}"),
-    marshal.TYPE_FROZENDICT: ("frozendict({", "})"),
+    TYPE_TUPLE: ("(", ")"),
+    TYPE_LIST: ("[", "]"),
+    TYPE_SET: ("{", "}"),
+    TYPE_FROZENSET: ("frozenset({", "})"),
+    TYPE_SLICE: ("slice(", ")"),
+    TYPE_DICT: ("{", "}"),
+    TYPE_FROZENDICT: ("frozendict({", "})"),
 }
 
 
 def flags(number: int) -> str:
-    """Show the flags of a code object by their names, those without one as a number."""
+    """Show the flags of a code object by name, and the rest as a number."""
     known = [name for bit, name in _FLAGS.items() if number & bit]
     rest = number & ~sum(_FLAGS) & 0xFFFFFFFF
     return ", ".join(known + [hex(rest)] * bool(rest)) or "none"
@@ -72,27 +90,27 @@ def flags(number: int) -> str:
 
 def name(node: bytes) -> str:
     """Show an identifier: cut short if it is very long, escaped if it is not printable."""
-    content = marshal.content(node)
-    if len(content) > _MAX_NAME:
-        return _printable(_beginning(content, _MAX_NAME)) + "..."
-    return _printable(marshal.text(node))
+    encoded = content(node)
+    if len(encoded) > _MAX_NAME:
+        return _printable(_beginning(encoded, _MAX_NAME)) + "..."
+    return _printable(string(node))
 
 
 def _printable(shown: str) -> str:
     return shown if shown.isprintable() else repr(shown)[1:-1]
 
 
-def _beginning(content: bytes, size: int) -> str:
-    """Decode the beginning of a long text, which may be cut in the middle of a character."""
-    return content[:size].decode("utf-8", "ignore")
+def _beginning(encoded: bytes, size: int) -> str:
+    """Decode the beginning of a long string, which may be cut in the middle of a character."""
+    return encoded[:size].decode("utf-8", "ignore")
 
 
 def value(nodes: Nodes, node: bytes) -> str:
     """Show a value as Python would, cut short where it is long.
 
-    It takes time and gives text within limits, whatever a payload's references make of its size.
+    The time it takes and the length of the result are limited, even if references make the value very large.
     """
-    return _value(nodes, node, _MAX_SHOWN, 0)
+    return _value(nodes, node, _MAX_CONTAINER, 0)
 
 
 def _value(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
@@ -101,30 +119,30 @@ def _value(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
         return _SINGLETONS[kind]
     if kind in _BRACKETS:
         return _container(nodes, node, room, depth)
-    if kind == marshal.TYPE_CODE:
-        return _shorten("<code {}>".format(name(code_objects.field(nodes, node, "name"))))
+    if kind == TYPE_CODE:
+        return _shorten(f"<code {name(code_objects.field(nodes, node, 'name'))}>")
     return _shorten(_leaf(node, kind))
 
 
 def _leaf(node: bytes, kind: int) -> str:
-    if kind in marshal.INTERNED:
-        content = marshal.content(node)
-        return ascii(_beginning(content, 4 * _MAX_TEXT)) if len(content) > 4 * _MAX_TEXT else repr(marshal.text(node))
-    if kind == marshal.TYPE_STRING:
-        return repr(marshal.content(node)[:_MAX_TEXT])
-    if kind == marshal.TYPE_INT:
+    if kind in INTERNED:
+        encoded = content(node)
+        return ascii(_beginning(encoded, 4 * _MAX_VALUE)) if len(encoded) > 4 * _MAX_VALUE else repr(string(node))
+    if kind == TYPE_STRING:
+        return repr(content(node)[:_MAX_VALUE])
+    if kind == TYPE_INT:
         return str(_I32.unpack(node[1:])[0])
-    if kind == marshal.TYPE_LONG:
+    if kind == TYPE_LONG:
         return _long(node)
-    if kind == marshal.TYPE_BINARY_FLOAT:
-        return repr(_F64.unpack_from(node, 1)[0])
-    return repr(complex(*_COMPLEX.unpack_from(node, 1)))
+    if kind == TYPE_BINARY_FLOAT:
+        return show_float(node[1:9])
+    return show_complex(node[1:17])
 
 
 def _long(encoding: bytes) -> str:
     (count,) = _I32.unpack(encoding[1:5])
     count, sign = abs(count), "-" if count < 0 else ""
-    # In hexadecimal, as converting to decimal takes quadratic time.
+    # In hexadecimal, because converting to decimal takes quadratic time.
     if count <= _MAX_DIGITS:
         return sign + hex(_magnitude(encoding[5:]))
     first, last = _magnitude(encoding[-2 * _ENDS :]), _magnitude(encoding[5 : 5 + 2 * _ENDS])
@@ -132,7 +150,7 @@ def _long(encoding: bytes) -> str:
 
 
 def _magnitude(digits: bytes) -> int:
-    """Return the number that 15-bit digits make."""
+    """Return the number with these 15-bit digits."""
     return sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
 
 
@@ -141,10 +159,10 @@ def _container(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
     opening, closing = _BRACKETS[kind]
     children = nodes.children[node]
     step = 1
-    if kind in _DICTS:
+    if kind in DICTS:
         children, step = children[:-1], 2
-    elif kind in marshal.SETS and len(children) <= _MAX_SORTED:
-        # One set is to be shown alike in two files.
+    elif kind in SETS and len(children) <= _MAX_SORTED:
+        # Show equal sets of two files alike.
         children = tuple(sorted(children, key=lambda child: nodes.pieces.get(child, child)))
     if children and (depth == _MAX_DEPTH or room <= 0):
         return opening + "..." + closing
@@ -158,19 +176,19 @@ def _container(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
     hidden = len(children) // step - len(items)
     if hidden:
         shown += f", and {hidden} more"
-    elif kind == marshal.TYPE_TUPLE and len(children) == 1:
+    elif kind == TYPE_TUPLE and len(children) == 1:
         shown += ","
     return opening + shown + closing
 
 
 def _shorten(shown: str) -> str:
-    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 3] + "..."
+    return shown if len(shown) <= _MAX_VALUE else shown[: _MAX_VALUE - 3] + "..."
 
 
-def names(nodes: Nodes) -> dict[bytes, str]:
+def qualified_names(nodes: Nodes) -> dict[bytes, str]:
     """Return the qualified name of every code object, e.g. ``C.method.<locals>.<lambda>``, as `name` shows it.
 
-    From 3.11 on it is a field; before, it is made of the names of the code objects around it.
+    From 3.11 on it is a field; before, it is composed of the names of the enclosing code objects.
     """
     found: dict[bytes, str] = {}
     qualified = "qualname" in nodes.layout.fields

@@ -1,11 +1,10 @@
-"""A difference between two pycs, and how it is told.
-
-Standard library only, Python 3.8 syntax.
-"""
+"""A difference between two pycs, and its text in one line."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+
+__all__ = ["CODE", "ENCODING", "HEADER", "PATH", "Difference"]
 
 HEADER = "header"
 PATH = "path"
@@ -13,18 +12,19 @@ CODE = "code"
 ENCODING = "encoding"
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Difference:
     """One difference between two pycs, or all of one kind in how they are written.
 
     Attributes:
-        kind: HEADER, PATH, CODE or ENCODING; the last does not change what the code does. Of whole wheels and trees,
-            also what `detpyc.compare` has for their files.
-        aspect: which part of the header, which field of the code object, or what about the encoding.
+        kind: HEADER, PATH, CODE or ENCODING; the last does not change what the code does. Between whole wheels and
+            trees, also the kinds that `detpyc.compare` has for their files.
+        aspect: which part of the header, which field of the code object, or which property of the encoding.
         where: the qualified name of the code object; empty for the file as a whole.
         what: the first thing that differs.
-        a: how it is in the first.
-        b: how it is in the second.
-        total: how many there are of the kind, the first of which is told.
+        a: its state in the first.
+        b: its state in the second.
+        total: how many differences of the kind there are; this describes the first.
 
     """
 
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
     total: int = 1
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Describe it in one line."""
         place = f"in {self.where}: " if self.where else ""
         return f"{place}{self._subject()}: {self.a} against {self.b}"
 

@@ -1,6 +1,7 @@
-"""Digests of what is in a payload: equal for equal values, in one payload and between two.
+"""Digests of the values in a payload: equal for equal values, in one payload and between two.
 
-Standard library only, Python 3.8 syntax.
+They ignore identity, which `detpyc.explain.identity` compares, and the sign of a NaN, which depends on the machine that
+folded the constant.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
+from detpyc.bytecode.marshal_format import SETS, TYPE_CODE
+from detpyc.explain.nans import is_nan, without_sign
 
 if TYPE_CHECKING:
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
 
 _SIZE = 16  # bytes
 
@@ -21,25 +24,29 @@ def digests(nodes: Nodes, *, paths: bool = True) -> dict[bytes, bytes]:
 
     Args:
         nodes: of one payload.
-        paths: whether the path counts that the code objects record. A code object that records another than the
-            outermost does counts in any case.
+        paths: whether the path counts that the code objects record. The path of a code object that records another
+            than the outermost one does always counts.
 
     """
     own_path = b""
     if not paths and code_objects.is_code(nodes.sequence[0]):
         own_path = code_objects.field(nodes, nodes.sequence[0], "filename")
     at = nodes.layout.fields.index("filename")
-    found = {node: _digest(nodes, node, []) for node in set(nodes.sequence).difference(nodes.children)}
-    for node, children in nodes.children.items():  # it comes after those it contains
+    found = {node: _digest(node, _piece(nodes, node), []) for node in set(nodes.sequence).difference(nodes.children)}
+    for node, children in nodes.children.items():  # a container comes after those it contains
         parts = [found[child] for child in children]
-        if node[0] in marshal.SETS:
+        if node[0] in SETS:
             parts.sort()
-        elif node[0] == marshal.TYPE_CODE and children[at] == own_path:
+        elif node[0] == TYPE_CODE and children[at] == own_path:
             parts[at] = b""
-        found[node] = _digest(nodes, node, parts)
+        found[node] = _digest(node, nodes.pieces[node], parts)
     return found
 
 
-def _digest(nodes: Nodes, node: bytes, parts: list[bytes]) -> bytes:
-    content = node[:1] + nodes.pieces.get(node, node) + b"".join(parts)
-    return hashlib.blake2b(content, digest_size=_SIZE).digest()
+def _piece(nodes: Nodes, node: bytes) -> bytes:
+    piece = nodes.pieces.get(node, node)
+    return without_sign(piece) if is_nan(nodes, node) else piece
+
+
+def _digest(node: bytes, piece: bytes, parts: list[bytes]) -> bytes:
+    return hashlib.blake2b(node[:1] + piece + b"".join(parts), digest_size=_SIZE).digest()

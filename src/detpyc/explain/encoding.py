@@ -1,6 +1,6 @@
-"""What is different in how two payloads write the same values: flags, sharing, order, interning, type codes.
+"""Differences in how two payloads write the same values: flags, sharing, order, interning, type codes, signs of NaNs.
 
-Nothing of it changes what the code does. Standard library only, Python 3.8 syntax.
+The code is the same. Programs can observe the order in which a set is iterated, and the sign of a NaN.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import marshal
+from detpyc.bytecode.marshal_format import FLAG_REF, INTERNED, RAW, SETS, SINGLETONS, TYPE_NULL
 from detpyc.explain import describe
+from detpyc.explain.as_written import locate, read_as_written
 from detpyc.explain.difference import ENCODING, Difference
 from detpyc.explain.digests import digests
+from detpyc.explain.identity import has_identity
+from detpyc.explain.nans import is_nan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +25,15 @@ SHARING = "sharing"
 SET_ORDER = "set order"
 INTERNING = "interning"
 TYPE_CODES = "type codes"
+NAN_SIGN = "NaN sign"  # of a folded constant, which depends on the machine that compiled it
 REFERENCES = "reference numbers"
 
+_NOT_COMPARED = frozenset({RAW, TYPE_NULL, *SINGLETONS})  # written in one way only
 _MAX_ELEMENTS = 8  # of a set that are shown
 
 
 def encoding_differences(a: bytes, b: bytes, version: tuple[int, int]) -> list[Difference]:
-    """Explain the differences in how two payloads write the values that stand in both.
+    """Explain the differences in how two payloads write the values that both contain.
 
     Args:
         a: a payload.
@@ -36,7 +41,7 @@ def encoding_differences(a: bytes, b: bytes, version: tuple[int, int]) -> list[D
         version: of the CPython that wrote them.
 
     Returns:
-        One difference for each kind, with its first example and how many values there are that it concerns.
+        One difference for each aspect, with its first example and the number of values that it concerns.
 
     Raises:
         BytecodeError: if one of them is not understood.
@@ -45,64 +50,68 @@ def encoding_differences(a: bytes, b: bytes, version: tuple[int, int]) -> list[D
     first, second = _Writing(a, version), _Writing(b, version)
     both = [value for value in first.written if value in second.written]
     found = []
-    for aspect, way in _WAYS.items():
-        differing = [value for value in both if way(first, value) != way(second, value)]
+    for aspect, read in _ASPECTS.items():
+        differing = [value for value in both if read(first, value) != read(second, value)]
         if differing:
             value = differing[0]
             start = first.written[value][0]
             if aspect == SET_ORDER:
-                a_shown, b_shown = _orders_shown(first, second, value)
+                shown_a, shown_b = _show_orders(first, second, value)
             else:
-                a_shown, b_shown = (_TOLD[aspect](way(each, value)) for each in (first, second))
+                shown_a, shown_b = (_SHOW[aspect](read(writing, value)) for writing in (first, second))
             what = describe.value(first.nodes, first.node_at[start])
-            found.append(Difference(ENCODING, aspect, first.where(start), what, a_shown, b_shown, len(differing)))
+            found.append(Difference(ENCODING, aspect, first.where(start), what, shown_a, shown_b, len(differing)))
     return found
 
 
-def _orders_shown(first: _Writing, second: _Writing, value: bytes) -> list[str]:
+def _show_orders(first: _Writing, second: _Writing, value: bytes) -> list[str]:
     """Show the elements of a set in two orders, from the first that differs on."""
-    orders = [min(each.orders(value)) for each in (first, second)]
-    at = next((index for index, pair in enumerate(zip(*orders)) if pair[0] != pair[1]), 0)  # noqa: B905 - Python 3.8
+    orders = [min(writing.orders(value)) for writing in (first, second)]
+    at = next((index for index, (a, b) in enumerate(zip(*orders, strict=True)) if a != b), 0)
     shown = []
-    for each, order in zip((first, second), orders):  # noqa: B905 - Python 3.8
-        elements = [describe.value(each.nodes, each.node_of[item]) for item in order[at : at + _MAX_ELEMENTS]]
+    for writing, order in zip((first, second), orders, strict=True):
+        elements = [describe.value(writing.nodes, writing.node_of[item]) for item in order[at : at + _MAX_ELEMENTS]]
         before, after = "..., " if at else "", ", ..." if at + _MAX_ELEMENTS < len(order) else ""
         shown.append(before + ", ".join(elements) + after)
     return shown
 
 
 class _Writing:
-    """How a payload writes its values: where each one is written in full. An object is known by its offset.
+    """How a payload writes its values: the offsets where each is written in full. An object is known by its offset.
 
     Attributes:
         nodes: the payload's.
-        node_at: the node of what is written in full, by its offset.
+        node_at: the node of each object that is written in full, by its offset.
         node_of: the node of each value, by its digest.
-        written: the offsets at which a value is written in full, singletons aside, by its digest.
-        references: how often what is written in full is referred to.
-        parents: the offset of the container in which something is written in full.
+        written: the offsets at which a value, other than a singleton, is written in full, by its digest.
+        references: the number of references to each object that is written in full.
+        parents: the offset of the container in which an object is written in full.
 
     """
 
     def __init__(self, payload: bytes, version: tuple[int, int]) -> None:
         self.payload = payload
-        self.nodes = marshal.read_as_written(payload, version)
+        self.nodes = read_as_written(payload, version)
         self.digests = digests(self.nodes)
         self.node_at: dict[int, bytes] = {}
         self.node_of = {value: node for node, value in self.digests.items()}
         self.written: dict[bytes, list[int]] = {}
         self.references: Counter[int] = Counter()
         self.parents: dict[int, int] = {}
-        self.names = describe.names(self.nodes)
-        around: list[list[int]] = []  # the open containers: the offset, and how many children are to come
-        for offset, node, start in marshal.placed(payload, self.nodes):
+        self.names = describe.qualified_names(self.nodes)
+        self.locate_objects()
+
+    def locate_objects(self) -> None:
+        """Find where everything is written."""
+        around: list[list[int]] = []  # the open containers: the offset, and how many children are left
+        for offset, node, start in locate(self.payload, self.nodes):
             if around:
                 parent = around[-1]
                 self.parents.setdefault(start, parent[0])
                 parent[1] -= 1
             if start != offset:
                 self.references[start] += 1
-            elif node[0] != marshal.RAW and node[0] not in marshal.SINGLETONS:
+            elif node[0] not in _NOT_COMPARED:
                 self.node_at[start] = node
                 self.written.setdefault(self.digests[node], []).append(start)
                 if node in self.nodes.children:
@@ -114,33 +123,37 @@ class _Writing:
         return self.payload[start]
 
     def flags(self, value: bytes) -> bool:
-        """Tell whether a value is somewhere flagged and never referenced."""
-        return any(
-            self.type_code(start) & marshal.FLAG_REF and not self.references[start] for start in self.written[value]
-        )
+        """Return whether a value is flagged and never referenced anywhere."""
+        return any(self.type_code(start) & FLAG_REF and not self.references[start] for start in self.written[value])
 
     def times(self, value: bytes) -> int:
-        """Return how often a value is written in full."""
-        return len(self.written[value])
+        """Return how often a value is written in full; 0 if that depends on its identity."""
+        starts = self.written[value]
+        return 0 if has_identity(self.nodes, self.node_at[starts[0]]) else len(starts)
 
     def orders(self, value: bytes) -> set[tuple[bytes, ...]]:
         """Return the orders in which a set is written."""
         nodes = [self.node_at[start] for start in self.written[value]]
-        if nodes[0][0] not in marshal.SETS:
+        if nodes[0][0] not in SETS:
             return set()
         return {tuple(self.digests[child] for child in self.nodes.children[node]) for node in nodes}
 
     def interned(self, value: bytes) -> bool:
-        """Tell whether a text is somewhere written as interned."""
-        return any(self.type_code(start) & ~marshal.FLAG_REF in marshal.INTERNED for start in self.written[value])
+        """Return whether a string is written as interned anywhere."""
+        return any(self.type_code(start) & ~FLAG_REF in INTERNED for start in self.written[value])
 
     def type_codes(self, value: bytes) -> set[int]:
-        """Return the type codes that a value is written with, flags and interning aside."""
-        codes = {self.type_code(start) & ~marshal.FLAG_REF for start in self.written[value]}
-        return {marshal.INTERNED.get(code, code) for code in codes}
+        """Return the type codes that a value is written with, regardless of flags and interning."""
+        codes = {self.type_code(start) & ~FLAG_REF for start in self.written[value]}
+        return {INTERNED.get(code, code) for code in codes}
+
+    def nan_signs(self, value: bytes) -> list[str]:
+        """Return a NaN as it is written, with its sign, each time in full."""
+        nodes = [self.node_at[start] for start in self.written[value]]
+        return [describe.value(self.nodes, node) for node in nodes if is_nan(self.nodes, node)]
 
     def where(self, start: int) -> str:
-        """Name the code object that an object stands in."""
+        """Name the code object that contains an object."""
         while start in self.parents:
             start = self.parents[start]
             if self.node_at[start] in self.names:
@@ -148,17 +161,19 @@ class _Writing:
         return ""
 
 
-# How a payload may write a value in one way or another, and how that is told.
-_WAYS: dict[str, Callable[[_Writing, bytes], Any]] = {
+# The aspects in which two payloads may write a value differently, and how each is shown.
+_ASPECTS: dict[str, Callable[[_Writing, bytes], Any]] = {
     UNUSED_FLAGS: _Writing.flags,
     SHARING: _Writing.times,
     SET_ORDER: _Writing.orders,
     INTERNING: _Writing.interned,
     TYPE_CODES: _Writing.type_codes,
+    NAN_SIGN: _Writing.nan_signs,
 }
-_TOLD: dict[str, Callable[[Any], str]] = {
+_SHOW: dict[str, Callable[[Any], str]] = {
     UNUSED_FLAGS: lambda flags: "flagged and never referenced" if flags else "not flagged, or referenced",
     SHARING: lambda times: "written once and shared" if times == 1 else f"written {times} times",
     INTERNING: lambda interned: "interned" if interned else "not interned",
     TYPE_CODES: lambda codes: ", ".join(repr(chr(code)) for code in sorted(codes)),
+    NAN_SIGN: lambda signs: ", ".join(dict.fromkeys(signs)),
 }

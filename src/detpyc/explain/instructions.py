@@ -1,7 +1,6 @@
-"""The instructions of code objects: where each begins, its whole argument, and what that refers to.
+"""The instructions of code objects: the offset of each, its whole argument, and what the argument refers to.
 
-What the opcodes of a version are only an interpreter of that version knows; the table comes from there. Standard
-library only, Python 3.8 syntax.
+Only an interpreter of a version knows its opcodes; the table comes from there.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from detpyc.explain import describe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
 
     Opcodes = Mapping[int, "Opcode"]
 
 UNIT = 2  # bytes: the opcode and its argument, or a cache entry
 EXTENDED_ARG = "EXTENDED_ARG"
 
-# What an argument is an index of.
+# What an argument is an index into.
 CONSTANT = "constant"
 NAME = "name"
 LOCAL = "local"
@@ -30,13 +29,13 @@ FREE = "free"  # a cell or free variable
 
 
 class Opcode(NamedTuple):
-    """What a version's interpreter says of one of its opcodes.
+    """An opcode of a version, as its interpreter describes it.
 
     Attributes:
         name: e.g. ``LOAD_CONST``.
-        has_argument: whether its argument means anything.
+        has_argument: whether it uses its argument.
         caches: how many inline cache entries follow it.
-        refers: what its argument is an index of: one of the constants above, or empty.
+        refers: what its argument is an index into: one of the constants above, or empty.
         shift: how many of the argument's lowest bits are not part of the index.
 
     """
@@ -52,9 +51,9 @@ class Instruction(NamedTuple):
     """An instruction.
 
     Attributes:
-        offset: where it begins, with its EXTENDED_ARGs.
+        offset: of its first EXTENDED_ARG, or else of itself.
         opcode: its number.
-        argument: the whole.
+        argument: the whole argument, including the EXTENDED_ARGs.
         encoding: its bytes, from the first EXTENDED_ARG to the last cache entry.
 
     """
@@ -66,7 +65,7 @@ class Instruction(NamedTuple):
 
 
 def instructions(code: bytes, opcodes: Opcodes) -> Iterator[Instruction]:
-    """Take bytecode apart; without a table of opcodes, into the units that it is made of."""
+    """Yield the instructions of bytecode; without a table of opcodes, its two-byte units."""
     offset = pos = argument = 0
     while pos < len(code):
         number = code[pos]
@@ -80,19 +79,19 @@ def instructions(code: bytes, opcodes: Opcodes) -> Iterator[Instruction]:
         offset, argument = pos, 0
 
 
-def show(instruction: Instruction, opcodes: Opcodes, nodes: Nodes, code: bytes) -> str:
-    """Show an instruction of a code object: its name, argument, and what that refers to."""
+def show_instruction(instruction: Instruction, opcodes: Opcodes, nodes: Nodes, code: bytes) -> str:
+    """Show an instruction of a code object: its name, argument, and what the argument refers to."""
     opcode = opcodes.get(instruction.opcode)
     if opcode is None:
         return f"opcode {instruction.opcode} {instruction.argument}"
     if not (opcode.has_argument or instruction.argument):
         return opcode.name
     referred = _referred(opcode, instruction.argument, nodes, code)
-    return "{} {}{}".format(opcode.name, instruction.argument, f" ({referred})" if referred else "")
+    return f"{opcode.name} {instruction.argument}" + (f" ({referred})" if referred else "")
 
 
 def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: bytes) -> str:
-    """Show what an argument refers to; empty if to nothing."""
+    """Show what an argument refers to; empty for nothing."""
     if opcode.refers == TWO_LOCALS:
         found = _variables(nodes, code, "varnames")
         return ", ".join(_item(nodes, found, index) for index in (argument >> 4, argument & 15))
@@ -110,23 +109,23 @@ def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: bytes) -> str:
 
 
 def _variables(nodes: Nodes, code: bytes, *fields: str) -> tuple[bytes, ...]:
-    """Return the names of variables: of those kinds before 3.11, of all kinds in one tuple from then on."""
+    """Return the names of variables: of these kinds before 3.11, of all kinds since, as they are in one tuple."""
     if "localsplusnames" in nodes.layout.fields:
         fields = ("localsplusnames",)
     return tuple(node for name in fields for node in nodes.children[code_objects.field(nodes, code, name)])
 
 
 def _item(nodes: Nodes, found: tuple[bytes, ...], index: int) -> str:
-    return describe.value(nodes, found[index]) if index < len(found) else "which is not there"
+    return describe.value(nodes, found[index]) if index < len(found) else "out of range"
 
 
-class Handler(NamedTuple):
-    """An entry of an exception table: bytecode offsets, as ``dis`` shows them.
+class ExceptionEntry(NamedTuple):
+    """An entry of an exception table, in bytecode offsets, as ``dis`` shows them.
 
     Attributes:
-        start: of the instructions that are guarded.
-        end: behind them.
-        target: where the handler begins.
+        start: of the protected instructions.
+        end: of the protected instructions, exclusive.
+        target: of the handler.
         depth: to which the stack is unwound.
         lasti: whether the offset of the instruction that raised is pushed.
 
@@ -139,20 +138,19 @@ class Handler(NamedTuple):
     lasti: bool
 
     def __str__(self) -> str:
-        """Say it as ``dis`` does."""
-        shown = "{} to {} -> {} [{}]".format(*self[:4])
-        return shown + " lasti" if self.lasti else shown
+        """Show it as ``dis`` does."""
+        return f"{self.start} to {self.end} -> {self.target} [{self.depth}]" + (" lasti" if self.lasti else "")
 
 
-def handlers(table: bytes) -> Iterator[Handler]:
-    """Decode an exception table (from 3.11 on), as far as it can be: ``InternalDocs/exception_handling.md``."""
+def exception_entries(table: bytes) -> Iterator[ExceptionEntry]:
+    """Decode an exception table (from 3.11 on): ``InternalDocs/exception_handling.md``. A malformed one ends early."""
     numbers = _numbers(table)
-    for start, size, target, depth in zip(numbers, numbers, numbers, numbers):  # noqa: B905 - Python 3.8
-        yield Handler(UNIT * start, UNIT * (start + size), UNIT * target, depth >> 1, bool(depth & 1))
+    for start, size, target, depth in zip(numbers, numbers, numbers, numbers, strict=False):
+        yield ExceptionEntry(UNIT * start, UNIT * (start + size), UNIT * target, depth >> 1, bool(depth & 1))
 
 
 def _numbers(table: bytes) -> Iterator[int]:
-    """Give the numbers that a table holds in 6-bit digits, the highest first."""
+    """Yield the numbers in a table, in 6-bit digits, the highest first."""
     value = 0
     for byte in table:
         value = (value << 6 | byte & 63) & 0xFFFFFFFF

@@ -1,7 +1,7 @@
-"""The line tables of code objects: which bytecode offset stands for which place in the source.
+"""The line tables of code objects, which map bytecode offsets to positions in the source.
 
 The formats are described in CPython's ``Objects/lnotab_notes.txt`` (up to 3.10) and ``InternalDocs/code_objects.md``
-(from 3.11 on). Standard library only, Python 3.8 syntax.
+(from 3.11 on).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _NONE = 15
 _MAX_SHIFT = 30  # a number has 32 bits
 
 
-class Place(NamedTuple):
-    """A place in the source, as ``code.co_positions()`` has it; None for what is not recorded."""
+class Position(NamedTuple):
+    """A position in the source, as ``code.co_positions()`` has it; None for what is not recorded."""
 
     line: int | None = None
     end_line: int | None = None
@@ -30,7 +30,7 @@ class Place(NamedTuple):
     end_column: int | None = None
 
     def columns(self) -> str:
-        """Say which columns of its line it is, in a few words."""
+        """Describe the columns."""
         if self.line is None or self.column is None or self.end_column is None:
             return "no columns"
         if self.end_line == self.line:
@@ -38,7 +38,7 @@ class Place(NamedTuple):
         return f"column {self.column} to column {self.end_column} of {(self.end_line or 0) - self.line} lines below"
 
 
-def places(table: bytes, first_line: int, version: tuple[int, int]) -> Iterator[tuple[int, Place]]:
+def positions(table: bytes, first_line: int, version: tuple[int, int]) -> Iterator[tuple[int, Position]]:
     """Decode a line table.
 
     Args:
@@ -47,28 +47,28 @@ def places(table: bytes, first_line: int, version: tuple[int, int]) -> Iterator[
         version: of the CPython that wrote it.
 
     Returns:
-        The bytecode offset where each entry starts, and its place; before 3.11, of that only the line. As much as can
-        be decoded: a table is any bytes, and a malformed one ends early.
+        The bytecode offset where each entry starts, and its position; before 3.11, only the line. A table may be any
+        bytes; a malformed one ends early.
 
     """
     if version >= (3, 11):
         return _since_311(table, first_line)
     numbers = _in_310(table, first_line) if version >= (3, 10) else _before_310(table, first_line)
-    return ((offset, Place(line, line)) for offset, line in numbers)
+    return ((offset, Position(line, line)) for offset, line in numbers)
 
 
 def lines(table: bytes, first_line: int, version: tuple[int, int]) -> Iterator[tuple[int, int | None]]:
-    """Decode a line table as `places` does, down to the offsets where another line begins."""
+    """Decode a line table as `positions` does, and yield only the offsets where another line begins."""
     before: object = ()
-    for offset, place in places(table, first_line, version):
-        if place.line != before:
-            yield offset, place.line
-            before = place.line
+    for offset, position in positions(table, first_line, version):
+        if position.line != before:
+            yield offset, position.line
+            before = position.line
 
 
 def _before_310(table: bytes, first_line: int) -> Iterator[tuple[int, int | None]]:
     offset, line = 0, first_line
-    for delta, change in zip(table[::2], table[1::2]):  # noqa: B905 - Python 3.8
+    for delta, change in zip(table[::2], table[1::2], strict=False):
         if delta:
             yield offset, line
             offset += delta
@@ -78,7 +78,7 @@ def _before_310(table: bytes, first_line: int) -> Iterator[tuple[int, int | None
 
 def _in_310(table: bytes, first_line: int) -> Iterator[tuple[int, int | None]]:
     offset, line = 0, first_line
-    for delta, change in zip(table[::2], table[1::2]):  # noqa: B905 - Python 3.8
+    for delta, change in zip(table[::2], table[1::2], strict=False):
         has_line = _signed(change) != _NO_LINE_310
         if has_line:
             line += _signed(change)
@@ -91,38 +91,38 @@ def _signed(byte: int) -> int:
     return byte - 256 if byte >= 128 else byte  # noqa: PLR2004 - two's complement
 
 
-def _since_311(table: bytes, first_line: int) -> Iterator[tuple[int, Place]]:
+def _since_311(table: bytes, first_line: int) -> Iterator[tuple[int, Position]]:
     offset, line, pos = 0, first_line, 0
     while pos < len(table):
         kind, units = table[pos] >> 3 & 15, (table[pos] & 7) + 1
         pos += 1
         try:
-            place, line, pos = _entry(table, kind, line, pos)
+            position, line, pos = _entry(table, kind, line, pos)
         except IndexError:
             return
-        yield offset, place
+        yield offset, position
         offset += 2 * units
 
 
-def _entry(table: bytes, kind: int, line: int, pos: int) -> tuple[Place, int, int]:
-    """Decode what follows the first byte of an entry: its place, the line to go on from, and the offset behind it."""
+def _entry(table: bytes, kind: int, line: int, pos: int) -> tuple[Position, int, int]:
+    """Decode the rest of an entry after its first byte: the position, the next entry's base line, the end offset."""
     if kind == _NONE:
-        return Place(), line, pos
+        return Position(), line, pos
     if kind == _NO_COLUMNS:
         change, pos = _signed_varint(table, pos)
-        return Place(line + change, line + change), line + change, pos
+        return Position(line + change, line + change), line + change, pos
     if kind == _LONG:
         change, pos = _signed_varint(table, pos)
         line += change
         extent, pos = _varint(table, pos)
         column, pos = _varint(table, pos)
         end_column, pos = _varint(table, pos)
-        return Place(line, line + extent, _one_less(column), _one_less(end_column)), line, pos
+        return Position(line, line + extent, _one_less(column), _one_less(end_column)), line, pos
     if kind in _ONE_LINE:
         line += kind - _ONE_LINE[0]
-        return Place(line, line, table[pos], table[pos + 1]), line, pos + 2
+        return Position(line, line, table[pos], table[pos + 1]), line, pos + 2
     column = kind << 3 | table[pos] >> 4 & 7
-    return Place(line, line, column, column + (table[pos] & 15)), line, pos + 1
+    return Position(line, line, column, column + (table[pos] & 15)), line, pos + 1
 
 
 def _one_less(column: int) -> int | None:
@@ -131,7 +131,7 @@ def _one_less(column: int) -> int | None:
 
 
 def _varint(table: bytes, pos: int) -> tuple[int, int]:
-    """Read a number in 6-bit digits, the lowest first: the number, and the offset behind it.
+    """Read a number in 6-bit digits, the lowest first: the number, and its end offset.
 
     Raises:
         IndexError: if the table ends in it, or it is longer than a number can be.

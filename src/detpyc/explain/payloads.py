@@ -1,7 +1,4 @@
-"""What is different between two payloads: in the code they hold, and in how they are written.
-
-Standard library only, Python 3.8 syntax.
-"""
+"""Compare two payloads: the code in them, and how it is written."""
 
 from __future__ import annotations
 
@@ -9,37 +6,43 @@ from collections import deque
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
+from detpyc.bytecode.marshal_format import RAW, TYPE_TUPLE
+from detpyc.bytecode.nodes import content
+from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.digests import digests
 from detpyc.explain.encoding import REFERENCES, encoding_differences
-from detpyc.explain.instructions import handlers, instructions, show
-from detpyc.explain.lines import lines, places
+from detpyc.explain.identity import identity_difference
+from detpyc.explain.instructions import exception_entries, instructions, show_instruction
+from detpyc.explain.lines import lines, positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
     from detpyc.explain.instructions import Instruction, Opcodes
+
+__all__ = ["compare_payloads"]
 
 T = TypeVar("T")
 
 _NOTHING = "nothing"
-# Told after what the code does; an edit changes these in many functions at once.
+# Reported after what the code does; an edit changes these in many functions at once.
 _LOCATIONS = frozenset({"firstlineno", "line", "columns", "line table"})
 _MAX_BYTES = 24  # that are shown
 
 
-def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes | None = None) -> list[Difference]:
-    """Explain the differences between two payloads.
+def compare_payloads(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes | None = None) -> list[Difference]:
+    """Compare two payloads.
 
     Args:
         a: a payload.
         b: another, of the same version.
         version: of the CPython that wrote them.
-        opcodes: that version's opcodes by number, for instructions to be named; else they are shown in numbers.
+        opcodes: that version's opcodes by number, to name instructions; without them, instructions are numbers.
 
     Returns:
         The differences: those of the path, of the code in the order of the code objects, with lines and columns at the
@@ -51,15 +54,16 @@ def explain(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes | Non
     """
     if a == b:
         return []
-    found = _Comparison(marshal.read(a, version), marshal.read(b, version), version, opcodes or {}).differences()
+    nodes_a, nodes_b = read_payload(a, version), read_payload(b, version)
+    found = _Comparison(nodes_a, nodes_b, version, opcodes or {}).differences()
     found += encoding_differences(a, b, version)
     if not found:
-        found.append(Difference(ENCODING, REFERENCES, "", "", "as in the first", "to other occurrences of the same"))
+        found.append(Difference(ENCODING, REFERENCES, "", "", "to one occurrence of a value", "to another one"))
     return found
 
 
 class _Found(NamedTuple):
-    """What differs in a field of a code object; as in `Difference`."""
+    """A difference in a field of a code object; the attributes are those of `Difference`."""
 
     aspect: str
     what: str
@@ -80,13 +84,13 @@ class _Comparison:
         self.version = version
         self.opcodes = opcodes
         self.digests_a, self.digests_b = digests(a, paths=False), digests(b, paths=False)
-        self.names = describe.names(a)
+        self.names = describe.qualified_names(a)
         self.known: dict[tuple[str, bytes, bytes], Any] = {}
 
     def differences(self) -> list[Difference]:
         a, b = self.a.sequence[0], self.b.sequence[0]
         if not (code_objects.is_code(a) and code_objects.is_code(b)):
-            return [] if self.same(a, b) else [self.as_a_whole(a, b)]
+            return self.identities() if self.same(a, b) else [self.as_a_whole(a, b)]
         path_a, path_b = (code_objects.field(nodes, node, "filename") for nodes, node in ((self.a, a), (self.b, b)))
         found = []
         if self.digests_a[path_a] != self.digests_b[path_b]:
@@ -95,7 +99,13 @@ class _Comparison:
         if not self.same(a, b):
             in_code = list(self.in_code(a, b)) or [self.as_a_whole(a, b)]
             found += sorted(in_code, key=lambda difference: difference.aspect in _LOCATIONS)
+        else:
+            found += self.identities()
         return found
+
+    def identities(self) -> list[Difference]:
+        found = identity_difference(self.a, self.b, self.digests_a, self.digests_b)
+        return [] if found is None else [found]
 
     def same(self, a: bytes, b: bytes) -> bool:
         return self.digests_a[a] == self.digests_b[b]
@@ -127,11 +137,11 @@ class _Comparison:
                 yield _Found(name, "", show_number(number), show_number(integers_b[name]))
 
     def compare_fields(self, a: bytes, b: bytes) -> Iterator[_Found]:
-        for name, kind in zip(self.a.layout.fields, self.a.layout.kinds):  # noqa: B905 - Python 3.8
+        for name, kind in zip(self.a.layout.fields, self.a.layout.kinds, strict=True):
             field_a, field_b = code_objects.field(self.a, a, name), code_objects.field(self.b, b, name)
             if name == "filename":
                 yield from self.compare_inner_paths(field_a, field_b)
-            elif kind == marshal.RAW or self.same(field_a, field_b):
+            elif kind == RAW or self.same(field_a, field_b):
                 continue
             elif name == "consts":
                 yield from self.compare_constants(field_a, field_b)[0]
@@ -140,29 +150,29 @@ class _Comparison:
             elif name in ("lnotab", "linetable"):
                 yield self.compare_lines(a, b)
             elif name == "exceptiontable":
-                yield self.once(name, field_a, field_b, self.compare_handlers)
-            elif kind == marshal.TYPE_TUPLE:
+                yield self.once(name, field_a, field_b, self.compare_exception_tables)
+            elif kind == TYPE_TUPLE:
                 found = self.once(name, field_a, field_b, self.compare_names)
                 yield found._replace(aspect=name)
             else:
                 yield _Found(name, "", describe.value(self.a, field_a), describe.value(self.b, field_b))
 
     def once(self, name: str, a: bytes, b: bytes, compare: Callable[[bytes, bytes], T]) -> T:
-        """Compare two nodes, but each pair only once."""
+        """Compare two nodes, each pair only once."""
         if (name, a, b) not in self.known:
             self.known[name, a, b] = compare(a, b)
         found: T = self.known[name, a, b]
         return found
 
     def compare_inner_paths(self, a: bytes, b: bytes) -> Iterator[_Found]:
-        """Compare the paths of code objects; those that the outermost ones record count as the same."""
+        """Compare the paths of code objects; those that the outermost ones record count as equal."""
         own_a = a == code_objects.field(self.a, self.a.sequence[0], "filename")
         own_b = b == code_objects.field(self.b, self.b.sequence[0], "filename")
         if own_a != own_b or not (own_a or self.same(a, b)):
             yield _Found("filename", "", describe.value(self.a, a), describe.value(self.b, b))
 
     def compare_constants(self, a: bytes, b: bytes) -> tuple[list[_Found], list[tuple[bytes, bytes]]]:
-        """Compare two tuples of constants: what differs, and which code objects in them are to be compared."""
+        """Compare two tuples of constants: the differences, and the pairs of code objects in them to compare."""
         return self.once("consts", a, b, self.match_constants)
 
     def match_constants(self, a: bytes, b: bytes) -> tuple[list[_Found], list[tuple[bytes, bytes]]]:
@@ -170,7 +180,7 @@ class _Comparison:
         left_a = {index: self.digests_a[node] for index, node in enumerate(constants_a)}
         left_b = {index: self.digests_b[node] for index, node in enumerate(constants_b)}
         matched = _match(left_a, left_b)
-        # Of the code objects that are left, those of one name are taken to be the same in another state.
+        # Of the remaining code objects, two with one name are taken for two states of the same.
         names_a = {index: _code_name(self.a, constants_a[index]) for index in left_a}
         names_b = {index: _code_name(self.b, constants_b[index]) for index in left_b}
         inner = _match(names_a, names_b)
@@ -180,7 +190,7 @@ class _Comparison:
         found = []
         if differing:
             place_a, place_b = differing[0]
-            shown = _shown_item(self.a, constants_a, place_a), _shown_item(self.b, constants_b, place_b)
+            shown = _show_item(self.a, constants_a, place_a), _show_item(self.b, constants_b, place_b)
             what = str(place_b if place_a is None else place_a)
             found.append(_Found("constant", what, *shown, total=len(differing)))
         return found, [(constants_a[place], constants_b[other]) for place, other in inner]
@@ -189,36 +199,34 @@ class _Comparison:
         names_a, names_b = self.a.children[a], self.b.children[b]
         pairs = zip_longest((self.digests_a[node] for node in names_a), (self.digests_b[node] for node in names_b))
         wrong = [index for index, (name_a, name_b) in enumerate(pairs) if name_a != name_b]
-        shown = _shown_item(self.a, names_a, wrong[0]), _shown_item(self.b, names_b, wrong[0])
+        shown = _show_item(self.a, names_a, wrong[0]), _show_item(self.b, names_b, wrong[0])
         return _Found("", str(wrong[0]), *shown, total=len(wrong))
 
     def compare_instructions(self, a: bytes, b: bytes) -> _Found:
         fields = code_objects.field(self.a, a, "code"), code_objects.field(self.b, b, "code")
         first, second = self.once("code", *fields, self.first_instructions)
-        shown_a = show(first, self.opcodes, self.a, a) if first else _NOTHING
-        shown_b = show(second, self.opcodes, self.b, b) if second else _NOTHING
+        shown_a = show_instruction(first, self.opcodes, self.a, a) if first else _NOTHING
+        shown_b = show_instruction(second, self.opcodes, self.b, b) if second else _NOTHING
         if shown_a == shown_b and first and second:  # in an inline cache, or by an EXTENDED_ARG that adds nothing
-            shown_a, shown_b = (
-                f"{shown}, in bytes {each.encoding[:_MAX_BYTES].hex()}"
-                for shown, each in ((shown_a, first), (shown_b, second))
-            )
-        at = min(each.offset for each in (first, second) if each)
+            shown_a += f", in bytes {first.encoding[:_MAX_BYTES].hex()}"
+            shown_b += f", in bytes {second.encoding[:_MAX_BYTES].hex()}"
+        at = min(instruction.offset for instruction in (first, second) if instruction)
         return _Found("instruction", f"at {at}", shown_a, shown_b)
 
     def first_instructions(self, a: bytes, b: bytes) -> tuple[Instruction | None, Instruction | None]:
         """Return the first instructions that differ."""
-        code_a, code_b = marshal.content(a), marshal.content(b)
+        code_a, code_b = content(a), content(b)
         for first, second in zip_longest(instructions(code_a, self.opcodes), instructions(code_b, self.opcodes)):
             if first != second:
                 return first, second
         raise AssertionError("equal code with different digests")
 
-    def compare_handlers(self, a: bytes, b: bytes) -> _Found:
-        table_a, table_b = marshal.content(a), marshal.content(b)
-        for index, (first, second) in enumerate(zip_longest(handlers(table_a), handlers(table_b))):
+    def compare_exception_tables(self, a: bytes, b: bytes) -> _Found:
+        table_a, table_b = content(a), content(b)
+        for index, (first, second) in enumerate(zip_longest(exception_entries(table_a), exception_entries(table_b))):
             if first != second:
                 return _Found("exception table", f"entry {index}", str(first or _NOTHING), str(second or _NOTHING))
-        return _Found("exception table", "with the same entries", _sized(table_a), _sized(table_b))
+        return _Found("exception table", "with the same entries", _show_table(table_a), _show_table(table_b))
 
     def compare_lines(self, a: bytes, b: bytes) -> _Found:
         name = "linetable" if "linetable" in self.a.layout.fields else "lnotab"
@@ -226,36 +234,39 @@ class _Comparison:
         found = self.once("lines", *fields, self.first_lines)
         if found is not None:
             offset, line_a, line_b = found
-            shown_a, shown_b = _shown_line(self.a, a, line_a), _shown_line(self.b, b, line_b)
+            shown_a, shown_b = _show_line(self.a, a, line_a), _show_line(self.b, b, line_b)
             return _Found("line", f"from instruction {offset} on", shown_a, shown_b)
-        return self.once("places", *fields, self.compare_places)
+        return self.once("positions", *fields, self.compare_positions)
 
     def first_lines(self, a: bytes, b: bytes) -> tuple[int, int | None, int | None] | None:
-        """Return where the first lines differ, and both, counted from the first one; None if all are the same."""
-        tables = (lines(marshal.content(node), 0, self.version) for node in (a, b))
-        before: int | None = None
-        for first, second in zip_longest(*tables):
+        """Return the first offset whose lines differ, and both lines, relative to the first one; None if equal."""
+        line_a: int | None = None
+        line_b: int | None = None
+        for first, second in zip_longest(*(lines(content(node), 0, self.version) for node in (a, b))):
             if first != second:
-                offset = min(each[0] for each in (first, second) if each)
-                line_a, line_b = (each[1] if each and each[0] == offset else before for each in (first, second))
+                offset = min(entry[0] for entry in (first, second) if entry)
+                if first and first[0] == offset:
+                    line_a = first[1]
+                if second and second[0] == offset:
+                    line_b = second[1]
                 return offset, line_a, line_b
-            before = first[1]
+            line_a = line_b = first[1]
         return None
 
-    def compare_places(self, a: bytes, b: bytes) -> _Found:
-        """Compare two tables that give the same lines."""
-        table_a, table_b = marshal.content(a), marshal.content(b)
-        places_a, places_b = places(table_a, 0, self.version), places(table_b, 0, self.version)
-        for first, second in zip_longest(places_a, places_b):
+    def compare_positions(self, a: bytes, b: bytes) -> _Found:
+        """Compare two tables with equal lines."""
+        table_a, table_b = content(a), content(b)
+        entries = zip_longest(positions(table_a, 0, self.version), positions(table_b, 0, self.version))
+        for first, second in entries:
             if first != second:
-                offset = min(each[0] for each in (first, second) if each)
-                shown_a, shown_b = (each[1].columns() if each else _NOTHING for each in (first, second))
+                offset = min(entry[0] for entry in (first, second) if entry)
+                shown_a, shown_b = (entry[1].columns() if entry else _NOTHING for entry in (first, second))
                 return _Found("columns", f"of instruction {offset}", shown_a, shown_b)
-        return _Found("line table", "with the same lines", _sized(table_a), _sized(table_b))
+        return _Found("line table", "with the same lines", _show_table(table_a), _show_table(table_b))
 
 
 def _match(a: dict[int, bytes], b: dict[int, bytes]) -> list[tuple[int, int]]:
-    """Match what is equal and not empty, the first with the first, and take it out of both."""
+    """Match equal items that are not empty, the first with the first, and remove them from both."""
     counterparts: dict[bytes, deque[int]] = {}
     for place, item in b.items():
         if item:
@@ -270,18 +281,18 @@ def _match(a: dict[int, bytes], b: dict[int, bytes]) -> list[tuple[int, int]]:
 
 
 def _code_name(nodes: Nodes, node: bytes) -> bytes:
-    """Return a code object's name, which is never empty; empty for what is none."""
+    """Return a code object's name, which is never empty as a node; empty for other objects."""
     return code_objects.field(nodes, node, "name") if code_objects.is_code(node) else b""
 
 
-def _shown_item(nodes: Nodes, items: tuple[bytes, ...], index: int | None) -> str:
+def _show_item(nodes: Nodes, items: tuple[bytes, ...], index: int | None) -> str:
     return describe.value(nodes, items[index]) if index is not None and index < len(items) else _NOTHING
 
 
-def _shown_line(nodes: Nodes, code: bytes, number: int | None) -> str:
-    """Show a line that is counted from the code object's first one."""
+def _show_line(nodes: Nodes, code: bytes, number: int | None) -> str:
+    """Show a line that is relative to the code object's first one."""
     return "no line" if number is None else str(code_objects.integers(nodes, code)["firstlineno"] + number)
 
 
-def _sized(table: bytes) -> str:
+def _show_table(table: bytes) -> str:
     return f"{len(table)} bytes, {table[:_MAX_BYTES].hex()}"

@@ -107,9 +107,11 @@ class BuildRequest(NamedTuple):
                 _move(artifact, output_dir / artifact.name)
             return "detpyc: disabled; the wheel is not byte-compiled", artifact.name
         from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel  # noqa: PLC0415
+        from detpyc.termination import terminable  # noqa: PLC0415
 
         options = WheelOptions(jobs=self.jobs, output_dir=output_dir, rename=output_dir is not None)
-        report = byte_compile_wheel(artifact, self.settings, options)
+        with terminable(resend=True):
+            report = byte_compile_wheel(artifact, self.settings, options)
         return f"detpyc: {report.summary()}", report.path.name
 
 

@@ -86,19 +86,24 @@ class WrappedBackend(NamedTuple):
         hook = self.attribute(name)
         if hook is None:
             raise DetpycError(f"{_BACKEND_KEY} is {self.name}, which has no {name}")
-        unsupported = self.attribute(UNSUPPORTED)
+        unsupported = self.unsupported_operation()
         if name in _running:
             raise self.wraps_itself()
         _running.add(name)
         try:
             return hook(*arguments, **named)
         except Exception as error:
-            if isinstance(unsupported, type) and isinstance(error, unsupported):
+            if unsupported is not None and isinstance(error, unsupported):
                 raise
             traceback.print_exception(error.with_traceback(_without_own_frames(error.__traceback__)))
             raise self._failed(name, error) from error
         finally:
             _running.remove(name)
+
+    def unsupported_operation(self) -> type[Exception] | None:
+        """Return the exception that the backend raises where it cannot build an sdist; None if it has none."""
+        found = self.attribute(UNSUPPORTED)
+        return found if isinstance(found, type) and issubclass(found, Exception) else None
 
     def wraps_itself(self) -> DetpycError:
         """Return the error for a backend that calls this one."""

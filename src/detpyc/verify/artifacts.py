@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 from detpyc import pyc_paths
 from detpyc.compilation.pool import TIME_LIMIT
 from detpyc.errors import DetpycError
-from detpyc.files import open_regular, read_file, walk
-from detpyc.limits import MAX_FILE
+from detpyc.files import open_regular, read_file
+from detpyc.limits import MAX_FILE, MAX_MESSAGE, MAX_PROBLEMS
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.verify.judging import judge
 from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import by_slot, contradictions, of_installed_wheels
 from detpyc.verify.reports import VerificationReport
 from detpyc.verify.sources import open_sources
+from detpyc.verify.trees import Tree, scan
 from detpyc.wheel.distribution import Wheel, is_wheel
+from detpyc.wording import shortened
 
 if TYPE_CHECKING:
     import os
@@ -84,7 +86,14 @@ def _verify_wheel(
         if recorded is not None:
             problems += contradictions(wheel, recorded, judgements)
         problems[:0] = wheel.check()
-    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), tuple(problems))
+    return _report(path, judgements, problems)
+
+
+def _report(path: Path, judgements: Sequence[Judgement], problems: Sequence[str]) -> VerificationReport:
+    shown = [shortened(problem, MAX_MESSAGE) for problem in problems[:MAX_PROBLEMS]]
+    if len(problems) > MAX_PROBLEMS:
+        shown.append(f"and {len(problems) - MAX_PROBLEMS} more problems")
+    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), tuple(shown))
 
 
 def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
@@ -115,7 +124,8 @@ def _wheel_pycs(
         name = pyc_paths.parse(path)
         source = member[: len(member) - len(path)] + name.source
         slot = slots.get((name.cache_tag, name.optimization))
-        if slot is not None and name.cache_tag is None:
+        if slot is not None and name.cache_tag is None and source not in members:
+            # Beside its source, a pyc is for level 0: zipimport loads it at any level, in place of the source.
             name = name._replace(optimization=str(slot.optimize or ""))
         yield Pyc(
             member,
@@ -128,12 +138,11 @@ def _wheel_pycs(
 
 
 def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]]) -> VerificationReport:
-    """Verify every pyc in a directory and below, or a single one. Symbolic links to directories are not followed."""
-    problems: list[str] = []
-    recorded = of_installed_wheels(path, problems)
-    pycs = walk(path, ".pyc") if path.is_dir() else iter([path])
-    judgements = judge_all(_tree_pyc(pyc, recorded) for pyc in pycs)
-    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), tuple(problems))
+    """Verify every pyc in a directory and below, or a single one."""
+    tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
+    recorded = of_installed_wheels(path, tree)
+    judgements = judge_all(_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs)
+    return _report(path, judgements, tree.problems)
 
 
 def _tree_pyc(pyc: Path, recorded: Mapping[str, Bytecode]) -> Pyc:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
-from detpyc.verify.pycs import Case, Judgement, prepare
+from detpyc.errors import DetpycError
+from detpyc.verify.pycs import Case, Judgement, finding, prepare
 from detpyc.verify.reports import Finding, Status
 from detpyc.verify.verdicts import compare, without_match
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # How many pycs, and how much of them and their sources, are in a batch; two batches are in memory at once.
 _BATCH = 256
 _BATCH_SIZE = 16 << 20  # bytes
+_NO_MEMORY = "there is not enough memory to compare it with its source"
 
 
 def judge(
@@ -56,7 +58,10 @@ def judge(
     judgements: list[Judgement] = []
     batches = _batches(pycs)
     with ThreadPoolExecutor(1, thread_name_prefix="detpyc-read") as reader, _Compilers(given, jobs, time_limit) as used:
-        coming = reader.submit(next, batches, None)
+        try:
+            coming = reader.submit(next, batches, None)
+        except RuntimeError as error:  # of threading, where the system allows no more
+            raise DetpycError("cannot start a thread; allow more processes or memory (ulimit -u, -v)") from error
         while batch := coming.result():
             coming = reader.submit(next, batches, None)  # read while the workers compile
             judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)
@@ -69,7 +74,10 @@ def _batches(pycs: Iterable[Pyc]) -> Iterator[list[Case | Judgement]]:
     batch: list[Case | Judgement] = []
     size = 0
     for pyc in pycs:
-        prepared = prepare(pyc)
+        try:
+            prepared = prepare(pyc)
+        except MemoryError:
+            prepared = Judgement(finding(pyc, Status.UNVERIFIABLE, [_NO_MEMORY]))
         batch.append(prepared)
         if isinstance(prepared, Case):
             size += prepared.size
@@ -120,7 +128,10 @@ class _Compilers:
         """Compile the sources of pycs and compare the results with them, as `compare` does."""
 
         def finish(index: int, outcome: Outcome) -> Finding | Case:
-            return compare(cases[index], outcome, interpreter)
+            try:
+                return compare(cases[index], outcome, interpreter)
+            except MemoryError:
+                return cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
 
         if interpreter not in self.pools:
             self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))

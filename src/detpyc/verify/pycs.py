@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
+from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
+from detpyc.limits import MAX_MESSAGE
 from detpyc.pyc_paths import LEVELS
 from detpyc.verify.reports import Finding, Status
+from detpyc.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,7 +100,7 @@ class Case:
 
     def finding(self, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:
         """Return a finding about it."""
-        return Finding(self.pyc.path, status, tuple(reasons), self.pyc.name.source, release)
+        return finding(self.pyc, status, reasons, release)
 
     def compiled_as(self, path: str) -> Case:
         """Return the case with another path to compile the source as."""
@@ -133,8 +136,13 @@ def prepare(pyc: Pyc) -> Case | Judgement:
 
 
 def _judgement(pyc: Pyc, header: PycHeader | None, status: Status, reason: str) -> Judgement:
+    return Judgement(finding(pyc, status, [reason]), None if header is None else header.mode)
+
+
+def finding(pyc: Pyc, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:
+    """Return a finding about a pyc; reasons that are too long are shortened."""
     source = None if pyc.read_source is None else pyc.name.source
-    return Judgement(Finding(pyc.path, status, (reason,), source), None if header is None else header.mode)
+    return Finding(pyc.path, status, tuple(shortened(reason, MAX_MESSAGE) for reason in reasons), source, release)
 
 
 def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:
@@ -167,8 +175,7 @@ def recorded_path(payload: bytes, version: tuple[int, int]) -> str:
         BytecodeError: if the payload is not understood.
 
     """
-    nodes = marshal.read(payload, version)
-    root = nodes.sequence[0]
-    if not code_objects.is_code(root):
+    path = code_objects.recorded_path(read_payload(payload, version))
+    if path is None:
         raise BytecodeError("the payload is not a code object", 0)
-    return marshal.text(code_objects.field(nodes, root, "filename"))
+    return path

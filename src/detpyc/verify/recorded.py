@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc import pyc_paths
 from detpyc.errors import DetpycError
-from detpyc.files import read_file, walk
+from detpyc.files import read_file
 from detpyc.gitignore import select_untrusted
+from detpyc.limits import MAX_PROVENANCE, MAX_RECORD
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.settings import SOURCELESS
 from detpyc.verify.reports import Status
@@ -15,10 +17,10 @@ from detpyc.wheel import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from detpyc.provenance import Bytecode
     from detpyc.verify.pycs import Judgement
+    from detpyc.verify.trees import Tree
     from detpyc.wheel.distribution import Wheel
 
 
@@ -33,34 +35,34 @@ def by_slot(recorded: Provenance | None) -> dict[tuple[str | None, str], Bytecod
     }
 
 
-def of_installed_wheels(path: Path, problems: list[str]) -> dict[str, Bytecode]:
+def of_installed_wheels(path: Path, tree: Tree) -> dict[str, Bytecode]:
     """Return what the provenance of installed wheels says of the pycs that their RECORDs list.
 
     Args:
         path: a directory or a pyc. The wheels are installed in it, or it is in what they were installed in.
-        problems: what is wrong with provenance is added to them.
+        tree: what is in it. What is wrong with provenance is added to its problems.
 
     Returns:
         By the absolute paths of the pycs.
 
     """
-    documents = {found.absolute() for found in walk(path, FILE_NAME)} if path.is_dir() else set()
+    documents = {Path(document).absolute() for document in tree.documents}
     for parent in path.absolute().parents:
         documents |= set(parent.glob(f"*.dist-info/{FILE_NAME}"))
     found: dict[str, Bytecode] = {}
     for document in sorted(documents):
-        if document.name == FILE_NAME and document.parent.suffix == ".dist-info":
+        if document.parent.suffix == ".dist-info":
             try:
                 found |= _of_installed_wheel(document)
             except DetpycError as error:
-                problems.append(str(error) if error.path else f"{document}: {error}")
+                tree.problems.append(str(error) if error.path else f"{document}: {error}")
     return found
 
 
 def _of_installed_wheel(document: Path) -> dict[str, Bytecode]:
-    slots = by_slot(Provenance.from_json(read_file(document)))
+    slots = by_slot(Provenance.from_json(read_file(document, MAX_PROVENANCE)))
     found: dict[str, Bytecode] = {}
-    for entry in record.parse(read_file(document.with_name("RECORD"))):
+    for entry in record.parse(read_file(document.with_name("RECORD"), MAX_RECORD)):
         name = pyc_paths.parse(entry.path)
         slot = slots.get((name.cache_tag, name.optimization)) if entry.path.endswith(".pyc") else None
         if slot is not None:
@@ -99,6 +101,8 @@ def _unlike_recorded(wheel: Wheel, recorded: Provenance, by_pyc: dict[str, Judge
 def _contradiction(source: str, pyc: str, judged: Judgement | None, bytecode: Bytecode) -> Iterator[str]:
     """Yield where a pyc is not what provenance says; without a mode, its header is wrong, which is a finding."""
     skipped = source in bytecode.skipped
+    if bytecode.layout == SOURCELESS and not skipped:
+        yield f"provenance says that {pyc} replaces its source, but there is {source}"
     if judged is None:
         if not skipped:
             yield f"provenance says that {source} is byte-compiled, but there is no {pyc}"

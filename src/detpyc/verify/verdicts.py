@@ -10,7 +10,7 @@ from detpyc.compilation import interpreters
 from detpyc.compilation.pool import Compiled, Refused
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import CODE, ENCODING
-from detpyc.explain.payloads import explain
+from detpyc.explain.payloads import compare_payloads
 from detpyc.verify.pycs import recorded_path
 from detpyc.verify.reports import Status
 
@@ -44,7 +44,8 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
             recorded = recorded_path(case.payload, case.header.version)
             if recorded != case.path:
                 return case.compiled_as(recorded)
-            differences = explain(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
+            opcodes = interpreters.opcodes(interpreter)
+            differences = compare_payloads(case.payload, expected, case.header.version, opcodes)
         except BytecodeError as error:
             return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))], interpreter.release)
         changed = [str(difference) for difference in differences if difference.kind == CODE]
@@ -102,7 +103,7 @@ def _recorded_release(case: Case) -> tuple[str, ...]:
 
 def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interpreter) -> Finding:
     status, reason = Status.UNVERIFIABLE, f"its source could not be compiled: {outcome.reason}"
-    if isinstance(outcome, Refused) and not outcome.exhausted:
+    if isinstance(outcome, Refused):
         status, reason = Status.DIFFERS, f"its source does not compile: {outcome.reason}"
     stale = _staleness(case)
     if stale is not None:

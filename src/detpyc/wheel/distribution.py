@@ -163,7 +163,7 @@ class Wheel:
         """
         size = self.archive.members[name].size
         if limit is not None and size > limit:
-            raise TooLargeError(f"{name}: has {size} bytes, and the limit is {limit}", path=self.path)
+            raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
         with _naming(self.path):
             content = self.archive.read(name)
         if name in self._unchecked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 import pytest
@@ -40,7 +40,8 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that gains the paths of the sources that are sent to workers."""
-    genuine, paths = pool.byte_compile, []
+    genuine: Callable[..., object] = pool.byte_compile
+    paths: list[str] = []
 
     def byte_compile(interpreter: object, sources: list[pool.Source], *rest: object, **options: object) -> object:
         paths.extend(source.path for source in sources)
@@ -50,7 +51,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
-def compiled(tree: Path, settings: Settings = DEFAULT, **options: object) -> TreeReport:
+def compiled(tree: Path, settings: Settings = DEFAULT, **options: Any) -> TreeReport:
     report = byte_compile_tree(tree, settings, TreeOptions(jobs=1, **options), [HERE])
     assert report.failed == {}
     return report
@@ -212,7 +213,7 @@ def test_what_learned_nothing_writes_nothing(tree: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"cache": False}, {"check": True}])
-def test_no_cache_is_written(tree: Path, cache_home: Path, options: dict[str, bool]) -> None:
+def test_no_cache_is_written(tree: Path, cache_home: Path, options: dict[str, Any]) -> None:
     compiled(tree, cache=False)
     compiled(tree, **options)
     assert cache_files(cache_home) == []

@@ -63,7 +63,7 @@ def test_pycs_and_provenance_are_added() -> None:
         provenance: b"",
     }
     assert {new.member.date_time for new in chosen.new if new.member.name != provenance} == {NEW}
-    assert (chosen.replaced, chosen.kept, chosen.dropped) == ({}, set(), set())
+    assert (chosen.replaced, chosen.kept, chosen.dropped) == ({}, frozenset(), frozenset())
     assert (chosen.modules, chosen.pycs, chosen.skipped) == (1, 4, {"bad.py": "CPython 3.13.0: SyntaxError"})
     assert [(release, level) for release, level, _ in recorded(chosen)] == [
         (release, level) for release in ("3.12.1", "3.13.0") for level in (0, 2)
@@ -81,7 +81,8 @@ def test_pycs_of_earlier_runs_stay_if_they_match() -> None:
     names = ["a.py", "b.py", "__pycache__/a.cpython-312.pyc", "__pycache__/b.cpython-312.pyc"]
     earlier = EarlierBytecode(EARLIER, matching=("a.py",), stale=("b.py",))
     chosen = choose_members(contents(*names, earlier=(earlier,)), [compiled(CP313, a=[b"3"])], Settings(), "x-y-z")
-    assert (chosen.kept, chosen.dropped) == ({"__pycache__/a.cpython-312.pyc"}, {"__pycache__/b.cpython-312.pyc"})
+    assert chosen.kept == {"__pycache__/a.cpython-312.pyc"}
+    assert chosen.dropped == {"__pycache__/b.cpython-312.pyc"}
     stale = "its bytecode did not match it any more and was dropped"
     assert recorded(chosen) == [
         ("3.12.1", 0, {"odd.py": "odd", "b.py": stale}),
@@ -100,7 +101,7 @@ def test_earlier_run_of_which_nothing_stays_is_not_recorded() -> None:
 def test_what_this_run_replaces_is_not_foreign() -> None:
     before = contents("a.py", "__pycache__/a.cpython-312.pyc", earlier=(EarlierBytecode(EARLIER),))
     chosen = choose_members(before, [compiled(CP312)], Settings(), "py3-none-any")
-    assert (chosen.dropped, chosen.foreign) == ({"__pycache__/a.cpython-312.pyc"}, set())
+    assert (chosen.dropped, chosen.foreign) == (frozenset({"__pycache__/a.cpython-312.pyc"}), frozenset())
 
 
 def test_sourceless() -> None:

@@ -38,7 +38,7 @@ BROKEN = b"def f(:\n"
 RENAMING = WheelOptions(rename=True)
 
 
-def sourceless(path: Path, *, options: WheelOptions = RENAMING, **settings: object) -> WheelReport:
+def sourceless(path: Path, *, options: WheelOptions = RENAMING, **settings: Any) -> WheelReport:
     return byte_compile_wheel(path, Settings(layout="sourceless", **settings), options)
 
 

@@ -25,7 +25,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(top: str | Path) -> Iterator[Candidate]:
-    return scan(Path(top), lambda path, error: pytest.fail(f"{path}: {error}"))
+    return scan(Path(top), lambda path, error: pytest.fail(f"{path}: {error}"), pytest.fail)
 
 
 @pytest.mark.parametrize("top", [".", "pkg", "../tree", "{tree}", "{tree}/pkg"])
@@ -66,5 +66,5 @@ def test_pycs(tree: Path) -> None:
 
 def test_directory_that_cannot_be_read(tmp_path: Path) -> None:
     errors: list[tuple[str, type]] = []
-    assert list(scan(tmp_path / "missing", lambda path, error: errors.append((path, type(error))))) == []
+    assert list(scan(tmp_path / "missing", lambda path, error: errors.append((path, type(error))), pytest.fail)) == []
     assert errors == [(str(tmp_path / "missing"), FileNotFoundError)]

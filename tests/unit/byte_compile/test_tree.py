@@ -8,9 +8,10 @@ import os
 import py_compile
 import shutil
 import stat
+import sys
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from detpyc.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
 HERE = interpreters.current()
 SOURCES = {
@@ -41,7 +43,7 @@ def tree(tmp_path: Path) -> Path:
     return trees.write(tmp_path / "tree", SOURCES)
 
 
-def compiled(path: Path, settings: Settings = SKIP, **options: object) -> TreeReport:
+def compiled(path: Path, settings: Settings = SKIP, **options: Any) -> TreeReport:
     report = byte_compile_tree(path, settings, TreeOptions(jobs=1, **options), [HERE])
     assert report.failed == {}
     return report
@@ -62,8 +64,9 @@ def in_the_past(tree: Path) -> None:
         os.utime(path, ns=(PAST, PAST), follow_symlinks=False)
 
 
-def code_of(pyc: bytes) -> object:
-    return marshal.loads(pyc[HEADER_SIZE:])  # noqa: S302 - made here
+def code_of(pyc: bytes) -> CodeType:
+    code: CodeType = marshal.loads(pyc[HEADER_SIZE:])  # noqa: S302 - made here
+    return code
 
 
 def test_pycs(tree: Path) -> None:
@@ -97,7 +100,7 @@ def test_levels(tree: Path) -> None:
         ({"include": ("pkg/",), "exclude": ("core.py",)}, {"pkg/__init__.py"}),
     ],
 )
-def test_patterns(tree: Path, patterns: dict[str, tuple[str, ...]], expected: set[str]) -> None:
+def test_patterns(tree: Path, patterns: dict[str, Any], expected: set[str]) -> None:
     assert compiled(tree, Settings(**patterns)).sources == len(expected)
     assert set(tree.rglob("*.pyc")) == {pyc_of(tree / name) for name in expected}
 
@@ -119,9 +122,12 @@ def test_more_sources_than_are_in_memory_at_once(tree: Path, monkeypatch: pytest
 def test_progress(tree: Path) -> None:
     totals, steps = [], count()
 
-    def start(total: int) -> Callable[[], object]:
+    def step() -> None:
+        next(steps)
+
+    def start(total: int) -> Callable[[], None]:
         totals.append(total)
-        return lambda: next(steps)
+        return step
 
     byte_compile_tree(tree, Settings(), TreeOptions(), [HERE], start)
     assert (totals, next(steps)) == ([3], 3)
@@ -142,7 +148,7 @@ def not_canonical(pyc: bytes) -> bytes:
     return other
 
 
-SPOILT = {
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "another magic number": with_header(slice(0, 2), b"\x55\x0d"),
     "no magic number": with_header(slice(0, 4), b"none"),
     "unchecked-hash": with_header(slice(4, 8), b"\1\0\0\0"),
@@ -247,7 +253,7 @@ def test_timestamps(
     if epoch is None:
         mode = py_compile.PycInvalidationMode.TIMESTAMP
         theirs = py_compile.compile(str(source), str(tree / "theirs.pyc"), invalidation_mode=mode, doraise=True)
-        assert times_in(Path(theirs)) == times_in(pyc_of(source))
+        assert times_in(Path(str(theirs))) == times_in(pyc_of(source))
 
 
 def test_timestamp_or_size_that_changed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,6 +376,60 @@ def test_pyc_of_a_refused_source_is_not_removed_out_of_the_tree(tree: Path, tmp_
     assert theirs.exists()
 
 
+def state_of(directory: Path) -> dict[Path, tuple[int, int, int, bytes]]:
+    """Return the inode, mode, mtime and content of all that is in a directory, and of the directory itself."""
+    found = {}
+    for path in (directory, *directory.rglob("*")):
+        status = path.lstat()
+        content = path.read_bytes() if path.is_file() else b""
+        found[path] = (status.st_ino, status.st_mode, status.st_mtime_ns, content)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no directory descriptors")
+@pytest.mark.parametrize("swapped", ["pkg", "pkg/__pycache__"])
+@pytest.mark.parametrize(("content", "has_cache"), [(b"x = 2\n", True), (b"x = 2\n", False), (b"x =\n", True)])
+def test_directory_that_is_swapped_for_a_link(
+    tmp_path: Path,
+    swapped: str,
+    content: bytes,
+    has_cache: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing outside the tree changes, whichever the call before which it is swapped."""
+    outside = tmp_path / "outside"
+    stranger = {"core.py": b"", "__pycache__/core.py": b""}
+    theirs = {f"{cache}{pyc_of(Path(name)).name}": b"theirs" for cache in ("", "__pycache__/") for name in SOURCES}
+    trees.write(outside, stranger | theirs)
+    before = state_of(outside)
+    number = calls = 0
+
+    def swapping(call: Callable[..., Any]) -> Callable[..., Any]:
+        def swap_or_not(*arguments: object, **options: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == number and (tree / swapped).is_dir():
+                (tree / swapped).rename(tmp_path / f"moved{number}")
+                (tree / swapped).symlink_to(outside)
+            return call(*arguments, **options)
+
+        return swap_or_not
+
+    while number <= calls:
+        number, calls = number + 1, 0
+        tree = trees.write(tmp_path / f"tree{number}", SOURCES)
+        compiled(tree)
+        trees.write(tree, {"pkg/core.py": content})
+        if not has_cache:
+            shutil.rmtree(tree / "pkg" / "__pycache__")
+        with monkeypatch.context() as patch:
+            for name in ("mkdir", "open", "fchmod", "replace", "unlink", "rmdir"):
+                patch.setattr(os, name, swapping(getattr(os, name)))
+            byte_compile_tree(tree, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
+        assert state_of(outside) == before, f"call {number}"
+    assert number > 10
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_what_only_looks_like_a_source_or_a_pyc(tree: Path) -> None:
     os.mkfifo(tree / "pipe.py")
@@ -425,7 +485,7 @@ def test_modes_are_as_py_compile_makes_them(tree: Path, tmp_path: Path, mode: in
     finally:
         os.umask(before)
     compiled(tree)
-    assert pyc_of(source).stat().st_mode == Path(theirs).stat().st_mode
+    assert pyc_of(source).stat().st_mode == Path(str(theirs)).stat().st_mode
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])

@@ -27,7 +27,7 @@ constants = (
 
 
 def containers_of(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Tuples and frozensets; what they hold may be one object in many places."""
+    """Tuples and frozensets, which may contain one object in many places."""
     tuples = st.lists(items, max_size=5).map(tuple)
     return tuples | st.frozensets(items, max_size=5) | items.map(lambda item: (item, (item, item)))
 
@@ -42,7 +42,7 @@ if sys.version_info >= (3, 14):
     anything |= st.builds(slice, hashable, hashable, hashable)
 
 
-def canonical_of(value: Any) -> bytes:  # noqa: ANN401
+def canonical_of(value: Any) -> bytes:
     return canonicalize(marshal.dumps(value), HERE)
 
 
@@ -69,7 +69,7 @@ def test_survives_a_round_trip_through_the_interpreter(value: object) -> None:
 
 
 @given(hashable)
-def test_every_version_of_the_marshal_format_gives_the_same(value: object) -> None:
+def test_every_version_of_the_marshal_format_has_one_result(value: object) -> None:
     """Of values without identity, as versions 0 to 2 write shared objects anew each time."""
     assert len({canonicalize(payload, HERE) for payload in in_every_format(value)}) == 1
 

@@ -1,4 +1,4 @@
-"""What is refused: every error is a BytecodeError that names the offset, and comes soon and without eating memory."""
+"""Refused payloads: every error is a BytecodeError that names the offset, raised within time and memory limits."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def refused(payload: bytes, version: tuple[int, int] = LAST) -> BytecodeError:
 
 
 def result_or_refusal(payload: bytes, version: tuple[int, int] = LAST) -> None:
-    """Check what must hold of a payload that may be all right."""
+    """Check the invariants of a payload that may be valid."""
     try:
         canonical = canonicalize(payload, version)
     except BytecodeError as error:
@@ -117,11 +117,11 @@ def test_unknown_type_codes(version: tuple[int, int]) -> None:
         (b"x\x031.5\x03abc", "float", 0),
         (frozenset_of(integer(1), integer(1)), "twice", 0),
         (frozenset_of(frozenset_of(integer(1), NONE), frozenset_of(NONE, integer(1))), "twice", 0),
-        (b"{" + integer(1) + b"0", "no value", 0),
+        (b"{" + integer(1) + b"0", "without a value", 0),
         (b"0", "type code", 0),
         (small_tuple(b"0"), "type code", 2),
-        (list_of(integer(1)) + b"N", "too many", 10),
-        (integer(1) * 2, "too many", 5),
+        (list_of(integer(1)) + b"N", "after the end", 10),
+        (integer(1) * 2, "after the end", 5),
     ],
 )
 def test_malformed(payload: bytes, reason: str, offset: int) -> None:
@@ -190,7 +190,7 @@ def test_sizes_add_up_to_more_than_there_is() -> None:
 
 
 def unfolding(levels: int, leaf: bytes) -> bytes:
-    """Encode a tuple that holds a smaller one twice, and so on: two to the power of its levels leaves."""
+    """Encode a tuple that contains a smaller one twice, and so on: two to the power of its levels leaves."""
     value = flagged(leaf)
     for level in range(levels):
         value = flagged(small_tuple(value, ref(levels - level)))
@@ -237,7 +237,7 @@ def test_sets_in_sets_that_unfold() -> None:
 
 
 def chain(levels: int, *, twice: bool = False) -> list[bytes]:
-    """Encode a text, a tuple that holds it, a tuple that holds that one, and so on: flat, as each is a reference."""
+    """Encode a string, a tuple of it, a tuple of that tuple, and so on: flat, as each is a reference."""
     return [flagged(text("a b")), *(flagged(small_tuple(*[ref(level)] * (1 + twice))) for level in range(levels))]
 
 
@@ -249,7 +249,7 @@ def test_order_of_a_set_nests_nothing_past_the_limit() -> None:
 
 @bounded()
 def test_unfolding_beyond_measure_beside_a_set() -> None:
-    """Not only what unfolds would fill the memory, but the mere numbers that say how much it is."""
+    """Not only the unfolded values would fill the memory, but even the integers that count them."""
     result_or_refusal(list_of(*chain(200_000, twice=True), frozenset_of(integer(1), NONE)))
 
 
@@ -269,7 +269,7 @@ def test_code_fields_of_a_wrong_type(version: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
-def test_names_that_are_no_texts(version: tuple[int, int]) -> None:
+def test_names_that_are_not_strings(version: tuple[int, int]) -> None:
     for name in {"names", "varnames", "freevars", "cellvars", "localsplusnames"}.intersection(
         payloads.fields_of(version)
     ):
@@ -289,7 +289,7 @@ def test_offset_in_a_pyc_counts_from_its_start() -> None:
 @bounded()
 @pytest.mark.parametrize("mask", [0x01, 0x04, 0x20, 0x80, 0xFF])
 def test_any_byte_changed(mask: int) -> None:
-    """A changed byte gives another canonical payload or a BytecodeError, never another exception."""
+    """A changed byte results in another canonical payload or a BytecodeError, never another exception."""
     for offset in range(len(REAL)):
         changed = bytearray(REAL)
         changed[offset] ^= mask

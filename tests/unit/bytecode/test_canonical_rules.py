@@ -68,7 +68,6 @@ def frozendict_of(*items: bytes) -> bytes:
         interned("ab"),
         sized(b"t", "naïve".encode()),
         PAIR,
-        small_tuple(),
         frozenset_of(integer(1), text("a b")),
         slice_of(integer(1), NONE, NONE),
         frozendict_of(text("a b"), integer(1)),
@@ -103,6 +102,36 @@ def test_singletons_are_neither_flagged_nor_referenced() -> None:
     singletons = (NONE, TRUE, FALSE, ELLIPSIS, STOP_ITERATION)
 
     assert canonicalize(small_tuple(*map(flagged, singletons), *singletons), LAST) == small_tuple(*singletons * 2)
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_empty_tuple_is_a_singleton(version: tuple[int, int]) -> None:
+    """However it is written, shared or flagged, it is written in full and not counted."""
+    empty, other = small_tuple(), flagged(text("a b"))
+    canonical = small_tuple(empty, other, empty, empty, ref(0))
+
+    for written in (empty, many(b"(")):
+        assert canonicalize(small_tuple(written, other, written, written, ref(0)), version) == canonical
+        assert canonicalize(small_tuple(flagged(written), other, ref(0), ref(0), ref(1)), version) == canonical
+    assert canonicalize(flagged(empty), version) == canonicalize(flagged(many(b"(")), version) == empty
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_empty_tuples_in_a_code_object(version: tuple[int, int]) -> None:
+    tuples = {"consts", "names", "varnames", "freevars", "cellvars", "localsplusnames"}
+    fields = [name for name in payloads.fields_of(version) if name in tuples]
+    shared = payloads.code(version, {fields[0]: flagged(small_tuple()), **dict.fromkeys(fields[1:], ref(0))})
+
+    canonical = canonicalize(shared, version)
+
+    assert canonical == canonicalize(payloads.code(version), version)
+    assert canonical.count(small_tuple()) == len(fields)
+
+
+def test_empty_tuple_in_a_set() -> None:
+    elements = [small_tuple(), small_tuple(small_tuple(), integer(1)), NONE]
+
+    assert canonicalize(frozenset_of(*elements[::-1]), LAST) == frozenset_of(*elements)
 
 
 def test_values_of_different_types_or_bits_stay_apart() -> None:
@@ -147,7 +176,7 @@ def test_code_objects_that_differ_in_one_field_stay_apart(changed: bytes) -> Non
 
 
 @pytest.mark.parametrize("mutable", [list_of(), dict_of(), many(b"<"), list_of(integer(1))])
-def test_mutable_objects_are_told_apart_by_identity(mutable: bytes) -> None:
+def test_mutable_objects_are_distinguished_by_identity(mutable: bytes) -> None:
     two = small_tuple(mutable, mutable)
     one = small_tuple(flagged(mutable), ref(0))
 
@@ -158,7 +187,7 @@ def test_mutable_objects_are_told_apart_by_identity(mutable: bytes) -> None:
 @pytest.mark.parametrize(
     "nan", [binary_float(NAN), b"y" + struct.pack("<dd", NAN, 0.0), b"y" + struct.pack("<dd", 0.0, NAN)]
 )
-def test_nan_is_told_apart_by_identity(nan: bytes) -> None:
+def test_nan_is_distinguished_by_identity(nan: bytes) -> None:
     one = small_tuple(flagged(nan), ref(0))
 
     assert canonicalize(frozenset_of(nan, nan), LAST) == frozenset_of(nan, nan)
@@ -244,7 +273,7 @@ def test_dicts_keep_their_order(code: bytes) -> None:
         ("\ud800", b"u\x03\0\0\0\xed\xa0\x80"),
     ],
 )
-def test_type_code_of_a_text_follows_from_its_content(content: str, canonical: bytes) -> None:
+def test_type_code_of_a_string_follows_from_its_content(content: str, canonical: bytes) -> None:
     encoded = content.encode("utf-8", "surrogatepass")
     written = [sized(b"u", encoded), sized(b"t", encoded)]
     if encoded.isascii():
@@ -252,13 +281,13 @@ def test_type_code_of_a_text_follows_from_its_content(content: str, canonical: b
     if encoded.isascii() and len(encoded) < 256:
         written += [text(content), interned(content)]
 
-    assert {canonicalize(each, LAST) for each in written} == {canonical}
+    assert {canonicalize(payload, LAST) for payload in written} == {canonical}
 
 
 def fields_of_names(version: tuple[int, int]) -> list[str]:
     if version < (3, 11):
         return ["names", "varnames", "freevars", "cellvars", "name"]
-    return ["names", "localsplusnames", "name", "qualname"]
+    return ["names", "localsplusnames", "name"]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +296,7 @@ def fields_of_names(version: tuple[int, int]) -> list[str]:
 @pytest.mark.parametrize("written", [text, interned])
 def test_identifiers_are_interned(version: tuple[int, int], field: str, written: Callable[[str], bytes]) -> None:
     identifier = written("<a-b>")
-    value = identifier if field in {"name", "qualname"} else small_tuple(text("c-"), identifier)
+    value = identifier if field == "name" else small_tuple(text("c-"), identifier)
 
     canonical = canonicalize(payloads.code(version, {field: value}), version)
 
@@ -275,7 +304,7 @@ def test_identifiers_are_interned(version: tuple[int, int], field: str, written:
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
-def test_other_texts_of_a_code_object_are_not_interned(version: tuple[int, int]) -> None:
+def test_other_strings_of_a_code_object_are_not_interned(version: tuple[int, int]) -> None:
     written = payloads.code(
         version, {"filename": interned("a/b.py"), "consts": small_tuple(interned("a-b"), interned("c-d"))}
     )
@@ -285,7 +314,19 @@ def test_other_texts_of_a_code_object_are_not_interned(version: tuple[int, int])
     assert all(text(content) in canonical for content in ("a/b.py", "a-b", "c-d"))
 
 
-def test_identifier_is_interned_wherever_it_stands() -> None:
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= (3, 11)], ids=str)
+@pytest.mark.parametrize("written", [text, interned])
+def test_qualified_name_is_not_an_identifier(version: tuple[int, int], written: Callable[[str], bytes]) -> None:
+    """Unless it is also a name, or consists of the characters of one."""
+    qualified, plain = written("A.f"), written("A_f")
+
+    assert text("A.f") in canonicalize(payloads.code(version, {"qualname": qualified}), version)
+    assert interned("A_f") in canonicalize(payloads.code(version, {"qualname": plain}), version)
+    both = payloads.code(version, {"qualname": qualified, "names": small_tuple(qualified)})
+    assert flagged(interned("A.f")) in canonicalize(both, version)
+
+
+def test_identifier_is_interned_wherever_it_occurs() -> None:
     """Also where it is first written: in a constant that comes before, and in a code object further down."""
     inner = payloads.code(LAST, {"names": small_tuple(text("a-b"))})
     written = payloads.code(LAST, {"consts": small_tuple(small_tuple(text("a-b")), inner)})

@@ -88,8 +88,8 @@ def test_magic_number_of_others(magic_number: int, origin: str) -> None:
 
 
 @pytest.mark.parametrize("end", [b"\0\0", b"\n\r", b"\r\r"])
-def test_no_pyc(end: bytes) -> None:
-    assert "no pyc" in reason(header_bytes(end=end))
+def test_not_a_pyc(end: bytes) -> None:
+    assert "not a pyc" in reason(header_bytes(end=end))
 
 
 def test_source_hash_of_each_interpreter(interpreter: Interpreter) -> None:

@@ -23,7 +23,9 @@ if sys.platform == "win32":
 from fakes import Fakes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    Arrange = Callable[[Iterable[Interpreter | str]], None]
 
 RUNNING = "{}.{}".format(*sys.version_info[:2])
 
@@ -34,7 +36,7 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 
 @pytest.fixture
-def there_are(monkeypatch: pytest.MonkeyPatch) -> object:
+def there_are(monkeypatch: pytest.MonkeyPatch) -> Arrange:
     """Replace the search by a list of descriptions, and of paths that do not run."""
 
     def arrange(found: Iterable[Interpreter | str]) -> None:
@@ -53,9 +55,9 @@ def there_are(monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def cpython(release: str, path: str | None = None) -> Interpreter:
-    version = tuple(map(int, release.split(".")[:2]))
-    number = {of: number for number, of in MAGIC_NUMBERS.items()}.get(version, 3394)
-    tag = "cpython-{}{}".format(*version)
+    major, minor = map(int, release.split(".")[:2])
+    number = {of: number for number, of in MAGIC_NUMBERS.items()}.get((major, minor), 3394)
+    tag = f"cpython-{major}{minor}"
     return Interpreter(path or f"/usr/bin/python{release}", "cpython", release, tag, number)
 
 
@@ -161,7 +163,7 @@ def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "cpython", "cpython-", "python", "Python", "python-"])
 @pytest.mark.parametrize("release", [RUNNING, platform.python_version()])
-def test_running_one_is_preferred(there_are: object, prefix: str, release: str) -> None:
+def test_running_one_is_preferred(there_are: Arrange, prefix: str, release: str) -> None:
     there_are([cpython(f"{RUNNING}.99")])
     assert interpreters.find_interpreter(prefix + release) == interpreters.current()
 
@@ -179,7 +181,7 @@ def test_invalid_requests(request_: str) -> None:
     ("request_", "expected"),
     [("3.8", "3.8.10"), ("3.8.9", "3.8.9"), ("3.9", "3.9.1"), ("3.8.10", "3.8.10")],
 )
-def test_newest_release_that_fits(there_are: object, request_: str, expected: str) -> None:
+def test_newest_release_that_fits(there_are: Arrange, request_: str, expected: str) -> None:
     there_are(
         [
             cpython("3.8.9", "/a/python3.8"),
@@ -192,7 +194,7 @@ def test_newest_release_that_fits(there_are: object, request_: str, expected: st
     assert interpreters.find_interpreter(request_).release == expected
 
 
-def test_one_digit_more_is_another_release(there_are: object) -> None:
+def test_one_digit_more_is_another_release(there_are: Arrange) -> None:
     there_are([cpython("3.8.10", "/a/python3.8")])
     for request in ("3.8.1", "3.80"):
         with pytest.raises(InterpreterError, match=f'no interpreter for "{request}"'):
@@ -212,7 +214,7 @@ def test_one_digit_more_is_another_release(there_are: object) -> None:
         ),
     ],
 )
-def test_missing_interpreter_lists_those_that_were_found(there_are: object, request_: str, advice: str) -> None:
+def test_missing_interpreter_lists_those_that_were_found(there_are: Arrange, request_: str, advice: str) -> None:
     there_are([cpython("3.8.10"), "/shims/python3.9", cpython("3.10.1")])
     with pytest.raises(InterpreterError) as caught:
         interpreters.find_interpreter(request_)
@@ -226,13 +228,13 @@ def test_missing_interpreter_lists_those_that_were_found(there_are: object, requ
     assert last == advice
 
 
-def test_release_that_is_there_but_not_supported(there_are: object) -> None:
+def test_release_that_is_there_but_not_supported(there_are: Arrange) -> None:
     there_are([cpython("3.7.17", "/usr/bin/python3.7")])
     with pytest.raises(InterpreterError, match=r"3\.8 to 3\.15 are supported"):
         interpreters.find_interpreter("3.7")
 
 
-def test_other_implementations_are_not_taken_for_cpython(there_are: object) -> None:
+def test_other_implementations_are_not_taken_for_cpython(there_are: Arrange) -> None:
     pypy = Interpreter("/usr/bin/python3.8", "pypy", "3.8.10", "pypy38", 336)
     there_are([pypy])
     with pytest.raises(InterpreterError, match=r'no interpreter for "3\.8"'):
@@ -240,7 +242,7 @@ def test_other_implementations_are_not_taken_for_cpython(there_are: object) -> N
     assert pypy in interpreters.find_interpreters()
 
 
-def test_all_that_are_found(there_are: object) -> None:
+def test_all_that_are_found(there_are: Arrange) -> None:
     there_are([cpython("3.8.9"), cpython("3.8.10"), "/shims/python3.9", cpython("3.7.1")])
     found = [interpreter.release for interpreter in interpreters.find_interpreters()]
     assert found == [platform.python_version(), "3.8.10", "3.8.9", "3.7.1"]
@@ -269,7 +271,7 @@ def test_running_one_is_listed_once() -> None:
     assert real.count(os.path.realpath(sys.executable)) == 1
 
 
-def test_one_for_each_release_of_a_version(there_are: object) -> None:
+def test_one_for_each_release_of_a_version(there_are: Arrange) -> None:
     there_are([cpython("3.8.9", "/a/python3.8"), cpython("3.8.10", "/b/python3.8"), cpython("3.8.9", "/c/python3.8")])
     found = [interpreter.release for interpreter in interpreters.find_releases((3, 8))]
     assert found == ["3.8.10", "3.8.9"]

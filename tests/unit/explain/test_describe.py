@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import marshal as native
+import marshal
 import sys
+from typing import Any
 
 import pytest
 
 import payloads
-from detpyc.bytecode import marshal
+from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe
 from payloads import (
     FIRST,
@@ -31,7 +32,7 @@ HERE = (sys.version_info.major, sys.version_info.minor)
 
 
 def shown(payload: bytes, version: tuple[int, int] = LAST) -> str:
-    nodes = marshal.read(payload, version)
+    nodes = read_payload(payload, version)
     return describe.value(nodes, nodes.sequence[0])
 
 
@@ -43,9 +44,9 @@ def shown(payload: bytes, version: tuple[int, int] = LAST) -> str:
         *([], [1], {"key": (1,), 2: {}}, frozenset(), frozenset({"x"}), frozenset({frozenset({1})})),
     ],
 )
-def test_as_python_shows_it(value: object) -> None:
+def test_as_python_shows_it(value: Any) -> None:
     expected = "..." if value is ... else repr(value)
-    assert shown(native.dumps(value), HERE) in {expected, expected.replace("frozenset()", "frozenset({})")}
+    assert shown(marshal.dumps(value), HERE) in {expected, expected.replace("frozenset()", "frozenset({})")}
 
 
 def test_what_repr_shows_otherwise() -> None:
@@ -59,7 +60,7 @@ def test_what_repr_shows_otherwise() -> None:
 
 @pytest.mark.parametrize("number", [2**31, -(2**40), 10**40])
 def test_large_integers_in_hexadecimal(number: int) -> None:
-    assert shown(native.dumps(number), HERE) == hex(number)
+    assert shown(marshal.dumps(number), HERE) == hex(number)
 
 
 def test_larger_integers_by_their_ends() -> None:
@@ -113,9 +114,9 @@ x = lambda: 0
 
 
 def test_qualified_names() -> None:
-    nodes = marshal.read(native.dumps(compile(SOURCE, "a.py", "exec", dont_inherit=True)), HERE)
+    nodes = read_payload(marshal.dumps(compile(SOURCE, "a.py", "exec", dont_inherit=True)), HERE)
     expected = {"<module>", "C", "C.f", "C.f.<locals>.g", "C.f.<locals>.g.<locals>.D", "<lambda>"}
-    assert expected <= set(describe.names(nodes).values())
+    assert expected <= set(describe.qualified_names(nodes).values())
 
 
 @pytest.mark.parametrize("version", [FIRST, (3, 10), LAST], ids=str)
@@ -127,13 +128,13 @@ def test_qualified_names_in_every_version(version: tuple[int, int]) -> None:
 
     inner = code("C.f.<locals>.g", function=True)
     module = code("<module>", code("C", code("C.f", inner, function=True), function=False), function=False)
-    nodes = marshal.read(module, version)
-    assert set(describe.names(nodes).values()) == {"<module>", "C", "C.f", "C.f.<locals>.g"}
+    nodes = read_payload(module, version)
+    assert set(describe.qualified_names(nodes).values()) == {"<module>", "C", "C.f", "C.f.<locals>.g"}
 
 
 @pytest.mark.parametrize(
     ("name", "expected"), [("f\x1b[2J", r"f\x1b[2J"), ("naïve", "naïve"), ("\ud800", r"\ud800"), ("x" * 999, None)]
 )
 def test_names_are_printable_and_short(name: str, expected: str | None) -> None:
-    nodes = marshal.read(sized(b"u", name.encode("utf-8", "surrogatepass")), LAST)
+    nodes = read_payload(sized(b"u", name.encode("utf-8", "surrogatepass")), LAST)
     assert describe.name(nodes.sequence[0]) == (expected or "x" * 200 + "...")

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bounds import bounded
-from detpyc.bytecode import code_objects, marshal
+from detpyc.bytecode import code_objects
+from detpyc.bytecode.nodes import content
+from detpyc.bytecode.reader import read_payload
 from detpyc.compilation import interpreters
-from detpyc.explain.instructions import EXTENDED_ARG, Opcode, handlers, instructions, show
-from detpyc.explain.lines import lines, places
+from detpyc.explain.instructions import EXTENDED_ARG, Opcode, exception_entries, instructions, show_instruction
+from detpyc.explain.lines import lines, positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from detpyc.bytecode.marshal import Nodes
+    from detpyc.bytecode.nodes import Nodes
     from detpyc.compilation.interpreters import Interpreter
 
 DISSECT = Path(__file__).with_name("dissect.py")
@@ -69,7 +71,7 @@ class Dissected:
     expected: dict[str, Any]
 
     def field(self, name: str) -> bytes:
-        return marshal.content(code_objects.field(self.nodes, self.code, name))
+        return content(code_objects.field(self.nodes, self.code, name))
 
     @property
     def line_table(self) -> tuple[bytes, int, tuple[int, int]]:
@@ -86,9 +88,9 @@ def walk(nodes: Nodes, code: bytes) -> Iterator[bytes]:
 
 @cache
 def dissected(interpreter: Interpreter) -> list[Dissected]:
-    command = [interpreter.path, "-I", "-S", "-B", DISSECT]
+    command = [interpreter.path, "-I", "-S", "-B", str(DISSECT)]
     answer = json.loads(subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True).stdout)
-    nodes = marshal.read(b64decode(answer["payload"]), interpreter.version)
+    nodes = read_payload(b64decode(answer["payload"]), interpreter.version)
     codes = walk(nodes, nodes.sequence[0])
     return [
         Dissected(interpreter.version, nodes, code, expected)
@@ -104,19 +106,19 @@ def codes(interpreter: Interpreter) -> list[Dissected]:
 
 
 def test_lines(codes: list[Dissected]) -> None:
-    for each in codes:
-        size = len(each.field("code"))
-        found = [[offset, line] for offset, line in lines(*each.line_table) if offset < size]
-        assert found == each.expected["lines"]
+    for code in codes:
+        size = len(code.field("code"))
+        found = [[offset, line] for offset, line in lines(*code.line_table) if offset < size]
+        assert found == code.expected["lines"]
 
 
 def test_positions(codes: list[Dissected]) -> None:
     if codes[0].version < (3, 11):
-        assert all(place.column is None for each in codes for _, place in places(*each.line_table))
+        assert all(place.column is None for code in codes for _, place in positions(*code.line_table))
         return
-    for each in codes:
-        starts = dict(places(*each.line_table))
-        expected = {offset: position for offset, *position in each.expected["positions"]}
+    for code in codes:
+        starts = dict(positions(*code.line_table))
+        expected = {offset: position for offset, *position in code.expected["positions"]}
         assert {offset: list(place) for offset, place in starts.items()} == {at: expected[at] for at in starts}
         between = [at for at in expected if at not in starts]
         assert all(expected[at] == expected[at - 2] for at in between)
@@ -125,26 +127,26 @@ def test_positions(codes: list[Dissected]) -> None:
 def test_instructions(interpreter: Interpreter, codes: list[Dissected]) -> None:
     opcodes = interpreters.opcodes(interpreter)
     largest = 0
-    for each in codes:
-        found = list(instructions(each.field("code"), opcodes))
-        expected = each.expected["instructions"]
-        assert b"".join(instruction.encoding for instruction in found) == each.field("code")
+    for code in codes:
+        found = list(instructions(code.field("code"), opcodes))
+        expected = code.expected["instructions"]
+        assert b"".join(instruction.encoding for instruction in found) == code.field("code")
         assert [(opcodes[one.opcode].name, one.argument) for one in found] == [tuple(one[:2]) for one in expected]
         for one, (name, argument, referred) in zip(found, expected, strict=True):
             if referred is not None:
-                assert show(one, opcodes, each.nodes, each.code) == f"{name} {argument} ({referred})"
+                assert show_instruction(one, opcodes, code.nodes, code.code) == f"{name} {argument} ({referred})"
             largest = max(largest, argument)
     assert largest > 255
 
 
 def test_handlers(codes: list[Dissected]) -> None:
     found = []
-    for each in codes:
-        if each.version >= (3, 11):
-            found.append([list(handler) for handler in handlers(each.field("exceptiontable"))])
+    for code in codes:
+        if code.version >= (3, 11):
+            found.append([list(handler) for handler in exception_entries(code.field("exceptiontable"))])
         else:
             found.append([])
-    assert found == [each.expected["handlers"] for each in codes]
+    assert found == [code.expected["handlers"] for code in codes]
     assert any(found) == (codes[0].version >= (3, 11))
 
 
@@ -169,10 +171,10 @@ def test_instructions_cut_off(code: bytes) -> None:
 @pytest.mark.parametrize("version", [(3, 8), (3, 10), (3, 11), (3, 15)])
 @pytest.mark.parametrize("table", [b"", b"\xf0", b"\xf0\x40", b"\xe8" + MUCH * b"\x7f", bytes(range(256))])
 def test_malformed_line_table_ends_early(version: tuple[int, int], table: bytes) -> None:
-    assert len(list(places(table, 1, version))) <= len(table) + 1
+    assert len(list(positions(table, 1, version))) <= len(table) + 1
 
 
 @bounded()
 @pytest.mark.parametrize("table", [b"\x00", b"\x41\x42\x43", MUCH * b"\x7f"])
 def test_malformed_exception_table_ends_early(table: bytes) -> None:
-    assert list(handlers(table)) == []
+    assert list(exception_entries(table)) == []

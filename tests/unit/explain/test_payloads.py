@@ -1,11 +1,12 @@
-"""What is different between two payloads, told apart: path, code, encoding; and where."""
+"""The differences between two payloads: of which kind (path, code, encoding), and where."""
 
 from __future__ import annotations
 
 import marshal
 import sys
+from dataclasses import replace
 from types import CodeType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from detpyc.compilation import interpreters
 from detpyc.explain import encoding
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.instructions import Opcode
-from detpyc.explain.payloads import explain
+from detpyc.explain.payloads import compare_payloads
 from payloads import (
     FIRST,
     LAST,
@@ -61,7 +62,11 @@ def edited(old: str, new: str) -> list[Difference]:
     changed = SOURCE.replace(old, new)
     assert changed != SOURCE
     opcodes = interpreters.opcodes(interpreters.current())
-    return [each for each in explain(compiled(SOURCE), compiled(changed), HERE, opcodes) if each.kind == CODE]
+    return [
+        difference
+        for difference in compare_payloads(compiled(SOURCE), compiled(changed), HERE, opcodes)
+        if difference.kind == CODE
+    ]
 
 
 def of(fields: Mapping[str, bytes], version: tuple[int, int] = LAST, **numbers: int) -> bytes:
@@ -70,17 +75,17 @@ def of(fields: Mapping[str, bytes], version: tuple[int, int] = LAST, **numbers: 
 
 def the_one(a: bytes, b: bytes, version: tuple[int, int] = LAST, opcodes: Opcodes | None = None) -> Difference:
     """Explain the only difference, what it means for sharing in the payload aside."""
-    found = explain(a, b, version, opcodes)
-    (difference,) = [each for each in found if each.kind != ENCODING] or found
+    found = compare_payloads(a, b, version, opcodes)
+    (difference,) = [difference for difference in found if difference.kind != ENCODING] or found
     return difference
 
 
 def test_equal_payloads() -> None:
-    assert explain(compiled(SOURCE), compiled(SOURCE), HERE) == []
+    assert compare_payloads(compiled(SOURCE), compiled(SOURCE), HERE) == []
 
 
 def test_constant() -> None:
-    (function,) = (each for each in functions(module()) if each.co_name == "f")
+    (function,) = (code for code in functions(module()) if code.co_name == "f")
     index = str(function.co_consts.index(1000))
     assert edited("1000", "1001") == [Difference(CODE, "constant", "f", index, "1000", "1001")]
 
@@ -101,7 +106,7 @@ def test_default() -> None:
 
 def test_instruction() -> None:
     differences = edited(" + ", " - ")
-    assert [(each.aspect, each.where) for each in differences] == [("instruction", "f")]
+    assert [(difference.aspect, difference.where) for difference in differences] == [("instruction", "f")]
     assert differences[0].what.startswith("at ")
     assert differences[0].a.startswith("BINARY_")
     assert differences[0].a != differences[0].b
@@ -113,8 +118,8 @@ CLASS_LINE = {"instruction"} if HERE >= (3, 14) else {"constant"} if HERE >= (3,
 
 def test_line() -> None:
     differences = edited("y=1):\n", "y=1):\n\n")
-    assert {each.aspect for each in differences} == {"line", "firstlineno", *CLASS_LINE}
-    (first,) = (each for each in differences if each.where == "f")
+    assert {difference.aspect for difference in differences} == {"line", "firstlineno", *CLASS_LINE}
+    (first,) = (difference for difference in differences if difference.where == "f")
     assert (first.aspect, first.a, first.b) == ("line", "3", "4")
 
 
@@ -127,46 +132,51 @@ def test_columns() -> None:
     assert function.b.startswith("columns 12 to")
 
 
-def test_lines_are_told_last() -> None:
-    aspects = [each.aspect for each in edited("y=1):\n    return x.attribute", "y=1):\n\n    return x.property")]
-    told_last = [aspect in {"line", "columns", "firstlineno"} for aspect in aspects]
+def test_lines_are_reported_last() -> None:
+    aspects = [
+        difference.aspect for difference in edited("y=1):\n    return x.attribute", "y=1):\n\n    return x.property")
+    ]
+    reported_last = [aspect in {"line", "columns", "firstlineno"} for aspect in aspects]
     assert aspects[0] == "names"
-    assert any(told_last)
-    assert told_last == sorted(told_last)
+    assert any(reported_last)
+    assert reported_last == sorted(reported_last)
 
 
 def test_added_function() -> None:
     differences = edited('return "g"', 'return lambda: "g"')
-    added = [each for each in differences if each.aspect == "constant"]
-    assert [(each.where, each.a, each.b) for each in added] == [("C.g", "'g'", "<code <lambda>>")]
+    added = [difference for difference in differences if difference.aspect == "constant"]
+    assert [(difference.where, difference.a, difference.b) for difference in added] == [
+        ("C.g", "'g'", "<code <lambda>>")
+    ]
 
 
 def test_nested_function_is_named() -> None:
-    assert {each.where for each in edited("lambda: 0", "lambda: 1")} == {"C.g.<locals>.<lambda>"}
+    assert {difference.where for difference in edited("lambda: 0", "lambda: 1")} == {"C.g.<locals>.<lambda>"}
 
 
 @pytest.mark.skipif(HERE < (3, 11), reason="there is no exception table before 3.11")
 def test_exception_table() -> None:
     payload = compiled(SOURCE)
-    (table,) = (each.co_exceptiontable for each in functions(module()) if each.co_name == "g")
+    codes: list[Any] = [*functions(module())]
+    (table,) = (code.co_exceptiontable for code in codes if code.co_name == "g")
     tampered = payload.replace(table, bytes([table[0] ^ 1]) + table[1:])
-    (difference,) = explain(payload, tampered, HERE)
+    (difference,) = compare_payloads(payload, tampered, HERE)
     assert (difference.aspect, difference.where, difference.what) == ("exception table", "C.g", "entry 0")
     assert "->" in difference.a
 
 
 def functions(code: CodeType) -> list[CodeType]:
-    return [code, *(each for inner in code.co_consts if isinstance(inner, CodeType) for each in functions(inner))]
+    return [code, *(code for inner in code.co_consts if isinstance(inner, CodeType) for code in functions(inner))]
 
 
-def test_path_is_told_apart() -> None:
-    (difference,) = explain(compiled(SOURCE), compiled(SOURCE, "/src/core.py"), HERE)
+def test_path_is_a_kind_of_its_own() -> None:
+    (difference,) = compare_payloads(compiled(SOURCE), compiled(SOURCE, "/src/core.py"), HERE)
     assert difference == Difference(PATH, "recorded path", "", "", "'demo/core.py'", "'/src/core.py'")
 
 
 def test_path_of_one_function_alone_is_code() -> None:
     inner = of({"filename": text("b.py"), "name": text("f"), "qualname": text("f")})
-    a, b = (of({"consts": small_tuple(each)}) for each in (inner, inner.replace(text("b.py"), text("c.py"))))
+    a, b = (of({"consts": small_tuple(code)}) for code in (inner, inner.replace(text("b.py"), text("c.py"))))
     assert the_one(a, b) == Difference(CODE, "filename", "f", "", "'b.py'", "'c.py'")
 
 
@@ -215,29 +225,31 @@ def test_code_objects_of_one_name_that_are_equal_are_not_confused() -> None:
     first, second = (of({"name": text("f"), "qualname": text("f")}, firstlineno=line) for line in (1, 2))
     a, b = of({"consts": small_tuple(second)}), of({"consts": small_tuple(first, second)})
     added = Difference(CODE, "constant", "<module>", "0", "nothing", "<code f>")
-    assert [each for each in explain(a, b, LAST) if each.kind == CODE] == [added]
+    assert [difference for difference in compare_payloads(a, b, LAST) if difference.kind == CODE] == [added]
 
 
 TABLE = {1: Opcode("LOAD_CONST", refers="constant"), 2: Opcode("CALL", caches=1), 3: Opcode("NOP", has_argument=False)}
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "told"),
+    ("a", "b", "message"),
     [
-        (b"\x01\x00", b"\x01\x01", "instruction at 0: LOAD_CONST 0 ('x') against LOAD_CONST 1 (which is not there)"),
+        (b"\x01\x00", b"\x01\x01", "instruction at 0: LOAD_CONST 0 ('x') against LOAD_CONST 1 (out of range)"),
         (b"\x03\x00\x01\x00", b"\x03\x00", "instruction at 2: LOAD_CONST 0 ('x') against nothing"),
         (b"\x03\x00", b"\x03\x01", "instruction at 0: NOP against NOP 1"),
         (b"\x09\x05", b"\x03\x00", "instruction at 0: opcode 9 5 against NOP"),
         (b"\x02\x01\x00\x00", b"\x02\x01\x00\x07", "at 0: CALL 1, in bytes 02010000 against CALL 1, in bytes 02010007"),
     ],
 )
-def test_instructions(a: bytes, b: bytes, told: str) -> None:
-    first, second = (of({"code": byte_string(each), "consts": small_tuple(text("x"))}) for each in (a, b))
-    assert str(the_one(first, second, opcodes=TABLE)).endswith(told)
+def test_instructions(a: bytes, b: bytes, message: str) -> None:
+    first, second = (
+        of({"code": byte_string(instructions), "consts": small_tuple(text("x"))}) for instructions in (a, b)
+    )
+    assert str(the_one(first, second, opcodes=TABLE)).endswith(message)
 
 
 def test_instructions_without_an_interpreter() -> None:
-    first, second = (of({"code": byte_string(each)}) for each in (b"\x01\x02", b"\x01\x03"))
+    first, second = (of({"code": byte_string(instructions)}) for instructions in (b"\x01\x02", b"\x01\x03"))
     assert str(the_one(first, second)) == "in <module>: instruction at 0: opcode 1 2 against opcode 1 3"
 
 
@@ -298,14 +310,14 @@ PAIR = small_tuple(text("a b"), integer(7))
 )
 def test_encoding(a: bytes, b: bytes, expected: Difference) -> None:
     first, second = of({"consts": a}), of({"consts": b})
-    assert explain(first, second, LAST) == [expected]
-    assert explain(second, first, LAST) == [expected._replace(a=expected.b, b=expected.a)]
+    assert compare_payloads(first, second, LAST) == [expected]
+    assert compare_payloads(second, first, LAST) == [replace(expected, a=expected.b, b=expected.a)]
 
 
 def test_set_order_is_shown_from_the_first_difference() -> None:
     numbers = [integer(number) for number in range(20)]
     swapped = [*numbers[:10], numbers[11], numbers[10], *numbers[12:]]
-    a, b = (of({"consts": small_tuple(frozenset_of(*each))}) for each in (numbers, swapped))
+    a, b = (of({"consts": small_tuple(frozenset_of(*elements))}) for elements in (numbers, swapped))
     assert the_one(a, b).a == "..., 10, 11, 12, 13, 14, 15, 16, 17, ..."
     assert the_one(a, b).b == "..., 11, 10, 12, 13, 14, 15, 16, 17, ..."
 
@@ -320,11 +332,11 @@ def test_references_to_another_occurrence() -> None:
 def test_encoding_does_not_hide_code() -> None:
     a = of({"consts": small_tuple(flagged(text("a b")), integer(1))})
     b = of({"consts": small_tuple(text("a b"), integer(2))})
-    assert [each.kind for each in explain(a, b, LAST)] == [CODE, ENCODING]
+    assert [difference.kind for difference in compare_payloads(a, b, LAST)] == [CODE, ENCODING]
 
 
 @pytest.mark.parametrize(
-    ("difference", "told"),
+    ("difference", "message"),
     [
         (Difference(CODE, "constant", "C.f", "3", "1", "2"), "in C.f: constant 3: 1 against 2"),
         (Difference(CODE, "names", "f", "0", "'a'", "'b'", 4), "in f: names 0 (the first of 4): 'a' against 'b'"),
@@ -332,5 +344,5 @@ def test_encoding_does_not_hide_code() -> None:
         (Difference(ENCODING, "sharing", "f", "()", "x", "y", 2), "in f: sharing (2, first ()): x against y"),
     ],
 )
-def test_told_in_one_line(difference: Difference, told: str) -> None:
-    assert str(difference) == told
+def test_one_line(difference: Difference, message: str) -> None:
+    assert str(difference) == message

@@ -15,9 +15,10 @@ import pytest
 import wheels
 from bounds import bounded
 from detpyc import files
-from detpyc.byte_compile.wheel import byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
+from detpyc.verify import artifacts
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import Status
 from pycs import HERE, PYC, SOURCE, pyc
@@ -26,6 +27,7 @@ from unit.verify.findings import the_one
 if TYPE_CHECKING:
     from pathlib import Path
 
+WHOLE = "demo-1.0-py3-none-any.whl"
 
 # ---- wheels
 
@@ -57,7 +59,7 @@ def test_large_members_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, "core.pyc": bytes(1001)})
     (finding,) = verify_artifact(wheel).findings
     assert finding.status is Status.UNVERIFIABLE
-    assert "has 1001 bytes, and the limit is 1000" in finding.reasons[0]
+    assert "has 1001 bytes; the limit is 1000" in finding.reasons[0]
 
 
 def test_pycs_beside_the_modules_are_not_overlooked(tmp_path: Path) -> None:
@@ -75,6 +77,36 @@ def test_data_directories_of_modules(tmp_path: Path) -> None:
     (finding,) = verify_artifact(wheel, [HERE]).findings
     assert finding.status is Status.EQUIVALENT
     assert not any(reason.startswith("recorded path") for reason in finding.reasons)
+
+
+def test_sourceless_pyc_beside_its_source(tmp_path: Path) -> None:
+    """Provenance may not make zipimport, which takes the pyc, run code without asserts that the source has."""
+    source = b"def f(x):\n    assert x\n"
+    settings = Settings(interpreters=(HERE.path,), layout="sourceless", optimize=(2,))
+    (tmp_path / "without").mkdir()
+    options = WheelOptions(output_dir=tmp_path / "without", rename=True)
+    made = byte_compile_wheel(wheels.build(tmp_path, {"core.py": source}), settings, options).path
+    files = {**wheels.read(made), "core.py": source}
+    del files["demo-1.0.dist-info/RECORD"]
+    record = wheels.record(files, "demo-1.0.dist-info/RECORD")
+    path = wheels.write(tmp_path / made.name, {**files, "demo-1.0.dist-info/RECORD": record})
+
+    report = verify_artifact(path, [HERE])
+
+    assert [(finding.pyc, finding.status) for finding in report.findings] == [("core.pyc", Status.DIFFERS)]
+    assert report.problems == ("provenance says that core.pyc replaces its source, but there is core.py",)
+    assert verify_artifact(made, [HERE], sources=path).counts()["identical"] == 1
+
+
+def test_long_and_many_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "MAX_PROBLEMS", 2)
+    monkeypatch.setattr(artifacts, "MAX_MESSAGE", 30)
+    files = wheels.complete({f"{number:040}.py": b"" for number in range(5)})
+    del files["demo-1.0.dist-info/RECORD"]
+    path = wheels.write(tmp_path / WHOLE, {**files, "demo-1.0.dist-info/RECORD": b""})
+    first, second, third = verify_artifact(path).problems
+    assert first == second == f"RECORD does not list {'0' * 9}... (64 characters)"
+    assert third == "and 6 more problems"
 
 
 # ---- trees

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
+from detpyc.cli import main
 from detpyc.verify import judging
 from detpyc.verify.artifacts import verify_artifact
-from pycs import HERE, SOURCE, pyc
+from detpyc.verify.pycs import Case, Pyc
+from detpyc.verify.reports import Status
+from pycs import HERE, PYC, SOURCE, pyc
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_more_than_one_batch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +26,32 @@ def test_more_than_one_batch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [finding.status.value for finding in verify_artifact(tree, [HERE]).findings] == [
         *("equivalent", "equivalent", "stale", "equivalent", "equivalent")
     ]
+
+
+def test_no_threads_left(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    (tree / PYC).write_bytes(pyc())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert main(["verify", str(tree)]) == 2
+    assert capsys.readouterr().err.startswith("detpyc: cannot start a thread; ")
+
+
+@pytest.mark.parametrize("step", ["prepare", "compare"])
+def test_no_memory_left(step: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs the verdict on one pyc, not those on others."""
+    real = getattr(judging, step)
+
+    def exhaust(item: Pyc | Case, *rest: object) -> object:
+        path = item.path if isinstance(item, Pyc) else item.pyc.path
+        if path == str(tree / "core.pyc"):
+            raise MemoryError
+        return real(item, *rest)
+
+    (tree / PYC).write_bytes(pyc())
+    (tree / "core.pyc").write_bytes(pyc())
+    monkeypatch.setattr(judging, step, exhaust)
+    findings = verify_artifact(tree, [HERE]).findings
+    assert [finding.status for finding in findings] == [Status.UNVERIFIABLE, Status.EQUIVALENT]
+    assert findings[0].reasons == ("there is not enough memory to compare it with its source",)

@@ -14,10 +14,10 @@ import wheels
 from bounds import bounded
 from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.bytecode.header import HEADER_SIZE
-from detpyc.compare import compare, compare_pycs
+from detpyc.compare import compare_artifacts, compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError
-from detpyc.inspect import Inspection, inspect
+from detpyc.inspect import Inspection, inspect_pyc
 from detpyc.normalize import normalize_artifact
 from detpyc.settings import Settings
 from detpyc.verify.artifacts import verify_artifact
@@ -63,7 +63,7 @@ def test_damaged_pycs_inspected(pyc: bytes) -> None:
     refused = 0
     for data in damaged(pyc).values():
         try:
-            assert inspect(data).codes
+            assert inspect_pyc(data).codes
         except BytecodeError as error:
             assert 0 <= error.offset <= len(data)  # noqa: PT017 - either outcome is right
             refused += 1
@@ -125,7 +125,7 @@ def test_pycs_with_several_faults(pyc: bytes, data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(mutated) - 1))
         piece = data.draw(st.one_of(st.binary(max_size=6), st.sampled_from(HUGE), st.just(pyc[at : at + 40])))
         mutated[at : at + data.draw(st.sampled_from([0, len(piece), 5]))] = piece
-    for read in (inspect, lambda content: compare_pycs(pyc, content)):
+    for read in (inspect_pyc, lambda content: compare_pycs(pyc, content)):
         with bounded():
             outcome(read, bytes(mutated))
 
@@ -148,7 +148,7 @@ def outcome(read: Callable[[bytes], object], data: bytes) -> object:
 @given(st.binary(max_size=200))
 def test_any_bytes(pyc: bytes, data: bytes) -> None:
     for content in (data, pyc[:HEADER_SIZE] + data, pyc[:HEADER_SIZE] + b"\xe3" + data):
-        assert isinstance(outcome(inspect, content), (Inspection, BytecodeError))
+        assert isinstance(outcome(inspect_pyc, content), (Inspection, BytecodeError))
 
 
 # ---- wheels
@@ -187,7 +187,7 @@ def test_damaged_wheels_compared(wheel: Path, tmp_path: Path) -> None:
     outcomes = []
     for path in each_damaged(wheel, tmp_path, damaged(wheel.read_bytes(), 2).values()):
         try:
-            assert not compare(wheel, path).same
+            assert not compare_artifacts(wheel, path).same
             outcomes.append("told")
         except DetpycError:
             outcomes.append("error")

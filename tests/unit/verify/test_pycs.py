@@ -40,7 +40,7 @@ def test_names(tree: Path, name: str, status: Status, reason: str) -> None:
         (b"", Status.MALFORMED, "at offset 0"),
         (pyc()[:15], Status.MALFORMED, "in the middle of the header (at offset 15)"),
         (pyc()[:40], Status.MALFORMED, "(at offset 40)"),
-        (pyc() + b"x", Status.MALFORMED, f"1 bytes too many behind the end of the payload (at offset {len(pyc())})"),
+        (pyc() + b"x", Status.MALFORMED, f"1 bytes after the end of the payload (at offset {len(pyc())})"),
         (pyc()[:16] + b"N", Status.MALFORMED, "the payload is not a code object"),
         (b"\x5c\x0d\r\n" + bytes(20), Status.UNVERIFIABLE, "a pre-release of CPython"),
         (b"\x50\x01\r\n" + bytes(20), Status.UNVERIFIABLE, "PyPy"),
