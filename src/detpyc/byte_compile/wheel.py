@@ -180,9 +180,9 @@ def _write(
     """Write the result; return whether it differs from what was there, and how many bytes larger it is."""
     form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
     status = os.fstat(stream.fileno())
-    with Replacement(
-        target, stat.S_IMODE(status.st_mode), temporary_directory() if options.check else None
-    ) as replacement:
+    directory = temporary_directory() if options.check else None
+    mode, in_place = stat.S_IMODE(status.st_mode), target == wheel.path
+    with Replacement(target, mode, directory, follow_symlinks=in_place) as replacement:
         with replacement.writing() as output:
             rewrite(
                 wheel,
@@ -195,9 +195,9 @@ def _write(
             )
             bytes_added = output.tell() - status.st_size
         same = replacement.equals(target)
-        if target != wheel.path:
+        if not in_place:
             _require_free(target, same=same, renamed=target.name != wheel.path.name)
-        moves = options.output_dir is None and target != wheel.path  # even if the same is there already
+        moves = options.output_dir is None and not in_place  # even if the same is there already
         if (moves or not same) and not options.check:
             _commit(replacement, stream, wheel.path if moves else None)
     return moves or not same, bytes_added
@@ -220,7 +220,7 @@ def _commit(replacement: Replacement, stream: BinaryIO, old: Path | None) -> Non
     try:
         replacement.commit(replaced=stream)
     finally:
-        if old is not None and not replacement.temporary.exists():
+        if old is not None and not os.path.lexists(replacement.temporary):
             try:
                 old.unlink()
             except OSError as error:

@@ -95,9 +95,9 @@ def read_directory(stream: BinaryIO) -> Directory:
     """
     end = _read_end(stream)
     if end.members > MAX_MEMBERS:
-        raise WheelError(f"has {end.members} members, and the limit is {MAX_MEMBERS}")
+        raise WheelError(f"has {end.members} members; the limit is {MAX_MEMBERS}")
     if end.size > MAX_ARCHIVE_DIRECTORY:
-        raise WheelError(f"has a directory of {end.size} bytes, and the limit is {MAX_ARCHIVE_DIRECTORY}")
+        raise WheelError(f"has a directory of {end.size} bytes; the limit is {MAX_ARCHIVE_DIRECTORY}")
     stream.seek(end.start)
     data = stream.read(end.size)
     entries = list(_read_entries(data))
