@@ -19,7 +19,7 @@ MAX_SDIST_HEADERS = 16 << 20  # bytes of its extended headers in all; a real mem
 MAX_DIRECTORIES = 1 << 18  # in a tree that is verified; a large container image has a tenth of that
 MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
 
-MAX_MESSAGE = 1000  # characters of a reason or a problem; names and messages of the compiler can be as long as a file
+MAX_MESSAGE = 500  # characters of a reason or a problem; names and messages of the compiler can be as long as a file
 MAX_PROBLEMS = 100  # of a wheel or a tree that are reported
 
 MAX_MEMBERS = 1 << 17  # of a wheel; the largest real ones have some ten thousand
