@@ -12,6 +12,7 @@ __all__ = [
     "CompilationError",
     "DetpycError",
     "InterpreterError",
+    "MissingInterpreterError",
     "SettingsError",
     "TooLargeError",
     "UnsupportedBytecodeError",
