@@ -42,10 +42,10 @@ FOUNDATION: dict[str, set[str]] = {
     "replacement": {"errors", "files", "temporaries"},
     "file_names": set(),
     "wheel": {"errors", "limits", "reproducible", "files", "file_names", "threads", "wording"},
-    "gitignore": set(),
+    "gitignore": {"limits"},
     "pyc_paths": set(),
     "termination": set(),
-    "settings": {"errors", "gitignore"},
+    "settings": {"errors", "limits", "gitignore"},
     "__init__": set(),
 }
 ENTRANCES: dict[str, set[str]] = {"hooks": set(), "backend": {"hooks"}, "cli": set(), "__main__": {"cli"}}

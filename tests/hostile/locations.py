@@ -40,6 +40,7 @@ def executable(directory: Path) -> Path:
 
 CODE = ("verify", "-i", HERE.path)
 DATA = "demo-1.0.data"
+LARGE = bytes(65 << 20)
 DISGUISED = ("its name does not end in .pyc",)
 
 CASES = (
@@ -59,5 +60,13 @@ CASES = (
     Case(executable, FOUND, DISGUISED),
     Case(having({"demo.egg": archive_of("core.pyc", forged())}), FOUND, ("an archive with pycs",), name="egg"),
     Case(having({"demo.zip": archive_of("core.py", SOURCE)}), PASSED, ("no pycs",), name="zip_of_sources"),
-    Case(having({"demo.zip": bytes((64 << 20) + 1)}), FOUND, ("is an archive of",), name="large_zip"),
+    Case(having({"demo.zip": LARGE + archive_of("a.pyc", b"")}), FOUND, ("an archive with pycs",), name="large_zip"),
+    Case(having({"demo/node": LARGE}), PASSED, ("no pycs",), name="large_program"),
+    Case(having({"demo/node": LARGE + archive_of("a.pyc", b"")}), FOUND, ("an archive",), name="large_zipapp"),
+    Case(
+        having({f"{DATA}/scripts/demo": b"#!python\n" + archive_of("__main__.pyc", forged())}),
+        FOUND,
+        ("an archive with pycs",),
+        name="zipapp",
+    ),
 )

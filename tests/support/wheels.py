@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from typing_extensions import Buffer
+
 DATE = (2021, 4, 5, 6, 7, 8)
 WHEEL = b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 MODULES = {"demo/__init__.py": b"", "demo/core.py": b'def f(x):\n    """Answer."""\n    return x in {1, "two"}\n'}
@@ -108,6 +110,21 @@ def build(
 ) -> Path:
     """Write a good wheel."""
     return write(directory / f"{project}-{tag}.whl", complete(files, project=project))
+
+
+ZEROS = bytes(1 << 20)
+
+
+class SparseFile(io.FileIO):
+    """A file that leaves holes for blocks of zeros."""
+
+    def write(self, data: Buffer, /) -> int:
+        if data == ZEROS:
+            self.seek(len(ZEROS), io.SEEK_CUR)
+            return len(ZEROS)
+        size = memoryview(data).nbytes
+        assert super().write(data) == size
+        return size
 
 
 def read(path: Path) -> dict[str, bytes]:

@@ -13,9 +13,9 @@ from detpyc.byte_compile.contents import read_contents
 from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import Module, compile_sources
 from detpyc.compilation import interpreters
-from detpyc.errors import CompilationError, SettingsError, WheelError
+from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
 from detpyc.files import open_locked
-from detpyc.gitignore import select
+from detpyc.gitignore import select_bounded
 from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -27,7 +27,7 @@ from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
 
@@ -129,7 +129,7 @@ def byte_compile_wheel(
             read = partial(wheel.read_member, limit=MAX_FILE)
             modules = [
                 Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
-                for name in select(importable, settings.include, settings.exclude)
+                for name in _selected(importable, settings)
             ]
             with wheel.rewriting({module.name for module in modules}):
                 contents = read_contents(wheel, settings, chosen)
@@ -153,6 +153,14 @@ def byte_compile_wheel(
         bytes_added=bytes_added,
         renamed_from=path.name if path.name != target.name else None,
     )
+
+
+def _selected(names: Collection[str], settings: Settings) -> list[str]:
+    """Return the names that the patterns select; the patterns may be those of an untrusted wheel (``--like``)."""
+    try:
+        return select_bounded(names, settings.include, settings.exclude)
+    except ValueError as error:
+        raise SettingsError(f"include and exclude have patterns that cannot be applied: {error}") from error
 
 
 def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:
@@ -183,9 +191,9 @@ def _write(
     status = os.fstat(stream.fileno())
     if not options.check:
         remove_stale(target.parent)
-    with Replacement(
-        target, stat.S_IMODE(status.st_mode), temporary_directory() if options.check else None
-    ) as replacement:
+    directory = temporary_directory() if options.check else None
+    mode, in_place = stat.S_IMODE(status.st_mode), target == wheel.path
+    with Replacement(target, mode, directory, follow_symlinks=in_place) as replacement:
         with replacement.writing() as output:
             rewrite(
                 wheel,
@@ -197,10 +205,34 @@ def _write(
                 form=form,
             )
             bytes_added = output.tell() - status.st_size
-        moves = options.output_dir is None and target != wheel.path  # even if the same is there already
-        changed = moves or not replacement.equals(target)
-        if changed and not options.check:
-            replacement.commit(replaced=stream)
-            if moves:
-                wheel.path.unlink()
-    return changed, bytes_added
+        same = replacement.equals(target)
+        if not in_place:
+            _require_free(target, same=same, renamed=target.name != wheel.path.name)
+        moves = options.output_dir is None and not in_place  # even if the same is there already
+        if (moves or not same) and not options.check:
+            _commit(replacement, stream, wheel.path if moves else None)
+    return moves or not same, bytes_added
+
+
+def _require_free(target: Path, *, same: bool, renamed: bool) -> None:
+    """Refuse to write where there is something else than an earlier result."""
+    if target.is_symlink():
+        raise DetpycError("is a symbolic link, which is not followed; remove it", path=target)
+    if renamed and not same and os.path.lexists(target):
+        raise DetpycError("exists already, and is another wheel; remove it, or write to another directory", path=target)
+
+
+def _commit(replacement: Replacement, stream: BinaryIO, old: Path | None) -> None:
+    """Write the result in its place, and remove the wheel that had another name.
+
+    A signal in between does not leave both. What ends the process at once does, e.g. SIGKILL; the next run removes the
+    old one.
+    """
+    try:
+        replacement.commit(replaced=stream)
+    finally:
+        if old is not None and not os.path.lexists(replacement.temporary):
+            try:
+                old.unlink()
+            except OSError as error:
+                raise DetpycError(f"cannot be removed: {error.strerror}; the result is beside it", path=old) from error

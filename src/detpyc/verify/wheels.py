@@ -10,7 +10,7 @@ from detpyc import pyc_paths
 from detpyc.errors import WheelError
 from detpyc.file_names import mapped_name
 from detpyc.limits import MAX_FILE
-from detpyc.verify.disguises import MAGIC_SIZE, disguise, is_archive, may_be_run
+from detpyc.verify.disguises import MAGIC_SIZE, TAIL, disguise, may_be_run
 from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import by_slot
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from detpyc.provenance import Provenance
     from detpyc.wheel.distribution import Wheel
 
-_EXECUTABLE = 0o111
+_EXECUTABLE = 0o111  # in the mode; installers keep these bits, and set them for scripts
 
 
 def wheel_pycs(
@@ -74,28 +74,25 @@ def wheel_disguises(wheel: Wheel, compiled: Collection[str | None]) -> Iterator[
     for name, member in wheel.archive.members.items():
         if name.endswith((".pyc", "/")) or wheel.importable.get(name) in compiled:
             continue
-        # Installers make scripts executable, and what is executable by its mode in the archive.
-        executable = "/scripts/" in name or bool(member.external_attributes >> 16 & _EXECUTABLE)
-        if not executable and not may_be_run(mapped_name(name.rpartition("/")[2])):
+        if "/scripts/" in name or may_be_run(mapped_name(name.rpartition("/")[2])):
+            content = wheel.read_member(name) if member.size <= MAX_FILE else _ends(wheel, name)
+        elif member.external_attributes >> 16 & _EXECUTABLE:
+            content = _ends(wheel, name)
+        else:
             continue
-        if is_archive(name) and member.size > MAX_FILE:
-            yield f"{name}: is an archive of {member.size} bytes, and no more than {MAX_FILE} are read"
-            continue
-        content = wheel.read_member(name) if is_archive(name) else _start(wheel, name)
         problem = disguise(name, io.BytesIO(content))
         if problem is not None:
             yield f"{name}: {problem}"
 
 
-def _start(wheel: Wheel, name: str) -> bytes:
-    """Read the first bytes of a member, and few more."""
-    start = b""
+def _ends(wheel: Wheel, name: str) -> bytes:
+    """Read the first and the last bytes of a large member."""
+    start = end = b""
     try:
         for chunk in wheel.archive.chunks(name):
-            start += chunk
-            if len(start) >= MAGIC_SIZE:
-                break
+            start = start if len(start) >= MAGIC_SIZE else start + chunk[:MAGIC_SIZE]
+            end = (end + chunk)[-TAIL:]
     except WheelError as error:
         error.path = str(wheel.path)
         raise
-    return start
+    return start + end

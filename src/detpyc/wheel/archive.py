@@ -81,14 +81,13 @@ class Archive:
         """Compare the local header of a member with the directory; return where its data start and where it ends."""
         name, member = entry.member.name, entry.member
         self.stream.seek(entry.offset)
-        header = self.stream.read(LOCAL_HEADER.size)
+        header = self.stream.read(LOCAL_HEADER.size + len(entry.raw_name))
         if len(header) < LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
             raise WheelError(f"{name}: has no local header at offset {entry.offset}; the archive is damaged")
-        _, _, flags, method, _, _, crc, compressed_size, size, name_size, extra_size = LOCAL_HEADER.unpack(header)
-        raw_name = self.stream.read(name_size)
-        fields = extra_fields(name, self.stream.read(extra_size))
-        if raw_name != entry.raw_name:
-            raise WheelError(f"{name}: is named {raw_name!r} in its local header; unpackers would disagree")
+        _, _, flags, method, _, _, crc, compressed_size, size, name_size, extra_size = LOCAL_HEADER.unpack_from(header)
+        if (name_size, header[LOCAL_HEADER.size :]) != (len(entry.raw_name), entry.raw_name):
+            raise WheelError(f"{name}: has another name in its local header; unpackers would disagree")
+        fields = extra_fields(name, self.stream.read(extra_size)) if extra_size else {}
         sizes = _zip64_sizes(name, fields.get(ZIP64_EXTRA), size, compressed_size)
         found = flags, method, crc, *sizes
         expected = entry.flags, member.method, member.crc, member.size, member.compressed_size

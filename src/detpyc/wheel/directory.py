@@ -39,7 +39,7 @@ from detpyc.wheel.zip_format import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from detpyc.reproducible import Date
 
@@ -95,9 +95,9 @@ def read_directory(stream: BinaryIO) -> Directory:
     """
     end = _read_end(stream)
     if end.members > MAX_MEMBERS:
-        raise WheelError(f"has {end.members} members, and the limit is {MAX_MEMBERS}")
+        raise WheelError(f"has {end.members} members; the limit is {MAX_MEMBERS}")
     if end.size > MAX_ARCHIVE_DIRECTORY:
-        raise WheelError(f"has a directory of {end.size} bytes, and the limit is {MAX_ARCHIVE_DIRECTORY}")
+        raise WheelError(f"has a directory of {end.size} bytes; the limit is {MAX_ARCHIVE_DIRECTORY}")
     stream.seek(end.start)
     data = stream.read(end.size)
     entries = list(_read_entries(data))
@@ -224,8 +224,10 @@ def extra_fields(name: str, extra: bytes) -> dict[int, bytes]:
     return found
 
 
-def _zip64_values(name: str, extra: bytes, values: tuple[int, int, int]) -> list[int]:
+def _zip64_values(name: str, extra: bytes, values: tuple[int, int, int]) -> Sequence[int]:
     """Return the sizes and the offset of an entry; its ZIP64 extra field must have those that are needed, no more."""
+    if not extra and MAX_U32 not in values:
+        return values
     field = extra_fields(name, extra).get(ZIP64_EXTRA)
     needed = [index for index, value in enumerate(values) if value == MAX_U32]
     result = list(values)
@@ -272,13 +274,11 @@ def _packing_problem(member: Member, flags: int) -> str | None:
 
 
 def _kind_problem(member: Member) -> str | None:
-    mode = member.external_attributes >> 16
-    if stat.S_ISLNK(mode):
-        return "is a symbolic link"
-    if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        return "is neither a file nor a directory"
+    kind = stat.S_IFMT(member.external_attributes >> 16)
+    if kind not in {stat.S_IFREG, 0, stat.S_IFDIR}:
+        return "is a symbolic link" if kind == stat.S_IFLNK else "is neither a file nor a directory"
     if member.is_directory:
         return "is a directory with content" if member.size else None
-    if stat.S_ISDIR(mode) or member.external_attributes & _DOS_DIRECTORY:
+    if kind == stat.S_IFDIR or member.external_attributes & _DOS_DIRECTORY:
         return "is a directory by its attributes and a file by its name"
     return None

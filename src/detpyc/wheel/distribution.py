@@ -13,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
-from detpyc.limits import MAX_RECORD
+from detpyc.limits import MAX_FILE, MAX_RECORD
 from detpyc.threads import Executor
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Wheel", "is_wheel", "open_wheel"]
 
+_CODE = (".py", ".pyc")
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
@@ -49,8 +50,11 @@ class Wheel:
         self.dist_info = _dist_info(path.name, archive.members)
         self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
-        self._problems = {*found, *self._read_record()}
-        self._unchecked = self.record.keys() & archive.members.keys()
+        oversized = {
+            name for name, member in archive.members.items() if name.endswith(_CODE) and member.size > MAX_FILE
+        }
+        self._problems = {*found, *self._read_record(), *map(self._size_problem, oversized)}
+        self._unchecked = (self.record.keys() & archive.members.keys()) - oversized
 
     @classmethod
     def open(cls, path: Path, stream: BinaryIO) -> Wheel:
@@ -175,6 +179,9 @@ class Wheel:
         """Return those of the importable members that are sources."""
         return {name: path for name, path in self.importable.items() if path.endswith(".py")}
 
+    def _size_problem(self, name: str) -> str:
+        return f"{name}: has {self.archive.members[name].size} bytes; the limit is {MAX_FILE}"
+
     def _read_record(self) -> Iterator[str]:
         """Read RECORD, compare the list of members with it, and yield the problems."""
         members = self.archive.members
@@ -182,7 +189,7 @@ class Wheel:
             yield f"has no {self.record_name}"
             return
         if members[self.record_name].size > MAX_RECORD:
-            yield f"RECORD has {members[self.record_name].size} bytes, and the limit is {MAX_RECORD}"
+            yield f"RECORD has {members[self.record_name].size} bytes; the limit is {MAX_RECORD}"
             return
         try:
             entries = record.parse(self.archive.read(self.record_name))

@@ -51,12 +51,14 @@ class _Place(NamedTuple):
         name: of the member.
         scheme: the directory that it goes to.
         path: in there, mapped.
+        moved: whether its path in the archive is another.
 
     """
 
     name: str
     scheme: str
     path: str
+    moved: bool
 
 
 def installed_view(names: Iterable[str], dist_info: str) -> InstalledView:
@@ -68,13 +70,12 @@ def installed_view(names: Iterable[str], dist_info: str) -> InstalledView:
 
     """
     names = list(names)
-    places = list(map(_place, names))
+    places = [_place(name, mapped_path(name)) for name in names]
     importable = {name: path for name in names if (path := _importable_path(name, dist_info))}
-    found = [
-        *(problem for place in places for problem in _problems(place)),
-        *map(_conflict_problem, _conflicts(places, dist_info)),
-    ]
-    return InstalledView(importable, limited(found))
+    problems = [problem for place in places for problem in _problems(place)]
+    if any(place.moved for place in places):
+        problems += map(_conflict_problem, _conflicts(places, dist_info))
+    return InstalledView(importable, limited(problems))
 
 
 def _importable_path(name: str, dist_info: str) -> str:
@@ -87,19 +88,21 @@ def _importable_path(name: str, dist_info: str) -> str:
     return path if scheme in _IMPORTABLE else ""
 
 
-def _place(name: str) -> _Place:
-    path = mapped_path(name)
+def _place(name: str, path: str) -> _Place:
     top, _, rest = path.partition("/")
     if top.endswith(_DATA_DIRECTORY):
         scheme, _, inside = rest.partition("/")
         if inside and scheme in _SCHEMES:
-            return _Place(name, _ROOT if scheme in _IMPORTABLE else scheme, inside)
-    return _Place(name, _ROOT, path)
+            return _Place(name, _ROOT if scheme in _IMPORTABLE else scheme, inside, moved=True)
+    return _Place(name, _ROOT, path, moved=False)
 
 
 def _problems(place: _Place) -> Iterator[str]:
     """Yield what is wrong with a member by itself."""
-    yield from _name_problems(place.name)
+    if place.moved or place.path != place.name or "~" in place.name:
+        yield from _name_problems(place.name)
+    if place.scheme == _ROOT:
+        return
     parts = place.path.split("/")
     if place.scheme == _DATA and place.path.endswith(_CODE) and not _SITES.isdisjoint(parts[:-1]):
         yield f"{place.name}: would be installed among the modules, though it is data; only some installers do that"

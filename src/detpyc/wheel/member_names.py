@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.file_names import mapped_name
 from detpyc.limits import MAX_DEPTH, MAX_PATH
 from detpyc.wheel.problems import limited
+from detpyc.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+# A quick test for names that are examined: with a backslash, NUL, drive, or an empty, "." or ".." part.
+_SUSPICIOUS = re.compile(r"\\|\0|\A.?:|\A\.{0,2}/|/\.{0,2}/|/\.{1,2}\Z|\A\.{0,2}\Z", re.DOTALL)
+
+_SHOWN = 100  # characters of a long name
 
 __all__ = ["Conflict", "conflicts", "mapped_path", "name_problems"]
 
@@ -88,11 +95,13 @@ def _conflict_problem(conflict: Conflict) -> str:
 
 def _malformed(name: str) -> Iterator[str]:
     """Yield the problem of a name that leads out of the wheel, or that unpackers do not understand alike."""
+    if not _SUSPICIOUS.search(name) and len(name) <= MAX_PATH and name.count("/") < MAX_DEPTH:
+        return
     parts = name.removesuffix("/").split("/")
     if len(name) > MAX_PATH:
-        yield f"{name}: has {len(name)} characters, and the limit is {MAX_PATH}"
+        yield f"{shortened(name, _SHOWN)}: has {len(name)} characters; the limit is {MAX_PATH}"
     elif len(parts) > MAX_DEPTH:
-        yield f"{name}: has {len(parts)} parts, and the limit is {MAX_DEPTH}"
+        yield f"{shortened(name, _SHOWN)}: has {len(parts)} parts; the limit is {MAX_DEPTH}"
     elif name.startswith("/"):
         yield f"{name}: is an absolute path"
     elif "\\" in name or "\0" in name:

@@ -30,7 +30,6 @@ CONTENT = b"x = 1\n" * 1000
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 UTF8 = 0x800
 FOUR_GIB = 1 << 32
-ZEROS = bytes(1 << 20)
 
 
 def archive_of(path: Path) -> Archive:
@@ -351,29 +350,18 @@ def test_more_members_than_the_old_format_counts(tmp_path: Path, count: int) -> 
     assert len(archive_of(path).members) == count
 
 
-class SparseFile(io.FileIO):
-    """A file that leaves holes for zeros."""
-
-    def write(self, data: Any, /) -> int:
-        if data == ZEROS:
-            self.seek(len(ZEROS), io.SEEK_CUR)
-        else:
-            assert super().write(data) == len(data)
-        return len(data)
-
-
 @pytest.mark.parametrize("method", [STORED, DEFLATED])
 def test_sizes_and_offsets_past_four_gib(tmp_path: Path, method: int) -> None:
-    size = FOUR_GIB + len(ZEROS)
-    zeros = [ZEROS] * (size // len(ZEROS))
+    size = FOUR_GIB + len(wheels.ZEROS)
+    zeros = [wheels.ZEROS] * (size // len(wheels.ZEROS))
     large = {
         STORED: Member("large", STORED, 0, size, size, wheels.DATE),
         DEFLATED: Member("large", DEFLATED, 0, size, 2 * size, wheels.DATE),  # its content is never looked at
     }[method]
     small, content = member("small.py", CONTENT)
-    limit, filler = Member("limit", STORED, 0, 0xFFFFFFFF, 0xFFFFFFFF, wheels.DATE), bytes(len(ZEROS) - 1)
+    limit, filler = Member("limit", STORED, 0, 0xFFFFFFFF, 0xFFFFFFFF, wheels.DATE), bytes(len(wheels.ZEROS) - 1)
     path = tmp_path / "a.zip"
-    with SparseFile(path, "w+") as stream:
+    with wheels.SparseFile(path, "w+") as stream:
         writer = ArchiveWriter(stream)
         writer.add(small, [content])
         writer.add(large, zeros)
