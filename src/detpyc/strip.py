@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detpyc.byte_compile.installed_records import is_record
+from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.errors import DetpycError, WheelError
 from detpyc.files import open_locked, read_file
-from detpyc.limits import MAX_FILE
+from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
-from detpyc.pyc_paths import CACHE, parse
+from detpyc.pyc_paths import CACHE, is_cached, parse
 from detpyc.replacement import Replacement, replace_file
 from detpyc.settings import SOURCELESS
+from detpyc.temporaries import remove_stale
 from detpyc.wheel import record
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
 __all__ = ["StripReport", "strip_artifact"]
 
 _NO_SOURCE = "has no source, and would be lost"
 _LINK = "is a symbolic link to a directory, which is not followed"
-_LOCK_TIME = 60.0  # seconds for another detpyc to be done with a RECORD, which takes much less
+_LOCK_TIMEOUT = 60.0  # seconds for another detpyc to be done with a RECORD, which takes much less
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _strip_wheel(path: Path, *, sourceless: bool, check: bool) -> StripReport:
         left = set() if sourceless else pycs - _with_source(wheel, pycs)
         provenance = f"{wheel.dist_info}/{FILE_NAME}"
         goes = provenance in members and not (
-            left and _records_sourceless(wheel.read_member(provenance, MAX_FILE), path)
+            left and _records_sourceless(wheel.read_member(provenance, MAX_PROVENANCE), path)
         )
         report = StripReport(
             str(path),
@@ -101,6 +103,7 @@ def _strip_wheel(path: Path, *, sourceless: bool, check: bool) -> StripReport:
             (provenance,) if goes else (),
         )
         if report.changed and not check:
+            remove_stale(path.parent)
             dropped = {*report.pycs, *report.updated}
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
             with Replacement(path, mode) as replacement:
@@ -147,82 +150,55 @@ class _Tree:
     def __init__(self, path: Path, *, sourceless: bool, check: bool) -> None:
         self.path = path
         self.sourceless = sourceless
-        self.check = check
+        self.files = TreeFiles(str(path), check=check)
         self.pycs: list[str] = []
         self.left: dict[str, str] = {}
         self.updated: list[str] = []
         self.failed: dict[str, str] = {}
-        self.dist_infos: list[Path] = []
 
     def strip(self) -> None:
-        """Remove the pycs, then what lists them: interrupted in between, the next run finishes it."""
+        """Remove the pycs, then what lists them: if interrupted in between, the next run finishes it."""
         sources: set[str] = set()
-        for directory, directories, files, descriptor in self.walk():
-            links = [directory / name for name in directories if name == CACHE]
+        records: list[Path] = []
+        for parent, directories, files in os.walk(self.path, onerror=self.unreadable):
+            directories.sort()
+            found = [Path(parent, name) for name in sorted(files)]
+            links = [Path(parent, name) for name in directories if name == CACHE]
             self.left |= {str(link): _LINK for link in links if link.is_symlink()}
-            sources.update(str(directory / name) for name in files if name.endswith(".py"))
-            if directory.suffix == ".dist-info" and "RECORD" in files:
-                self.dist_infos.append(directory)
-            for name in sorted(files):
-                if name.endswith(".pyc"):
-                    self.remove_pyc(directory / name, sources, descriptor)
-        self.remove_empty_caches()
-        for dist_info in self.dist_infos:
-            self.update(dist_info)
-
-    def walk(self) -> Iterator[tuple[Path, list[str], list[str], int | None]]:
-        """Yield each directory, what directories and files are in it, and where the system has that, its descriptor.
-
-        A directory comes before those in it. Symbolic links to directories are not followed.
-        """
-        if os.unlink in os.supports_dir_fd and hasattr(os, "fwalk"):
-            for parent, directories, files, descriptor in os.fwalk(self.path, onerror=self.unreadable):
-                directories.sort()
-                yield Path(parent), directories, files, descriptor
-        else:
-            for parent, directories, files in os.walk(self.path, onerror=self.unreadable):
-                directories.sort()
-                yield Path(parent), directories, files, None
+            sources.update(str(file) for file in found if file.name.endswith(".py"))
+            records += filter(is_record, found)
+            for file in found:
+                if file.name.endswith(".pyc"):
+                    self.remove_pyc(file, sources)
+        self.files.remove_empty_caches(pyc for pyc in self.pycs if is_cached(Path(pyc).as_posix()))
+        for record_file in records:
+            self.update(record_file)
 
     def unreadable(self, error: OSError) -> None:
         self.failed[str(error.filename)] = f"cannot be read: {error.strerror}"
 
-    def remove_pyc(self, pyc: Path, sources: Collection[str], descriptor: int | None) -> None:
+    def remove_pyc(self, pyc: Path, sources: Collection[str]) -> None:
         """Remove a pyc if it may go."""
         if not self.sourceless and str(Path(parse(pyc.as_posix()).source)) not in sources:
             self.left[str(pyc)] = _NO_SOURCE
-        elif self.remove(pyc, descriptor):
+        elif self.remove(pyc):
             self.pycs.append(str(pyc))
 
-    def remove(self, file: Path, descriptor: int | None = None) -> bool:
+    def remove(self, file: Path) -> bool:
         """Remove a file; return whether it is removed, or with ``check`` would be."""
         try:
-            if self.check:
-                return True
-            if descriptor is None:
-                file.unlink()
-            else:
-                os.unlink(file.name, dir_fd=descriptor)  # and not in what its directory may be a link to by now
-        except OSError as error:
-            self.failed[str(file)] = f"cannot be removed: {error.strerror}"
-            return False
-        return True
-
-    def remove_empty_caches(self) -> None:
-        """Remove the ``__pycache__`` directories that nothing is left in."""
-        if not self.check:
-            for directory in {Path(pyc).parent for pyc in self.pycs}:
-                if directory.name == CACHE:
-                    with suppress(OSError):  # it is not empty
-                        directory.rmdir()
-
-    def update(self, dist_info: Path) -> None:
-        """Remove what records the bytecode of a distribution, and take what is gone out of its RECORD."""
-        try:
-            self.update_provenance(dist_info / FILE_NAME)
-            self.update_record(dist_info / "RECORD")
+            return self.files.remove(str(file))
         except DetpycError as error:
-            self.failed[error.path or str(dist_info)] = error.reason
+            self.failed[str(file)] = error.reason
+            return False
+
+    def update(self, record_file: Path) -> None:
+        """Remove what records the bytecode of a distribution, and remove the rows of what is gone from its RECORD."""
+        try:
+            self.update_provenance(record_file.with_name(FILE_NAME))
+            self.update_record(record_file)
+        except DetpycError as error:
+            self.failed[error.path or str(record_file)] = error.reason
 
     def update_provenance(self, file: Path) -> None:
         """Remove ``detpyc.json``, unless it records bytecode that is left, or that could not be removed."""
@@ -234,7 +210,7 @@ class _Tree:
             self.updated.append(str(file))
 
     def update_record(self, file: Path) -> None:
-        """Take the rows of files that are gone out of a RECORD: pycs, and ``detpyc.json``."""
+        """Remove the rows of files that are gone from a RECORD: pycs, and ``detpyc.json``."""
         gone = {os.path.normpath(path) for path in (*self.pycs, *self.updated)}
         site = file.parent.parent
 
@@ -243,15 +219,16 @@ class _Tree:
             ours = path.endswith(".pyc") or path == f"{file.parent.name}/{FILE_NAME}"
             return ours and (where in gone or not os.path.lexists(where))
 
-        with open_locked(file, _LOCK_TIME) as stream:
+        with self.files.directory(str(file.parent)) as dir_fd, open_locked(file, _LOCK_TIMEOUT) as stream:
             try:
-                entries = record.parse(stream.read())
-                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+                entries = record.parse(read_file(file))
             except WheelError as error:
-                raise WheelError(*error.problems, path=file) from error
+                error.path = str(file)
+                raise
             rows = [entry for entry in entries if not is_gone(entry.path)]
             if len(rows) == len(entries):
                 return
-            if not self.check:
-                replace_file(file, record.serialize(rows), mode, replaced=stream)
+            if not self.files.check:
+                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+                replace_file(file, record.serialize(rows), mode, replaced=stream, dir_fd=dir_fd)
         self.updated.append(str(file))

@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from installer.sources import WheelFile
 
 import trees
 import wheels
+from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.cli import main
 from detpyc.errors import DetpycError
@@ -24,7 +26,6 @@ from detpyc.strip import StripReport, strip_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 TAG = sys.implementation.cache_tag
 PYCS = (f"demo/__pycache__/__init__.{TAG}.pyc", f"demo/__pycache__/core.{TAG}.pyc")
@@ -263,11 +264,21 @@ def test_what_cannot_be_removed(site: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert PYCS[0] not in (site / RECORD).read_text()
 
 
-def test_where_directories_have_no_descriptors(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows."""
-    monkeypatch.setattr(os, "supports_dir_fd", set())
-    assert len(strip_artifact(site).pycs) == 3
-    assert len(list(site.rglob("*.pyc"))) == 1
+def test_directory_that_becomes_a_link(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between finding a pyc and removing it; nothing outside is touched."""
+    outside = trees.write(site.parent / "outside", {Path(name).name: b"" for name in PYCS})
+    remove = TreeFiles.remove
+
+    def swap(files: TreeFiles, pyc: str) -> bool:
+        cache = Path(pyc).parent
+        if cache.name == "__pycache__" and not cache.is_symlink():
+            shutil.rmtree(cache)
+            cache.symlink_to(outside)
+        return remove(files, pyc)
+
+    monkeypatch.setattr(TreeFiles, "remove", swap)
+    assert strip_artifact(site).pycs == (str(site / "other/mod.pyc"),)
+    assert len(files(outside)) == 2
 
 
 @pytest.mark.parametrize("name", ["missing", "file.pyc", "missing.whl"])
