@@ -7,7 +7,7 @@ import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from detpyc import temporaries
 from detpyc.errors import DetpycError
@@ -120,7 +120,7 @@ class Replacement:
         if self.directory is not None:
             from tempfile import TemporaryFile  # noqa: PLC0415 - only for --check
 
-            return TemporaryFile(dir=self.directory)
+            return cast("BinaryIO", TemporaryFile(dir=self.directory))
         while True:
             # Named before it is made, so that it can be removed whenever a signal comes.
             self.temporary = Path(temporaries.new_path(os.path.dirname(self.target)))  # noqa: PTH120
@@ -215,7 +215,9 @@ class Replacement:
         except OSError:
             return
         new = os.fstat(descriptor)
-        if stat.S_ISREG(old.st_mode) and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        if sys.platform == "win32" or not stat.S_ISREG(old.st_mode):
+            return
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
             try:
                 os.fchown(descriptor, old.st_uid, old.st_gid)
             except OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ class TreeFiles:
         """Make a ``__pycache__`` with the permissions of the directory that it is in, whatever the umask."""
         parent, name = os.path.split(cache)
         with directory_descriptor(parent, self.real_top) as dir_fd, suppress(FileExistsError):
-            if dir_fd is None:
+            if dir_fd is None or sys.platform == "win32":
                 os.mkdir(cache)  # noqa: PTH102
                 return
             access = (os.fstat(dir_fd).st_mode | stat.S_IWUSR) & 0o777

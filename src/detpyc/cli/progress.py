@@ -49,12 +49,7 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
     if not console.is_interactive:  # some versions of rich print a newline even if the bar is disabled
         yield lambda _: _nothing
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, auto_refresh=False)  # which needs no thread
     drawn = time.monotonic() + _DELAY - _INTERVAL
 
