@@ -1,4 +1,4 @@
-"""Development tasks. ``nox`` alone runs what CI runs."""
+"""Development tasks. ``nox`` without options runs the checks of CI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["lint", "typing", "unit-3.10", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
-nox.options.error_on_missing_interpreters = False  # on CI systems too: the tests themselves say which are missing
+nox.options.error_on_missing_interpreters = False  # also on CI systems; the tests list the missing ones
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
@@ -30,11 +30,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check types, for the oldest and the newest Python and for Windows, whose branches differ."""
+    """Check types for the oldest and the newest Python, and the package's for Windows, where other branches run."""
     session.install("-e", ".", *dependencies("typing"))
-    for options in (["--python-version=3.10"], ["--python-version=3.14"], ["--platform=win32"]):
+    windows = ["--platform=win32", "--no-warn-unreachable", "--package=detpyc"]
+    for options in (["--python-version=3.10"], ["--python-version=3.14"], windows):
         session.run("mypy", *options)
-    session.run("mypy", "noxfile.py")
 
 
 @nox.session
@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run all tests and report their coverage, that of the processes which they start included."""
+    """Run all tests and report their coverage, including that of the processes they start."""
     session.install("-e", ".", *dependencies("tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-n", "2", *session.posargs)
@@ -56,17 +56,17 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def unit(session: nox.Session) -> None:
-    """Run the unit tests under another Python, if it is found."""
+    """Run the unit tests under another Python, if it is installed."""
     session.install("-e", ".", *dependencies("tests"))
     session.run("pytest", "-n", "2", "tests/unit", *session.posargs)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Build one project twice, as differently as it goes, and show that the wheels are the same."""
+    """Build one project twice, in different directories and environments, and show that the wheels are the same."""
     project = ROOT / "test-projects" / (session.posargs[0] if session.posargs else "hatch-src")
     if not project.is_dir():
-        session.error(f"there is no {project}; give the name of a folder in test-projects")
+        session.error(f"{project} does not exist; name a directory of test-projects")
     session.install(".", "build", "hatchling", "pdm-backend")
     digests = [
         build(session, project, "first", {"PYTHONHASHSEED": "1", "TZ": "UTC"}),
@@ -79,18 +79,36 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure detpyc against what it replaces; takes about a quarter of an hour."""
+    """Measure detpyc against the programs that it replaces; takes about 15 minutes."""
     session.install(".", *dependencies("bench"))
     session.run("python", str(ROOT / "benchmarks" / "run.py"), *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""
+    session.install("-e", ".", "hypothesis")
+    # Guided by coverage where atheris has a wheel for this Python; by hypothesis elsewhere.
+    session.run("python", "-m", "pip", "install", "--only-binary=:all:", "atheris", success_codes=(0, 1))
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    session.run("python", str(ROOT / "tests" / "fuzz" / "fuzz.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Make every file-system call of the commands that write fail; takes several minutes, and needs a C compiler."""
+    session.install("-e", ".", *dependencies("tests"))
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    session.run("python", str(ROOT / "tests" / "faults" / "run.py"), *session.posargs, env=environment)
+
+
 def dependencies(group: str) -> tuple[str, ...]:
-    """Return a dependency group's requirements: pip itself reads them from 25.1 on only."""
+    """Return the requirements of a dependency group, which pip before 25.1 cannot read."""
     return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), group)
 
 
 def build(session: nox.Session, project: Path, where: str, environment: dict[str, str]) -> str:
-    """Build the wheel of a copy of a project, show the bytecode in it, and return its SHA-256."""
+    """Build the wheel of a copy of a project, print its sources and bytecode, and return its SHA-256."""
     copy = Path(session.create_tmp()) / where / project.name
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(project, copy)

@@ -1,4 +1,4 @@
-"""Draw the results of a benchmark as an SVG: each figure as a bar, as a share of what it may be."""
+"""Draw the results of a benchmark as an SVG: one bar for each figure, relative to its goal."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from xml.sax.saxutils import escape
 
 WIDTH, ROW, LEFT, UNIT = 960, 26, 470, 280
 STYLE = "font: 12px sans-serif"
-HELD, MISSED = "#2f7d4f", "#b3432b"
+MET, MISSED = "#2f7d4f", "#b3432b"
 
 
 def draw(document: dict[str, Any]) -> str:
-    """Return the picture of a run's results.
+    """Return the chart of a run's results as SVG.
 
     Args:
-        document: as it is written to ``results.json``.
+        document: the content of ``results.json``.
 
     """
     results = document["results"]
     height = ROW * (len(results) + 4)
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
-    circumstances = f"{document['date']}, CPython {document['python']}, {document['machine']}; {versions}"
-    title = "Shorter is better; the dashed line is the goal that each figure is held to."
+    conditions = f"{document['date']}, CPython {document['python']}, {document['machine']}; {versions}"
+    title = "Shorter is better. The dashed line marks the goal of each figure."
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" style="{STYLE}">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="10" y="20">{escape(title)}</text>',
-        f'<text x="10" y="{height - 10}">{escape(circumstances)}</text>',
+        f'<text x="10" y="{height - 10}">{escape(conditions)}</text>',
     ]
     for index, result in enumerate(results):
         y = ROW * (index + 1.5)
         share = result["median"] / result["bar"]
         length = min(share, (WIDTH - LEFT - 80) / UNIT) * UNIT
-        colour = HELD if share <= 1 else MISSED
+        colour = MET if share <= 1 else MISSED
         label = escape(f"{result['name']} ({result['on']})" if result["on"] else result["name"])
         figure = f"{result['median']:.3g} {result['unit']}".strip()
         parts += [

@@ -1,4 +1,4 @@
-"""Compile every source of a wheel and marshal the result, in memory: what no byte-compiler can go below.
+"""Compile every source of a wheel and marshal the result, in memory: the lower limit of any byte-compiler's time.
 
 Run as ``limit.py WHEEL PROCESSES``.
 """

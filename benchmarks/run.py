@@ -1,8 +1,8 @@
-"""Measure detpyc against what it replaces, interleaved, and write down the ratios.
+"""Measure detpyc against the programs that it replaces, interleaved, and write the ratios.
 
-Run by ``nox -s bench``. It fetches its inputs with pip, runs every command of a row in turn for a number of rounds,
-prints a table of medians, and writes ``results.json`` and ``results.svg`` beside itself. Absolute times are of the
-machine; the ratios, each of two commands in the same round, hold.
+Run by ``nox -s bench``. It downloads its inputs with pip, measures every row once in each of a number of rounds, prints
+a table of medians, and writes ``results.json`` and ``results.svg`` next to itself. Absolute times depend on the
+machine. The ratios, each of two commands run one after the other, depend on it much less.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ import time
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from drawing import draw
 
 from detpyc.compilation import interpreters
+from detpyc.errors import InterpreterError
+from detpyc.wheel.record import RecordEntry, serialize
+from drawing import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,20 +41,20 @@ HERE = Path(__file__).parent
 PACKAGE = Path(interpreters.__file__).parents[2]
 INPUTS = ("Django==5.1.4", "sympy==1.14.0", "mpmath==1.3.0")
 PEERS = ("pyc_wheel", "marshalparser")
-MANY = (1_000, 32_000)  # modules of the made wheels
+MANY = (1_000, 32_000)  # modules in the generated wheels
 MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: a figure, and how high it may be.
+    """One row of the table: a figure and its goal.
 
     Attributes:
-        name: what is measured, against what.
+        name: what is measured, and relative to what.
         on: the input.
-        bar: how high the figure may be.
-        unit: of the figure; empty for a ratio.
-        measure: measures it once.
+        bar: the goal: the highest value that meets it.
+        unit: the figure's unit; empty for a ratio.
+        measure: measures the figure once.
 
     """
 
@@ -64,11 +67,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Command:
-    """A command to be timed.
+    """A command to time.
 
     Attributes:
         arguments: the command.
-        prepare: what is done before each run, outside of the time.
+        prepare: called before each run; its time does not count.
 
     """
 
@@ -77,7 +80,7 @@ class Command:
 
 
 def timed(command: Command) -> float:
-    """Run a command and return the seconds that it took."""
+    """Run a command and return its duration in seconds."""
     command.prepare()
     start = time.perf_counter()
     subprocess.run(command.arguments, check=True, stdout=subprocess.DEVNULL)
@@ -85,17 +88,27 @@ def timed(command: Command) -> float:
 
 
 def ratio(a: Command, b: Command) -> Callable[[], float]:
-    """Return a measurement of how long one command takes, against another, run right after it."""
+    """Return a function that times two commands, one right after the other, and returns the ratio of the times."""
     return lambda: timed(a) / timed(b)
 
 
+def printed_number(command: list[str]) -> float:
+    """Run a command and return the number that it prints."""
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def difference(a: Command, b: Command) -> Callable[[], float]:
+    """Return a function that times two commands, one right after the other, and returns the difference in ms."""
+    return lambda: 1000 * (timed(a) - timed(b))
+
+
 def peak_memory(command: Command) -> float:
-    """Run a command and return the memory that all its processes held together at most, in MB."""
+    """Run a command and return the peak of the memory of all its processes together, in MB."""
     command.prepare()
     process = psutil.Popen(command.arguments, stdout=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(_private(each) for each in [process, *_children(process)]))
+        peak = max(peak, sum(_private(running) for running in [process, *_children(process)]))
         time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command.arguments)
@@ -119,14 +132,14 @@ def _private(process: psutil.Process) -> int:
 
 
 def fetch(directory: Path) -> dict[str, Path]:
-    """Download the inputs; return the wheels by project."""
+    """Download the inputs and return the wheels by project."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(directory), *INPUTS]
     subprocess.run(command, check=True)
     return {wheel.name.partition("-")[0].lower(): wheel for wheel in directory.glob("*.whl")}
 
 
 def make_wheel(directory: Path, modules: int) -> Path:
-    """Write a wheel of many modules, all of one size."""
+    """Write a wheel of many modules, all of the same size."""
     name = f"made{modules}"
     path = directory / f"{name}-1-py3-none-any.whl"
     body = "".join(f"def function_{i}(a, b=({i}, 'text {i}')):\n    return [a, b, {{'key': a}}]\n\n" for i in range(12))
@@ -134,8 +147,6 @@ def make_wheel(directory: Path, modules: int) -> Path:
     info = f"{name}-1.dist-info"
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
     files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: made\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    from detpyc.wheel.record import RecordEntry, serialize  # noqa: PLC0415 - only here
-
     rows = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, text in files.items():
@@ -146,16 +157,16 @@ def make_wheel(directory: Path, modules: int) -> Path:
 
 
 class Bench:
-    """The inputs in a working directory, and the rows over them."""
+    """The inputs in a working directory, and the rows that use them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.wheels = fetch(directory)
-        os.environ["XDG_CACHE_HOME"] = str(directory / "cache")  # what is measured leaves nothing behind
+        os.environ["XDG_CACHE_HOME"] = str(directory / "cache")  # not the user's cache
         self.detpyc = [sys.executable, "-m", "detpyc"]
 
     def rows(self) -> Iterator[Row]:
-        """Give all rows."""
+        """Yield all rows."""
         for project in ("django", "sympy"):
             yield from self.wheel_rows(project)
         yield from self.canonicalization_rows()
@@ -215,18 +226,14 @@ class Bench:
     def canonicalization_rows(self) -> Iterator[Row]:
         for request, bar in (("3.12", 0.20), ("3.14", 0.20), ("3.9", 0.35)):
             try:
-                python = interpreters.find(request).path
-            except interpreters.InterpreterError:
-                print(f"no CPython {request} is found: its row is left out", file=sys.stderr)
+                python = interpreters.find_interpreter(request).path
+            except InterpreterError:
+                print(f"CPython {request} not found: skipping its rows", file=sys.stderr)
                 continue
             for project in ("django", "sympy"):
                 script = [str(HERE / "canonicalization.py"), str(PACKAGE), str(self.wheels[project])]
-
-                def measure(command: list[str] = [python, *script]) -> float:  # noqa: B006 - a fixed value
-                    completed = subprocess.run(command, check=True, capture_output=True, text=True)
-                    return float(completed.stdout)
-
-                yield Row(f"canonicalization / compile + dumps, CPython {request}", project, bar, "", measure)
+                name = f"canonicalization / compile + dumps, CPython {request}"
+                yield Row(name, project, bar, "", partial(printed_number, [python, *script]))
 
     def normalize_row(self) -> Row:
         source = self.directory / "stdlib"
@@ -273,8 +280,8 @@ class Bench:
     def flatness_row(self) -> Row:
         few, many = (self.wheel(make_wheel(self.directory, number)) for number in MANY)
         return Row(
-            f"time a module of {MANY[-1]} / of {MANY[0]}",
-            "made modules of one size",
+            f"time per module, {MANY[-1]} / {MANY[0]} modules",
+            "generated modules of one size",
             1.15,
             "",
             lambda: (timed(many) / MANY[-1]) / (timed(few) / MANY[0]),
@@ -291,15 +298,15 @@ class Bench:
                 "",
                 30,
                 "ms",
-                lambda a=own, b=bare: 1000 * (timed(a) - timed(b)),
+                difference(own, bare),
             )
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure all rows, print the figures and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="only rows whose name holds this")
+    parser.add_argument("--only", default="", help="only rows whose name contains this")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="detpyc-bench-") as name:
         rows = [row for row in Bench(Path(name)).rows() if options.only in row.name]
@@ -321,10 +328,11 @@ def main() -> None:
         for index, row in enumerate(rows)
     ]
     for result in results:
-        verdict = "held" if result["median"] <= result["bar"] else "MISSED"
+        spread = f"({result['lowest']:.3f} to {result['highest']:.3f})"
+        verdict = "met" if result["median"] <= result["bar"] else "MISSED"
         print(
             f"{result['name']:<58} {result['on']:<34} {result['median']:8.3f}"
-            f" ({result['lowest']:.3f} to {result['highest']:.3f}) {result['unit']:<3} bar {result['bar']:g}: {verdict}"
+            f" {spread} {result['unit']:<3} goal {result['bar']:g}: {verdict}"
         )
     document = {
         "date": datetime.now(timezone.utc).date().isoformat(),

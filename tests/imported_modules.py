@@ -1,4 +1,4 @@
-"""Import the module that is named, and print all that were imported with it, one a line."""
+"""Import the module named by the argument and print the names of all imported modules, one per line."""
 
 from __future__ import annotations
 

@@ -16,16 +16,17 @@ from detpyc.explain.difference import HEADER, Difference
 from detpyc.explain.payloads import compare_payloads
 from detpyc.files import open_regular, read_file, walk
 from detpyc.limits import MAX_FILE
-from detpyc.wheel.archive import STORED
 from detpyc.wheel.distribution import open_wheel
+from detpyc.wheel.zip_format import STORED
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
 
     from detpyc.explain.instructions import Opcodes
-    from detpyc.wheel.archive import Archive, Member
+    from detpyc.wheel.archive import Archive
     from detpyc.wheel.distribution import Wheel
+    from detpyc.wheel.zip_format import Member
 
 __all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs"]
 
@@ -144,7 +145,7 @@ def _header(header: PycHeader) -> tuple[tuple[str, str], ...]:
 def _opcodes(version: tuple[int, int]) -> Opcodes:
     """Return the opcodes of a version by number; empty if no interpreter of it is found."""
     try:
-        return interpreters.opcodes(interpreters.find(_dotted(version)))
+        return interpreters.opcodes(interpreters.find_interpreter(_dotted(version)))
     except InterpreterError:
         return {}
 

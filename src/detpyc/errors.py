@@ -7,6 +7,17 @@ from __future__ import annotations
 
 import os
 
+__all__ = [
+    "BytecodeError",
+    "CompilationError",
+    "DetpycError",
+    "InterpreterError",
+    "SettingsError",
+    "TooLargeError",
+    "UnsupportedBytecodeError",
+    "WheelError",
+]
+
 TYPE_CHECKING = False  # the typing module would slow the worker's start
 if TYPE_CHECKING:
     from typing import Union

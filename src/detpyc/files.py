@@ -16,157 +16,206 @@ from detpyc.limits import MAX_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PAUSE = 0.02  # seconds until a lock is tried again
+    from detpyc.errors import StrPath
+
+__all__ = ["directory_descriptor", "open_locked", "open_regular", "read_file", "try_lock", "walk"]
+
+_POLL_INTERVAL = 0.02  # seconds between two attempts to lock a file
 
 if sys.platform == "win32":
     import msvcrt
 
-    # A lock on Windows keeps others from reading the bytes it covers, so it covers one that no file has.
+    # On Windows, others cannot read the bytes that a lock covers: lock one beyond the end of any file.
     _LOCKED_BYTE = 1 << 62
 
-    def _try_lock(stream: BinaryIO) -> bool:
-        stream.seek(_LOCKED_BYTE)
+    def try_lock(descriptor: int) -> bool | None:
+        """Lock an open file until it is closed; False if another process keeps it locked."""
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except PermissionError:
             return False
         finally:
-            stream.seek(0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
         return True
 
 else:
     import fcntl
 
-    def _try_lock(stream: BinaryIO) -> bool:
+    def try_lock(descriptor: int) -> bool | None:
+        """Lock an open file until it is closed; False if another process keeps it locked, None if there are no locks.
+
+        Some network file systems have none.
+        """
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError:  # some network file systems have no locks; the replacement is atomic all the same
-            return True
+        except OSError:
+            return None
         return True
 
 
-# Not to wait for a writer, if it is a pipe.
+# Non-blocking: opening a pipe would wait for a writer.
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_LIMIT = 1 << 30  # bytes for one call; not every system reads more at once
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
-def read_regular(path: str | Path) -> bytes:
-    """Read a regular file, at half the cost of an open file object.
+def read_file(path: StrPath, limit: int | None = None) -> bytes:
+    """Read a regular file.
+
+    Args:
+        path: of the file.
+        limit: the largest size, in bytes; by default `MAX_FILE`.
 
     Raises:
-        OSError: if it cannot be opened or read.
-        DetpycError: if it is something else than a regular file.
+        TooLargeError: if it is larger than the limit.
+        DetpycError: if it cannot be read, or is not a regular file.
 
     """
-    descriptor = os.open(path, _READING)
+    # Half the cost of an open file object.
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise DetpycError(f"{path}: is no regular file")
-        data = os.read(descriptor, min(status.st_size + 1, _LIMIT))
-        if len(data) != status.st_size:  # more than that at once, or being written
-            chunks = [data]
-            while chunk := os.read(descriptor, _CHUNK):
-                chunks.append(chunk)
-            data = b"".join(chunks)
+        descriptor = os.open(path, _READING)
+        try:
+            return _read(descriptor, MAX_FILE if limit is None else limit)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
+    except DetpycError as error:
+        error.path = os.fspath(path)
+        raise
+
+
+def _read(descriptor: int, limit: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise DetpycError("not a regular file")
+    if status.st_size > limit:
+        raise TooLargeError(f"has {status.st_size} bytes; the limit is {limit}")
+    data = os.read(descriptor, status.st_size + 1)
+    if len(data) == status.st_size:
         return data
-    finally:
-        os.close(descriptor)
+    chunks = [data]  # the system returns less, or the file is being written
+    size = len(data)
+    while chunk := os.read(descriptor, _CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise TooLargeError(f"has more than {limit} bytes, and no more are read")
+    return b"".join(chunks)
 
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, whoever else may be reading it: what replaces it does so as a whole.
+    """Open a regular file for reading. Others may read it too: it is only ever replaced as a whole.
 
     Raises:
-        DetpycError: if it cannot be opened or read, or is something else than a regular file.
+        DetpycError: if it cannot be read, or is not a regular file.
 
     """
     try:
         descriptor = os.open(path, _READING)
     except OSError as error:
-        raise DetpycError(f"{path}: cannot be opened: {error.strerror}") from error
+        raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise DetpycError(f"{path}: is no regular file")
-    with open(descriptor, "rb") as stream:  # noqa: PTH123 - it is no path
+        raise DetpycError("not a regular file", path=path)
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - not a path
         try:
             yield stream
         except OSError as error:
-            raise DetpycError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def read_file(path: Path) -> bytes:
-    """Read a regular file.
-
-    Raises:
-        TooLargeError: if it is larger than `MAX_FILE`.
-        DetpycError: if it cannot be read, or is something else than a regular file.
-
-    """
-    with open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size > MAX_FILE:
-            raise too_large(str(path), size)
-        return stream.read(MAX_FILE)
-
-
-def too_large(name: str, size: int) -> TooLargeError:
-    """Return the error for what is too large to be read as a whole."""
-    return TooLargeError(f"{name}: has {size} bytes, and no more than {MAX_FILE} are read")
+            raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
 
 
 @contextmanager
-def open_locked(path: Path, patience: float = 0.0) -> Iterator[BinaryIO]:
-    """Open a file for reading, and keep every other detpyc off it until it is closed.
+def open_locked(path: Path, timeout: float = 0.0) -> Iterator[BinaryIO]:
+    """Open a file for reading, and lock it against every other detpyc process until it is closed.
 
     Args:
         path: of the file.
-        patience: how many seconds to wait for another detpyc.
+        timeout: how many seconds to wait for another process.
 
     Raises:
-        DetpycError: if it cannot be opened, or another detpyc is at work on it.
+        DetpycError: if it cannot be read, or another process keeps it locked.
 
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         with open_regular(path) as stream:
-            if _try_lock(stream) and _is_at(stream, path):
+            # Without locks, go on: files are replaced as a whole.
+            if try_lock(stream.fileno()) is not False and _is_at(stream, path):
                 yield stream
                 return
         if time.monotonic() >= deadline:
-            raise DetpycError(f"{path}: another detpyc is at work on it; try again when it is done")
-        time.sleep(_PAUSE)
+            raise DetpycError("in use by another detpyc process; try again when it has finished", path=path)
+        time.sleep(_POLL_INTERVAL)
 
 
 def _is_at(stream: BinaryIO, path: Path) -> bool:
-    """Tell whether an open file still stands at its path: before it was locked, another may have replaced it."""
+    """Return whether an open file is still at its path: another process may have replaced it before it was locked."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except OSError:
         return False
 
 
-def walk(directory: Path, suffix: str, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:
-    """Give the files in a directory and below whose names end in a suffix, in the order of their paths.
+@contextmanager
+def directory_descriptor(path: StrPath, top: str) -> Iterator[int | None]:
+    """Open a directory in a tree. What becomes of its path afterwards does not matter.
+
+    A symbolic link is followed if it stays in the tree; one that appears in this very moment is not.
+
+    Args:
+        path: of the directory.
+        top: the real path of the tree.
+
+    Yields:
+        A descriptor for functions with ``dir_fd``; None on Windows, which has none.
+
+    Raises:
+        OSError: if it cannot be opened.
+        DetpycError: if it is not in the tree.
+
+    """
+    real = os.path.realpath(path)
+    if real != top and not real.startswith(os.path.join(top, "")):  # noqa: PTH118 - `top` may be the root
+        raise DetpycError("is a symbolic link that leads out of the tree, and is not followed", path=path)
+    if sys.platform == "win32":
+        yield None
+        return
+    # With O_PATH, which Linux has, it need not be readable.
+    flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+    descriptor = os.open(top, flags)
+    try:
+        for name in Path(os.path.relpath(real, top)).parts:
+            inner = os.open(name, flags, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def walk(
+    directory: Path, suffix: str | tuple[str, ...], on_error: Callable[[OSError], object] | None = None
+) -> Iterator[Path]:
+    """Yield the files in a directory and below whose names have a suffix, or one of some, in the order of their paths.
 
     Symbolic links to directories are not followed.
 
     Args:
         directory: where to begin.
-        suffix: of the names.
-        on_error: called for each directory that cannot be read, which is then passed over.
+        suffix: of the names, or several.
+        on_error: called for each directory that cannot be read, which is then skipped; by default, that is an error.
 
     Raises:
-        DetpycError: if a directory cannot be read, and there is nothing to be called then.
+        DetpycError: if a directory cannot be read, and there is no ``on_error``.
 
     """
 
     def refuse(error: OSError) -> None:
-        raise DetpycError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        raise DetpycError(f"cannot be read: {error.strerror}", path=error.filename) from error
 
     for parent, directories, files in os.walk(directory, onerror=on_error or refuse):
         directories.sort()

@@ -13,3 +13,28 @@ The limits of payloads are in `detpyc.bytecode` and `detpyc.explain`, because th
 from __future__ import annotations
 
 MAX_FILE = 64 << 20  # bytes of a pyc or a source; the largest real ones have a few megabytes
+
+MAX_ITEMS = 1000  # of a list among the settings, wherever they come from
+MAX_PATTERN = 1000  # characters of a gitignore pattern
+MAX_MISTAKES = 20  # in the settings, that one error reports
+MAX_SHOWN = 100  # characters of a value in a message
+
+MAX_PATH = 4096  # characters of a member's path; PATH_MAX of Linux
+MAX_DEPTH = 100  # parts of a member's path; the deepest real ones have about 20
+
+MAX_SDIST = 1 << 29  # bytes of a source distribution, decompressed; the largest real ones have half of that
+MAX_SDIST_MEMBERS = 100_000  # headers in a source distribution; the largest real ones have some ten thousand
+MAX_SDIST_HEADERS = 16 << 20  # bytes of its extended headers in all; a real member has some hundred
+
+MAX_DIRECTORIES = 1 << 18  # in a tree that is verified; a large container image has a tenth of that
+MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
+
+MAX_MESSAGE = 500  # characters of a reason or a problem; names and messages of the compiler can be as long as a file
+MAX_PROBLEMS = 100  # of a wheel or a tree that are reported
+
+MAX_MEMBERS = 1 << 17  # of a wheel; the largest real ones have some ten thousand
+MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a wheel's archive: 256 for each member
+MAX_RECORD = 16 << 20  # bytes of RECORD: 128 for each member
+MAX_ROWS = 1 << 18  # of RECORD: a signature and directories may have some as well
+MAX_PROVENANCE = 8 << 20  # bytes of detpyc.json; it is small unless sources are skipped
+MAX_METADATA = 1 << 20  # bytes of WHEEL; real ones have some hundred

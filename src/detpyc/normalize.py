@@ -6,32 +6,36 @@ import os
 import stat
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.bytecode.canonical import canonicalize_pyc
-from detpyc.errors import DetpycError, UnsupportedBytecodeError
+from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.files import open_locked, read_file, walk
 from detpyc.limits import MAX_FILE
-from detpyc.replacement import Replacement
-from detpyc.wheel.archive import NewMember
+from detpyc.replacement import Replacement, replace_file
+from detpyc.temporaries import is_temporary, remove_stale
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.rewrite import rewrite
+from detpyc.wheel.writing import NewMember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+__all__ = ["NormalizationReport", "normalize_artifact"]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What was done to a wheel, a tree or a pyc.
+class NormalizationReport:
+    """What was done to a wheel, a directory or a pyc.
 
     Attributes:
-        path: of it.
+        path: of the wheel, the directory or the pyc.
         pycs: how many pycs there are.
         changed: the paths of those that were not canonical, and now are.
-        unsupported: those left alone since their release is not supported, each with what it is of.
-        malformed: those that cannot be read, or written, each with the reason.
+        unsupported: the reason for each pyc that was left alone because its release is not supported, by path.
+        malformed: the reason for each pyc that cannot be read or written, by path.
 
     """
 
@@ -42,10 +46,10 @@ class Report:
     malformed: dict[str, str]
 
 
-def normalize(path: Path, *, check: bool = False) -> Report:
-    """Bring every pyc of a wheel, of a directory and below, or a single one, into canonical form.
+def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> NormalizationReport:
+    """Rewrite every pyc of a wheel, of a directory and below, or a single one, in canonical form.
 
-    The header of each stays as it is, and so do a file's mode and mtime. Of a wheel, RECORD is made to match.
+    The header of each pyc, and a file's mode and mtime, stay the same. A wheel's RECORD is rewritten to match.
 
     Args:
         path: of the wheel, directory or pyc.
@@ -55,15 +59,16 @@ def normalize(path: Path, *, check: bool = False) -> Report:
         What was done, or with ``check`` would be.
 
     Raises:
-        DetpycError: if the path cannot be read, or the wheel not be rewritten.
+        DetpycError: if the path cannot be read, or the wheel cannot be rewritten.
 
     """
+    path = Path(path)
     if is_wheel(path):
         return _normalize_wheel(path, check=check)
     if path.is_dir():
         return _normalize_tree(path, check=check)
     if path.suffix != ".pyc" or not path.is_file():
-        raise DetpycError(f"{path}: is no wheel, directory or pyc")
+        raise DetpycError("not a wheel, directory or .pyc file", path=path)
     tally = _Tally()
     _normalize_file(path, tally, check=check)
     return tally.report(path)
@@ -79,7 +84,7 @@ class _Tally:
         self.malformed: dict[str, str] = {}
 
     def canonical(self, path: str, read: Callable[[], bytes]) -> bytes | None:
-        """Read a pyc and return it in canonical form; None if it is so, or cannot be brought into it."""
+        """Read a pyc and return it in canonical form; None if it is canonical already, or cannot be read."""
         self.pycs += 1
         try:
             data = read()
@@ -87,69 +92,88 @@ class _Tally:
         except UnsupportedBytecodeError as error:
             self.unsupported[path] = error.reason
         except DetpycError as error:
-            self.malformed[path] = _reason(error, path)
+            self.malformed[path] = _reason(error)
         else:
             if canonical != data:
-                self.changed.append(path)
                 return canonical
         return None
 
-    def report(self, path: Path) -> Report:
-        return Report(str(path), self.pycs, tuple(self.changed), self.unsupported, self.malformed)
+    def report(self, path: Path) -> NormalizationReport:
+        return NormalizationReport(str(path), self.pycs, tuple(self.changed), self.unsupported, self.malformed)
 
 
-def _reason(error: Exception, path: str) -> str:
-    """Return what an error says, without the path that it may name and that is told anyhow."""
-    return str(error).rpartition(f"{path}: ")[2]
+def _reason(error: DetpycError) -> str:
+    """Return what is wrong with a pyc, without its path."""
+    return f"{error.reason} (at offset {error.offset})" if isinstance(error, BytecodeError) else error.reason
 
 
-def _normalize_tree(path: Path, *, check: bool) -> Report:
+def _normalize_tree(path: Path, *, check: bool) -> NormalizationReport:
     tally = _Tally()
 
     def skip(error: OSError) -> None:
         tally.malformed[str(error.filename)] = f"cannot be read: {error.strerror}"
 
-    for pyc in walk(path, ".pyc", skip):
-        if not pyc.is_symlink():  # what it leads to is in the tree as well, or is none of ours
-            _normalize_file(pyc, tally, check=check)
+    files = TreeFiles(str(path), check=check)
+    for file in walk(path, (".pyc", ".tmp"), skip):
+        if is_temporary(file.name):
+            files.remove_temporary(str(file))
+        elif file.suffix == ".pyc" and not file.is_symlink():  # its target is in the tree too, or not ours
+            _normalize_file(file, tally, files=files, check=check)
     return tally.report(path)
 
 
-def _normalize_file(pyc: Path, tally: _Tally, *, check: bool) -> None:
+def _normalize_file(pyc: Path, tally: _Tally, *, files: TreeFiles | None = None, check: bool) -> None:
     canonical = tally.canonical(str(pyc), partial(read_file, pyc))
-    if canonical is None or check:
+    if canonical is None:
         return
     try:
-        _replace(pyc, canonical)
-    except (OSError, DetpycError) as error:
-        tally.changed.remove(str(pyc))
-        tally.malformed[str(pyc)] = _reason(error, str(pyc))
+        if files is not None and not check:
+            with files.directory(str(pyc.parent)) as dir_fd:
+                _replace(pyc, canonical, dir_fd)
+        elif not check:
+            remove_stale(pyc.parent)
+            _replace(pyc, canonical)
+    except DetpycError as error:
+        tally.malformed[str(pyc)] = error.reason
+    else:
+        tally.changed.append(str(pyc))
 
 
-def _replace(pyc: Path, content: bytes) -> None:
-    """Give a file another content, and leave it its mode and times."""
-    status = pyc.stat()
-    with Replacement(pyc, stat.S_IMODE(status.st_mode)) as replacement:
-        with replacement.writing() as stream:
-            stream.write(content)
-        replacement.commit((status.st_atime_ns, status.st_mtime_ns), durable=False)
+def _replace(pyc: Path, content: bytes, dir_fd: int | None = None) -> None:
+    """Replace the content of a file; its mode and times stay."""
+    try:
+        status = pyc.stat()
+    except OSError as error:
+        raise DetpycError(f"cannot be read: {error.strerror}", path=pyc) from error
+    times = status.st_atime_ns, status.st_mtime_ns
+    replace_file(pyc, content, stat.S_IMODE(status.st_mode), durable=False, times=times, dir_fd=dir_fd)
 
 
-def _normalize_wheel(path: Path, *, check: bool) -> Report:
+def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
     tally = _Tally()
     with open_locked(path) as stream:
-        wheel = Wheel.read(path, stream)
+        wheel = Wheel.open(path, stream)
         wheel.require_rewritable()
         replaced = {}
         for name, member in wheel.archive.members.items():
             if name.endswith(".pyc"):
-                canonical = tally.canonical(name, partial(wheel.read_member, name, MAX_FILE))
+                canonical = tally.canonical(name, partial(_read_member, wheel, name))
                 if canonical is not None:
                     replaced[name] = NewMember.replacing(member, canonical)
+                    tally.changed.append(name)
         if replaced and not check:
+            remove_stale(path.parent)
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
             with Replacement(path, mode) as replacement:
                 with replacement.writing() as output:
                     rewrite(wheel, output, replaced=replaced)
                 replacement.commit(replaced=stream)
     return tally.report(path)
+
+
+def _read_member(wheel: Wheel, name: str) -> bytes:
+    """Read a pyc in a wheel; an error does not name it, as in a directory."""
+    size = wheel.archive.members[name].size
+    if size > MAX_FILE:
+        raise TooLargeError(f"has {size} bytes; the limit is {MAX_FILE}")
+    return wheel.read_member(name)

@@ -9,12 +9,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from detpyc import temporaries
 from detpyc.errors import DetpycError
+from detpyc.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from typing_extensions import Self
+
+    from detpyc.errors import StrPath
+
+__all__ = ["Replacement", "replace_file", "temporary_directory"]
+
+_CHUNK = 1 << 20  # bytes
 
 
 def temporary_directory() -> Path:
@@ -32,85 +40,194 @@ def temporary_directory() -> Path:
         raise DetpycError(f"{error.strerror}; name one in TMPDIR") from error
 
 
-class Replacement:
-    """A file in the making, which takes another's place only as a whole.
+def replace_file(
+    path: StrPath,
+    content: bytes,
+    mode: int,
+    *,
+    durable: bool = True,
+    times: tuple[int, int] | None = None,
+    replaced: BinaryIO | None = None,
+    dir_fd: int | None = None,
+) -> None:
+    """Replace a file, or make a new one.
 
-    A context manager. What was not committed when it is left leaves nothing behind, whatever the reason.
+    Args:
+        path: of the file. If it is a symbolic link, the file that it leads to is replaced, except with ``dir_fd``.
+        content: all of it.
+        mode: its permission bits, whatever the umask. The owner and group of a replaced file are kept if possible.
+        durable: whether to wait until it is safely on disk, which takes long for many small files.
+        times: the access and modification times, in nanoseconds; by default now.
+        replaced: the replaced file, if it is open; it must not be used afterwards.
+        dir_fd: a descriptor of the directory; the file is then written there, whatever becomes of its path.
+
+    Raises:
+        DetpycError: if it cannot be written; the file is then as it was.
+
+    """
+    with Replacement(path, mode, dir_fd=dir_fd) as replacement:
+        with replacement.writing() as stream:
+            stream.write(content)
+        replacement.commit(times, durable=durable, replaced=replaced)
+
+
+class Replacement:
+    """A new file that replaces another one when it is complete.
+
+    A context manager. Unless it is committed, nothing remains of it.
 
     """
 
-    def __init__(self, path: Path, mode: int, directory: Path | None = None) -> None:
-        """Begin a file.
+    def __init__(
+        self,
+        path: StrPath,
+        mode: int,
+        directory: Path | None = None,
+        *,
+        follow_symlinks: bool = True,
+        dir_fd: int | None = None,
+    ) -> None:
+        """Prepare a new file.
 
         Args:
-            path: what it is to replace, or to be.
-            mode: the permission bits it is to have, whatever the umask.
-            directory: where to make it, if it is not to be committed; by default beside its path.
+            path: of the file that it replaces, or of a file that does not exist yet.
+            mode: its permission bits, whatever the umask. The owner and group of a replaced file are kept if possible.
+            directory: where to write it if it will not be committed; by default beside its path.
+            follow_symlinks: whether, if the path is a symbolic link, the file that it leads to is replaced, and not the
+                link.
+            dir_fd: a descriptor of the directory; the file is then written there, whatever becomes of its path, and
+                links are not followed.
 
         """
-        self.path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
+        self.path = Path(path)
         self.mode = mode
-        # Named before it is made, so that no signal in between can leave it behind.
-        from secrets import token_hex  # noqa: PLC0415 - it takes long to import, and most runs of most commands only read
-
-        self.temporary = (self.path.parent if directory is None else directory) / f".detpyc-{token_hex(8)}.tmp"
+        self.directory = directory
+        self.follow_symlinks = follow_symlinks and dir_fd is None
+        self.dir_fd = dir_fd
+        self.target = os.path.realpath(path) if self.follow_symlinks else os.fspath(path)
+        self.temporary = Path()  # once it is made, where it is until it is committed
 
     def __enter__(self) -> Self:
         with self._naming_the_file():
-            self.stream: BinaryIO = self.temporary.open("x+b")
+            try:
+                self.stream = self._create()
+            except BaseException:
+                self._remove()
+                raise
         return self
 
+    def _create(self) -> BinaryIO:
+        if self.directory is not None:
+            from tempfile import TemporaryFile  # noqa: PLC0415 - only for --check
+
+            return TemporaryFile(dir=self.directory)
+        while True:
+            # Named before it is made, so that it can be removed whenever a signal comes.
+            self.temporary = Path(temporaries.new_path(os.path.dirname(self.target)))  # noqa: PTH120
+            stream = open(self._at(str(self.temporary)), "x+b", opener=self._open)  # noqa: SIM115 - see `__exit__`
+            if sys.platform == "win32" or temporaries.is_intact(stream.fileno()):
+                return stream
+            self._remove()
+            stream.close()
+
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600, dir_fd=self.dir_fd)
+
+    def _at(self, path: str) -> str:
+        """Return a path for functions with ``dir_fd``."""
+        return path if self.dir_fd is None else os.path.basename(path)  # noqa: PTH119
+
     def __exit__(self, *_: object) -> None:
-        # To close it flushes it, which fails again on a full disk.
+        # Closing it flushes it, which fails again if the disk is full.
         with suppress(OSError):
             self.stream.close()
-        with suppress(FileNotFoundError):
-            try:
-                self.temporary.unlink()
-            except PermissionError:  # on Windows, if it has a mode already by which nobody may write it
-                self.temporary.chmod(stat.S_IWRITE)
-                self.temporary.unlink()
+        self._remove()
+
+    def _remove(self) -> None:
+        temporaries.remove(str(self.temporary), self.dir_fd)
 
     def equals(self, path: Path) -> bool:
-        """Tell whether what was written is what a file holds already."""
-        import filecmp  # noqa: PLC0415 - likewise
+        """Return whether its content is that of an existing file, or of the file that an existing link leads to.
 
+        Raises:
+            DetpycError: if that file cannot be read.
+
+        """
+        if not path.exists() or (path.is_symlink() and not self.follow_symlinks):
+            return False
         with self._naming_the_file():
-            self.stream.flush()
-        return path.exists() and filecmp.cmp(self.temporary, path, shallow=False)
+            self.stream.seek(0)
+        with open_regular(path) as other:
+            while chunk := self.stream.read(_CHUNK):
+                if chunk != other.read(_CHUNK):
+                    return False
+            return not other.read(1)
 
     def commit(
         self, times: tuple[int, int] | None = None, *, durable: bool = True, replaced: BinaryIO | None = None
     ) -> None:
-        """Put it in its place.
+        """Put it in the place of the file that it replaces.
 
         Args:
-            times: the access and modification times it is to have, in nanoseconds; by default now.
-            durable: wait until it is safely on disk, which takes long for many small files.
-            replaced: the file whose place it takes, if that is open here; it is not to be used any more.
+            times: the access and modification times, in nanoseconds; by default now.
+            durable: whether to wait until it is safely on disk, which takes long for many small files.
+            replaced: the replaced file, if it is open; it must not be used afterwards.
 
         Raises:
-            DetpycError: if that fails; it names the file.
+            DetpycError: if that fails.
 
         """
         with self._naming_the_file():
             self.stream.flush()
-            if durable:
-                os.fsync(self.stream.fileno())
-            self.stream.close()
-            self.temporary.chmod(self.mode)
+            if sys.platform == "win32":
+                self._commit_on_windows(times, durable=durable, replaced=replaced)
+                return
+            descriptor = self.stream.fileno()
+            self._keep_owner(descriptor)
+            os.fchmod(descriptor, self.mode)
             if times is not None:
-                os.utime(self.temporary, ns=times)
-            if replaced is not None and sys.platform == "win32":
-                replaced.close()  # an open file cannot be replaced there
-            self.temporary.replace(self.path)
+                os.utime(descriptor, ns=times)
+            if durable:
+                os.fsync(descriptor)
+            # Not closed before: without its lock, another process would take it for stale.
+            os.replace(
+                self._at(str(self.temporary)), self._at(self.target), src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd
+            )
+            temporaries.forget(str(self.temporary))
+
+    def _commit_on_windows(self, times: tuple[int, int] | None, *, durable: bool, replaced: BinaryIO | None) -> None:
+        """Close the files before they are replaced and renamed, which Windows demands."""
+        if durable:
+            os.fsync(self.stream.fileno())
+        self.stream.close()
+        os.chmod(self.temporary, self.mode)  # noqa: PTH101
+        if times is not None:
+            os.utime(self.temporary, ns=times)
+        if replaced is not None:
+            replaced.close()
+        os.replace(self.temporary, self.target)  # noqa: PTH105
+        temporaries.forget(str(self.temporary))
+
+    def _keep_owner(self, descriptor: int) -> None:
+        """Give the new file the owner and group of the file that it replaces, as far as that is allowed."""
+        try:
+            old = os.stat(self._at(self.target), dir_fd=self.dir_fd, follow_symlinks=False)
+        except OSError:
+            return
+        new = os.fstat(descriptor)
+        if stat.S_ISREG(old.st_mode) and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            try:
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            except OSError:
+                with suppress(OSError):  # a group that the user belongs to
+                    os.fchown(descriptor, -1, old.st_gid)
 
     @contextmanager
     def writing(self) -> Iterator[BinaryIO]:
-        """Give the stream to a writer.
+        """Lend the stream to a writer.
 
         Raises:
-            DetpycError: if writing fails, e.g. since the disk is full; it names the file.
+            DetpycError: if writing fails, e.g. because the disk is full.
 
         """
         with self._naming_the_file():
@@ -121,4 +238,4 @@ class Replacement:
         try:
             yield
         except OSError as error:
-            raise DetpycError(f"{self.path}: cannot be written: {error.strerror}") from error
+            raise DetpycError(f"cannot be written: {error.strerror}", path=self.path) from error

@@ -1,4 +1,4 @@
-"""Reproduce a wheel: build it again from its sources, as it says it was made, and compare."""
+"""Reproduce a wheel: build it again from its sources, as it records that it was made, and compare."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import calendar
 import os
 import re
 import shutil
-import tarfile
 import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +16,14 @@ from packaging.version import InvalidVersion, Version
 
 from detpyc import __version__
 from detpyc.byte_compile.recipe import Recipe
-from detpyc.byte_compile.wheel import Options, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.compare import Comparison, compare_artifacts
 from detpyc.compilation import interpreters, processes
 from detpyc.errors import DetpycError, InterpreterError, WheelError
 from detpyc.replacement import temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, source_date_epoch
+from detpyc.sdist import open_sdist
 from detpyc.settings import VARIABLES, variable
-from detpyc.verify.sources import tar_fault
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
@@ -33,31 +31,34 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
 
+__all__ = ["Reproduction", "reproduce_wheel"]
+
 _GENERATOR = re.compile(r"(?P<name>[A-Za-z0-9._-]+?)[ ]*[( ](?P<version>[0-9][A-Za-z0-9.+!-]*)\)?")
 
-# What some backends call themselves, where it is not the name of the distribution to install.
+# The distributions of the backends whose Generator is not called like theirs.
 _DISTRIBUTIONS = {"bdist-wheel": "wheel", "flit": "flit-core", "poetry": "poetry-core", "uv": "uv-build"}
 
-# In a project's directory, what no build reads and is large, and in any directory, what is stale at best.
-_NOT_COPIED = frozenset({".nox", ".tox", ".venv", "dist", "venv"})
-_NEVER_COPIED = "__pycache__"
+_NOT_COPIED = frozenset(
+    {".nox", ".tox", ".venv", "dist", "venv"}
+)  # at the top of a project: large, and no build's input
+_NEVER_COPIED = "__pycache__"  # in any directory: stale at best
 
-_LINES = 30  # how many of what a failed build said an error shows
-_OLDEST_BUILDER = (3, 10)  # the oldest that detpyc runs under, and so the oldest that can have built the wheel
+_LINES = 30  # of the output of a failed build, for an error message
+_OLDEST_BUILDER = (3, 10)  # the oldest Python that detpyc runs under, and so the oldest that can have built the wheel
 
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """What became of building a wheel again.
+    """The result of building a wheel again.
 
     Attributes:
-        original: the wheel.
-        built_by: the release of the CPython that ran the build.
-        constraints: the build requirements that were pinned to what the wheel records.
-        name: of the wheel that was built.
+        original: the path of the wheel.
+        built_by: the release of the CPython that ran the build, e.g. ``3.12.1``.
+        constraints: the build requirements, pinned to the versions that the wheel records.
+        name: the file name of the wheel that was built.
         same: whether it is the original, bit for bit.
-        dated: whether the build was told the time of the original, or another.
-        comparison: what is different.
+        dated: whether the date of the original was known; otherwise, members may have the date of this build.
+        comparison: the differences.
 
     """
 
@@ -70,32 +71,37 @@ class Reproduction:
     comparison: Comparison
 
 
-def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Reproduction:
+def reproduce_wheel(
+    original: str | os.PathLike[str], sources: str | os.PathLike[str], *, jobs: int | None = None
+) -> Reproduction:
     """Build a wheel again in a clean environment, byte-compile it as the wheel records, and compare the two.
 
-    The build runs in a virtual environment of its own, with the backend and detpyc pinned to the versions that the
-    wheel records, and with SOURCE_DATE_EPOCH as it is set, or else as the wheel's dates have it.
+    The build runs in a new virtual environment, with the backend and detpyc pinned to the versions that the wheel
+    records. SOURCE_DATE_EPOCH is kept if set, otherwise it is the date of the wheel's members if they all have the
+    same one. Building runs the project's code.
 
     Args:
-        original: the wheel.
-        sources: a source distribution, or the directory of the project.
-        jobs: how many workers; by default as many as there are usable processors.
+        original: the path of the wheel.
+        sources: the path of a source distribution (``.tar.gz``), or of the project's directory.
+        jobs: the number of workers; by default one for each usable processor.
 
     Returns:
-        What became of it.
+        What was built, and how it differs.
 
     Raises:
-        DetpycError: if the wheel does not say how it was made or another detpyc made it, an interpreter is missing, or
-            the build fails.
+        DetpycError: if the wheel does not record how it was made or was made by another version of detpyc, an
+            interpreter is missing, or the build fails.
 
     """
+    original, sources = Path(original), Path(sources)
     recipe = Recipe.of(original)
     if recipe.detpyc != __version__:
         raise DetpycError(
-            f"{original}: was made by detpyc {recipe.detpyc}, and this is {__version__}, which would record itself;"
-            f" install detpyc=={recipe.detpyc} and reproduce it with that"
+            f"was made by detpyc {recipe.detpyc}, and this is {__version__}, which would record itself;"
+            f" install detpyc=={recipe.detpyc} and reproduce the wheel with that",
+            path=original,
         )
-    source_date_epoch()  # refuses one that is malformed, which backends meet with a traceback
+    source_date_epoch()  # refuses a malformed one, for which backends show a traceback
     compilers = _compilers(original, recipe)
     builder = _builder(tag_of(original.name), compilers)
     constraints = (*_backend(recipe.generator), f"detpyc=={recipe.detpyc}")
@@ -112,36 +118,36 @@ def reproduce(original: Path, sources: Path, *, jobs: int | None = None) -> Repr
 
 def _compilers(original: Path, recipe: Recipe) -> list[Interpreter]:
     try:
-        return [interpreters.find(request, exactly=True) for request in recipe.settings.interpreters]
+        return [interpreters.find_interpreter(request, exactly=True) for request in recipe.settings.interpreters]
     except InterpreterError as error:
         releases = ", ".join(recipe.settings.interpreters)
         raise InterpreterError(
-            f"{original}: was byte-compiled by CPython {releases}, and no other reproduces it: {error}"
+            f"was byte-compiled by CPython {releases}, and no other release reproduces it: {error}", path=original
         ) from error
 
 
 def _builder(tag: str, compilers: Sequence[Interpreter]) -> Interpreter:
-    """Return the interpreter to run the build: for extension modules the wheel's own, else one that can have done it.
+    """Return the interpreter to run the build: for extension modules, one of the version that they are for.
 
     Args:
-        tag: of the wheel.
-        compilers: those that compiled its bytecode.
+        tag: the wheel's tag.
+        compilers: the interpreters that compiled its bytecode.
 
     """
     native = re.search(r"-cp3(\d+)[a-z]*-", tag)
     if native is not None:
         version = (3, int(native[1]))
-        found = next((each for each in compilers if each.version == version), None)
-        return found or interpreters.find("{}.{}".format(*version))
+        found = next((compiler for compiler in compilers if compiler.version == version), None)
+        return found or interpreters.find_interpreter("{}.{}".format(*version))
     running = interpreters.current()
-    able = [each for each in compilers if each.version >= _OLDEST_BUILDER]
-    if not able or running.release in {each.release for each in able}:
+    able = [compiler for compiler in compilers if compiler.version >= _OLDEST_BUILDER]
+    if not able or running.release in {compiler.release for compiler in able}:
         return running
-    return max(able, key=lambda each: each.version)
+    return max(able, key=lambda compiler: compiler.version)
 
 
 def _backend(generator: str) -> list[str]:
-    """Return the requirement that a wheel's ``Generator`` is, if it is one: ``hatchling 1.27.0``."""
+    """Return the requirement for the backend that a wheel's ``Generator`` names, e.g. ``hatchling 1.27.0``."""
     match = _GENERATOR.fullmatch(generator)
     if match is None:
         return []
@@ -153,19 +159,20 @@ def _backend(generator: str) -> list[str]:
 
 
 def _epoch(recipe: Recipe) -> str | None:
-    """Return the SOURCE_DATE_EPOCH that gives a wheel's members the date that they all have."""
+    """Return the SOURCE_DATE_EPOCH for the date that all members of a wheel have."""
     if recipe.date is None:
         return None
     try:
         return str(calendar.timegm((*recipe.date, 0, 0, 0)))
-    except ValueError:  # ZIP can say the 0th of the 0th month
+    except ValueError:  # a ZIP date may be the 0th of the 0th month
         return None
 
 
 def _project(sources: Path, directory: Path) -> Path:
-    """Copy a project's directory, or unpack its source distribution; return where it is."""
+    """Copy a project's directory, or unpack its source distribution; return the directory."""
     if not sources.is_dir():
-        return _unpack(sources, directory)
+        with open_sdist(sources) as sdist:
+            return sdist.unpack(directory)
 
     def not_copied(parent: str, names: list[str]) -> Collection[str]:
         return {name for name in names if name == _NEVER_COPIED or (name in _NOT_COPIED and Path(parent) == sources)}
@@ -173,61 +180,43 @@ def _project(sources: Path, directory: Path) -> Path:
     try:
         return Path(shutil.copytree(sources, directory, symlinks=True, ignore=not_copied))
     except OSError as error:
-        raise DetpycError(f"{sources}: cannot be copied: {error}") from error
-
-
-def _unpack(sdist: Path, directory: Path) -> Path:
-    """Unpack a source distribution; return the one directory that is in it."""
-    if not hasattr(tarfile, "data_filter"):
-        raise DetpycError(f"{sdist}: this Python cannot unpack archives safely; unpack it, and give the directory")
-    try:
-        with tarfile.open(sdist) as archive:
-            archive.extractall(directory, filter="data")
-    except FileNotFoundError as error:
-        raise DetpycError(f"{sdist}: there is no such file or directory") from error
-    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise DetpycError(
-            f"{sdist}: is no source distribution that can be unpacked: {tar_fault(error)}; give a .tar.gz, or the"
-            " project's directory"
-        ) from error
-    found = [each for each in directory.iterdir() if each.is_dir()] if directory.exists() else []
-    if len(found) != 1:
-        raise DetpycError(f"{sdist}: holds {len(found)} directories, and a source distribution has one")
-    return found[0]
+        raise DetpycError(f"cannot be copied: {error}", path=sources) from error
 
 
 def _build(project: Path, directory: Path, python: str, constraints: Sequence[str], epoch: str | None) -> Path:
-    """Build the wheel in a virtual environment made for it; pip is as its own configuration has it."""
+    """Build the wheel in a new virtual environment; the user's configuration of pip applies."""
     variables = {name: value for name, value in processes.environment().items() if not name.startswith(VARIABLES)}
     if epoch is not None:
         variables["SOURCE_DATE_EPOCH"] = epoch
     temporary = directory / "temporary"
     temporary.mkdir()
-    variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))  # goes with the directory, whatever happens
+    variables |= dict.fromkeys(
+        ("TMPDIR", "TEMP", "TMP"), str(temporary)
+    )  # deleted with the directory, whatever happens
     venv, output = directory / "venv", directory / "built"
     inside = str(venv / ("Scripts" if os.name == "nt" else "bin") / "python")
     _run([python, "-I", "-m", "venv", str(venv)], "make a virtual environment", variables)
     _run([inside, "-I", "-m", "pip", "install", "--quiet", "build"], "install build", variables)
 
     pins = directory / "constraints.txt"
-    pins.write_text("".join(f"{each}\n" for each in constraints), encoding="utf-8")
-    # Some versions of pip take the one, some the other; what it lists is separated by spaces, which a path may have.
+    pins.write_text("".join(f"{constraint}\n" for constraint in constraints), encoding="utf-8")
+    # Which of the two pip reads depends on its version. Its items are separated by spaces, which a path may contain.
     for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
         variables[name] = f"{variables.get(name, '')} {pins.as_uri()}".strip()
-    variables[variable("disable")] = "1"  # what the wheel records is done afterwards, whatever the project says today
+    variables[variable("disable")] = "1"  # what the wheel records is done afterwards, whatever the project's settings
     command = [inside, "-I", "-m", "build", "--wheel", "--outdir", str(output), str(project)]
     _run(command, f"build the wheel with {', '.join(constraints)}", variables)
     wheels = list(output.glob("*.whl"))
     if len(wheels) != 1:
-        raise DetpycError(f"the build has left {len(wheels)} wheels in the place of one")
+        raise DetpycError(f"the build left {len(wheels)} wheels; expected one")
     return wheels[0]
 
 
 def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> None:
-    """Run a command to its end.
+    """Run a command and wait for it.
 
     Raises:
-        DetpycError: if it fails; the message shows the end of what it said.
+        DetpycError: if it fails; the message shows the end of its output.
 
     """
     try:
@@ -235,14 +224,14 @@ def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> 
     except OSError as error:
         raise DetpycError(f"could not {purpose}: {command[0]} cannot be run: {error.strerror}") from error
     if completed.returncode:
-        said = processes.indented(completed.stdout, _LINES)
-        raise DetpycError(f"could not {purpose}: {' '.join(command)} ended with status {completed.returncode}{said}")
+        output = processes.indented(completed.stdout, _LINES)
+        raise DetpycError(f"could not {purpose}: {' '.join(command)} ended with status {completed.returncode}{output}")
 
 
 def _byte_compiled(built: Path, recipe: Recipe, output_dir: Path, jobs: int | None) -> Path:
-    """Byte-compile what was built as the original was."""
+    """Byte-compile the wheel that was built as the original was."""
     output_dir.mkdir()
-    options = Options(
+    options = WheelOptions(
         output_dir=output_dir,
         jobs=jobs,
         normalize_archive=recipe.normalized,
@@ -252,4 +241,4 @@ def _byte_compiled(built: Path, recipe: Recipe, output_dir: Path, jobs: int | No
     try:
         return byte_compile_wheel(built, recipe.settings, options).path
     except WheelError as error:
-        raise DetpycError(f"what was built cannot be byte-compiled: {error}") from error
+        raise DetpycError(f"the wheel that was built cannot be byte-compiled: {error}") from error

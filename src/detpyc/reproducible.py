@@ -1,4 +1,4 @@
-"""The reproducibility rules: whatever could vary from build to build is fixed here, each with its reason."""
+"""The reproducibility rules: what could vary from build to build is fixed here, each constant with its reason."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import zlib
 
 from detpyc.errors import DetpycError
 
-# The mode of the files that are added: what git and the backends normalise a plain file to, whatever the umask.
+# The mode of added files, to which git and the backends normalize a plain file, whatever the umask.
 FILE_MODE = stat.S_IFREG | 0o644
 
 # zlib's own default. The bytes still depend on the deflate implementation (zlib and zlib-ng differ at every level).
 DEFLATE_LEVEL = 6
 
-# What a ZIP entry says of the system that made it, where it is made here. 3 is Unix: the mode above is then read by
-# every unpacker, and the value does not depend on the system that builds. 20 is version 2.0, the first with deflate.
+# The system and version in new ZIP entries, whatever the system that builds. 3 is Unix, for which every unpacker
+# applies the mode above. 20 is version 2.0, the first with deflate.
 CREATE_SYSTEM = 3
 CREATE_VERSION = 20
 
 Date = tuple[int, int, int, int, int, int]  # year, month, day, hour, minute, second
 
-# The date of everything in a normalized archive if SOURCE_DATE_EPOCH does not give one: the first that ZIP can write.
+# The date of all members of a normalized archive if SOURCE_DATE_EPOCH is not set: the first that ZIP can represent.
 ZIP_EPOCH: Date = (1980, 1, 1, 0, 0, 0)
 _LAST_ZIP_YEAR = 2107
-_MAX_DIGITS = 100  # of SOURCE_DATE_EPOCH; int() refuses some thousands, and nobody means as many
+_MAX_DIGITS = 100  # of SOURCE_DATE_EPOCH; int() refuses some thousands
 
 
 def zip_date(otherwise: Date = ZIP_EPOCH) -> Date:
-    """Return the date that SOURCE_DATE_EPOCH gives, in UTC and as near to it as ZIP can write.
+    """Return the date of SOURCE_DATE_EPOCH in UTC, or the closest one that ZIP can represent.
 
     Args:
         otherwise: the date if it is not set.
 
     Raises:
-        DetpycError: if SOURCE_DATE_EPOCH is no number.
+        DetpycError: if SOURCE_DATE_EPOCH is malformed.
 
     """
     seconds = source_date_epoch()
@@ -53,32 +53,32 @@ def zip_date(otherwise: Date = ZIP_EPOCH) -> Date:
 
 
 def normalized_mode(mode: int) -> int:
-    """Return a file's mode without what the umask and the system added: readable by all, executable or not."""
+    """Return a file's mode without the influence of the umask and the system: readable by all, executable or not."""
     return stat.S_IFREG | (0o755 if mode & 0o111 else 0o644)
 
 
 def deflate(data: bytes) -> bytes:
-    """Compress as ZIP archives want it, without zlib's header."""
+    """Compress for a ZIP archive, without zlib's header."""
     compressor = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush()
 
 
 def source_date_epoch() -> int | None:
-    """Return what the environment variable SOURCE_DATE_EPOCH says, in seconds; None if it is not set.
+    """Return the environment variable SOURCE_DATE_EPOCH, in seconds; None if it is not set.
 
     Raises:
-        DetpycError: if it is no number, or one of absurd length. A build that asked for a date and got another must
-            not pass for reproducible (https://reproducible-builds.org/specs/source-date-epoch/).
+        DetpycError: if it is malformed. A build that asks for a date and gets another one is not reproducible
+            (https://reproducible-builds.org/specs/source-date-epoch/).
 
     """
     value = os.environ.get("SOURCE_DATE_EPOCH")
     if value is None:
         return None
     if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
-        raise DetpycError(f"SOURCE_DATE_EPOCH is {value!r:.100}, and must be a number of seconds")
+        raise DetpycError(f"SOURCE_DATE_EPOCH must be a number of seconds, not {value!r:.100}")
     return int(value)
 
 
 def inflate(data: bytes) -> bytes:
-    """Undo `deflate`; for what was made here, as it sets no bound to the size."""
+    """Undo `deflate`; not for untrusted data, as the size is not limited."""
     return zlib.decompress(data, -zlib.MAX_WBITS)

@@ -1,4 +1,4 @@
-"""The settings: a raw table, wherever it came from, made into a frozen, checked object.
+"""The settings: check a raw table, the environment and the frontend's settings, and return a frozen object.
 
 Named tuples and imports at use keep the start short, as most runs have no patterns and no mistakes.
 """
@@ -7,24 +7,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import SettingsError
 from detpyc.gitignore import gitignore_spec
+from detpyc.limits import MAX_ITEMS, MAX_MISTAKES, MAX_PATTERN, MAX_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-VARIABLES = "DETPYC_"
-FRONTEND = "detpyc."  # stands before the keys among a build frontend's settings
+__all__ = [
+    "DEFLATED",
+    "FRONTEND",
+    "LAYOUTS",
+    "OPTIMIZATION_LEVELS",
+    "PYCACHE",
+    "SOURCELESS",
+    "STORED",
+    "VARIABLES",
+    "WHEEL_MODES",
+    "Settings",
+    "disabled",
+    "jobs",
+    "positive",
+    "variable",
+]
 
-# Settings that environment variables and build frontends give as text, and that are no text: lists, and yes or no.
+VARIABLES = "DETPYC_"
+FRONTEND = "detpyc."  # the prefix of the keys among a build frontend's settings
+
+# The types of settings that are not strings, as environment variables and build frontends only have strings.
 _LISTS = frozenset({"interpreters", "optimize", "include", "exclude"})
 _FLAGS = frozenset({"provenance", "disable"})
-# Not settings of a wheel, but variables and frontends may give them as well.
+# What variables and frontends may set in addition to the settings of a wheel.
 _OTHERS = frozenset({"disable", "jobs"})
-_MISSPELT = 0.85  # how near, by difflib's measure: DETPYC_INTERPRETER, DETPYC_OPTIMISE
+_MISSPELT = 0.85  # a ratio of difflib's: DETPYC_INTERPRETER, DETPYC_OPTIMISE
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -39,15 +58,15 @@ class Settings(NamedTuple):
     """What to byte-compile, for which interpreters, and how.
 
     Attributes:
-        interpreters: requests as `detpyc.compilation.interpreters.find` takes them; empty means the running one.
+        interpreters: requests as `detpyc.find_interpreter` takes them; if empty, the running interpreter is used.
         optimize: optimization levels, ascending.
         invalidation_mode: ``checked-hash`` or ``unchecked-hash``.
         include: gitignore patterns over paths in the wheel; only sources that match are byte-compiled.
         exclude: gitignore patterns; sources that match are not byte-compiled.
-        on_syntax_error: ``fail``, or ``skip`` to leave out sources that do not compile.
-        layout: ``pycache``, or ``sourceless`` to put each pyc in the place of its source, for one interpreter.
+        on_syntax_error: ``fail``, or ``skip`` to skip sources that do not compile.
+        layout: ``pycache``, or ``sourceless`` to replace each source by its pyc, for one interpreter.
         compression: ``deflated``, or ``stored`` for bytes that do not depend on a deflate implementation.
-        provenance: whether ``detpyc.json`` is put into the ``.dist-info`` directory.
+        provenance: whether to record in ``.dist-info/detpyc.json`` what made the bytecode.
 
     """
 
@@ -72,51 +91,46 @@ class Settings(NamedTuple):
         frontend: Mapping[str, Any] = _NOTHING,
         names: Mapping[str, str] = _NOTHING,
     ) -> Settings:
-        """Check a table, and what goes before it.
+        """Check a table, the environment and the frontend's settings.
 
         Args:
-            table: as TOML gives it.
-            location: where it stands, e.g. ``tool.pdm.build.hooks.detpyc``; messages name keys in full.
-            reserved: keys that are somebody else's and are passed over.
-            modes: the invalidation modes that make sense for what is byte-compiled.
-            environment: variables that go before the table, e.g. ``DETPYC_ON_SYNTAX_ERROR``; a list's items are
-                separated by commas, and an empty variable is none.
-            frontend: what was given to the build frontend as ``detpyc.KEY=VALUE``, by KEY; it goes before both. A list
-                is one value with commas, or several.
-            names: what messages call keys that the user has written otherwise than in a table, such as ``--include``.
+            table: a parsed TOML table.
+            location: the table's full key, e.g. ``tool.pdm.build.hooks.detpyc``, for messages.
+            reserved: keys of the table that belong to somebody else and are ignored.
+            modes: the invalidation modes to allow.
+            environment: variables that take precedence over the table, e.g. ``DETPYC_ON_SYNTAX_ERROR``. The items of
+                a list are separated by commas. An empty variable counts as unset.
+            frontend: the settings that the user passes to the build frontend as ``detpyc.KEY=VALUE``, by KEY. They
+                take precedence over the environment. A list is one value with commas, or several values.
+            names: what messages call a key of the table that the user wrote in another way, such as ``--include``.
 
         Returns:
-            The settings, with the defaults for what none of them says.
+            The settings, with the defaults for what is not set.
 
         Raises:
-            SettingsError: if anything is wrong; the message tells every mistake.
+            SettingsError: if anything is wrong; it lists every mistake, up to `detpyc.limits.MAX_MISTAKES`.
 
         """
         if not isinstance(table, Mapping):
             raise SettingsError(f"{location} must be a table, not {_shown(table)}")
-        checks = {**_CHECKS, "invalidation-mode": _invalidation_mode(modes)}
-        known = {*checks, *_OTHERS}
-        problems = [*_misspelt(environment, known), *_unknown(frontend, known, FRONTEND)]
-        problems += _unknown((key for key in table if key not in reserved), checks, f"{location}.")
-        given = {key: (names.get(key, f"{location}.{key}"), value) for key, value in table.items() if key in checks}
-        for key in checks:
-            said = _said(key, environment, frontend)
-            if said is not None:
-                given[key] = said[0], _from_text(key, said[1])
+        given = _given(table, location, environment, frontend, names)
         values: dict[str, Any] = {}
+        wrong = []
         for key, (name, value) in given.items():
+            check = _invalidation_mode(modes) if key == "invalidation-mode" else _CHECKS[key]
             try:
-                values[key.replace("-", "_")] = checks[key](value)
+                values[key.replace("-", "_")] = check(value)
             except ValueError as error:
-                problems.append(f"{name} {error}")
-        if not problems and values.get("layout") == SOURCELESS:
-            problems += (
-                f'{given[key][0]} has {len(values[key])} entries, and with layout = "sourceless" there is room for one'
-                for key in ("interpreters", "optimize")
-                if len(values.get(key, ())) > 1
-            )
-        if problems:
-            raise SettingsError(*problems)
+                wrong.append(f"{name} {error}")
+        problems = chain(
+            _misspelt(environment),
+            _unknown(frontend, {*_CHECKS, *_OTHERS}, FRONTEND),
+            _unknown((key for key in table if key not in reserved), _CHECKS, f"{location}."),
+            wrong or _too_many(values, given),
+        )
+        reported = [*islice(problems, MAX_MISTAKES)]
+        if reported:
+            raise SettingsError(*reported, *(["there are more mistakes"] if any(problems) else []))
         return cls(**values)
 
 
@@ -126,41 +140,42 @@ def variable(key: str) -> str:
 
 
 def disabled(environment: Mapping[str, str], frontend: Mapping[str, Any] = _NOTHING) -> bool:
-    """Tell whether builds are not to be byte-compiled: ``DETPYC_DISABLE=1``, or ``detpyc.disable=1``.
+    """Return whether builds are not byte-compiled: ``DETPYC_DISABLE=1``, or ``detpyc.disable=1``.
 
     Raises:
-        SettingsError: if what is said is neither yes nor no.
+        SettingsError: if the value is neither true nor false.
 
     """
-    name, text = _said("disable", environment, frontend) or ("", "0")
+    given = _outside("disable", environment, frontend)
+    if given is None:
+        return False
     try:
-        return _flag(_from_text("disable", text))
+        return _flag(_from_text("disable", given.value))
     except ValueError as error:
-        raise SettingsError(f"{name} {error}") from error
+        raise SettingsError(f"{given.name} {error}") from error
 
 
 def jobs(environment: Mapping[str, str], frontend: Mapping[str, Any] = _NOTHING) -> int | None:
-    """Return how many workers are asked for, in ``DETPYC_JOBS`` or as ``detpyc.jobs``; None if it is not said.
+    """Return the number of workers in ``DETPYC_JOBS`` or ``detpyc.jobs``; None if neither is set.
 
     Raises:
-        SettingsError: if that is no positive number.
+        SettingsError: if it is not a positive number.
 
     """
-    said = _said("jobs", environment, frontend)
-    if said is None:
+    given = _outside("jobs", environment, frontend)
+    if given is None:
         return None
-    name, text = said
     try:
-        return positive(text)
+        return positive(given.value)
     except ValueError as error:
-        raise SettingsError(f"{name} {error}") from error
+        raise SettingsError(f"{given.name} {error}") from error
 
 
 def positive(text: str) -> int:
-    """Read a positive number, of up to nine digits.
+    """Read a positive number of up to nine digits.
 
     Raises:
-        ValueError: if it is none; the message goes on after a name.
+        ValueError: if it is not one; the message continues after a name.
 
     """
     if not re.fullmatch("[1-9][0-9]{,8}", text):
@@ -168,42 +183,76 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _said(key: str, environment: Mapping[str, str], frontend: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return where outside of the table a setting is given, and the text; None if it is not."""
+class _Given(NamedTuple):
+    """A value from outside a table, and its name there."""
+
+    name: str
+    value: str
+
+
+def _outside(key: str, environment: Mapping[str, str], frontend: Mapping[str, Any]) -> _Given | None:
+    """Return what the frontend or the environment sets a key to; None if neither does."""
     if key in frontend:
         value = frontend[key]
-        return f"{FRONTEND}{key}", ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        return _Given(f"{FRONTEND}{key}", ",".join(map(str, value)) if isinstance(value, list) else str(value))
     name = variable(key)
-    return (name, environment[name]) if environment.get(name) else None
+    return _Given(name, environment[name]) if environment.get(name) else None
+
+
+def _given(
+    table: Mapping[str, Any],
+    location: str,
+    environment: Mapping[str, str],
+    frontend: Mapping[str, Any],
+    names: Mapping[str, str],
+) -> dict[str, tuple[str, object]]:
+    """Return, for each key that is set, its name for messages and the value that takes precedence."""
+    given = {key: (names.get(key, f"{location}.{key}"), value) for key, value in table.items() if key in _CHECKS}
+    for key in _CHECKS:
+        found = _outside(key, environment, frontend)
+        if found is not None:
+            given[key] = found.name, _from_text(key, found.value)
+    return given
+
+
+def _too_many(values: Mapping[str, Any], given: Mapping[str, tuple[str, object]]) -> Iterator[str]:
+    """Yield a problem for each list that is too long for the layout."""
+    if values.get("layout") == SOURCELESS:
+        for key in ("interpreters", "optimize"):
+            if len(values.get(key, ())) > 1:
+                yield f'{given[key][0]} has {len(values[key])} entries; layout = "sourceless" takes one'
 
 
 def _unknown(keys: Iterable[str], known: Collection[str], prefix: str) -> Iterator[str]:
-    """Say which keys are none."""
+    """Yield a problem for each unknown key."""
     for key in keys:
         if key not in known:
             near = _near(key.replace("_", "-").lower(), known)
-            meant = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(known))}"
-            yield f"{prefix}{key} is no setting; {meant}"
+            advice = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(known))}"
+            yield f"unknown setting {prefix}{_shortened(key)}; {advice}"
 
 
-def _misspelt(environment: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """Say which variables are none but look like one; others may be there for other versions, or other uses."""
-    variables = [variable(key) for key in known]
+def _misspelt(environment: Iterable[str]) -> Iterator[str]:
+    """Yield a problem for each variable that is not one but resembles one.
+
+    Others are ignored; they may be for other versions, or other programs.
+    """
+    variables = [variable(key) for key in (*_CHECKS, *_OTHERS)]
     for name in environment:
         if name.startswith(VARIABLES) and name not in variables:
             for near in _near(name, variables, _MISSPELT):
-                yield f"{name} is no setting; did you mean {near}?"
+                yield f"unknown setting {name}; did you mean {near}?"
 
 
 def _near(word: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
-    """Return the one that may be meant, if there is one."""
+    """Return the known word that is most similar, if one is similar enough."""
     from difflib import get_close_matches  # noqa: PLC0415 - as in the module's docstring
 
-    return get_close_matches(word, known, n=1, cutoff=cutoff)
+    return get_close_matches(word, known, n=1, cutoff=cutoff) if len(word) <= MAX_SHOWN else []
 
 
 def _from_text(key: str, value: str) -> object:
-    """Read a setting from text, as environment variables and build frontends give it."""
+    """Parse the value of an environment variable or of a build frontend's setting."""
     if key in _FLAGS:
         return {"1": True, "true": True, "0": False, "false": False}.get(value.lower(), value)
     if key not in _LISTS:
@@ -225,21 +274,23 @@ def _one_of(*choices: str) -> Callable[[object], str]:
 def _list(value: object) -> list[object]:
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"must be a list, not {_shown(value)}")  # noqa: TRY004 - one kind of error for every mistake
+    if len(value) > MAX_ITEMS:
+        raise ValueError(f"has {len(value)} items; the limit is {MAX_ITEMS}")
     return list(value)
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def _strings(value: object) -> tuple[str, ...]:
     items = _list(value)
     for item in items:
         if not isinstance(item, str) or not item:
-            raise ValueError(f"must be a list of non-empty strings, and has {_shown(item)}")
+            raise ValueError(f"must be a list of non-empty strings; found {_shown(item)}")
         if not _is_unicode(item):
-            raise ValueError(f"must be a list of strings in Unicode, and has {item!a}")
+            raise ValueError(f"must be a list of Unicode strings; found {_shortened(ascii(item))}")
     return tuple(str(item) for item in items)
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be written; what the command line gives may hold bytes that are no text."""
+    """Return whether a string can be encoded; arguments of the command line may contain undecodable bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -248,7 +299,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def _patterns(value: object) -> tuple[str, ...]:
-    patterns = _texts(value)
+    patterns = _strings(value)
+    longest = max(map(len, patterns), default=0)
+    if longest > MAX_PATTERN:
+        raise ValueError(f"has a pattern of {longest} characters; the limit is {MAX_PATTERN}")
     try:
         gitignore_spec(patterns)
     except ValueError as error:
@@ -259,16 +313,16 @@ def _patterns(value: object) -> tuple[str, ...]:
 def _invalidation_mode(modes: Collection[str]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if value == "timestamp" and value not in modes:
-            raise ValueError('cannot be "timestamp": installers do not keep a source\'s mtime, so it would never load')
+            raise ValueError('cannot be "timestamp": installers do not keep mtimes, so the pyc would never load')
         return _one_of(*modes)(value)
 
     return check
 
 
 def _interpreters(value: object) -> tuple[str, ...]:
-    requests = _texts(value)
+    requests = _strings(value)
     if not requests:
-        raise ValueError("is empty; leave it out for the interpreter that runs the build")
+        raise ValueError("is empty; omit it for the interpreter that runs the build")
     return requests
 
 
@@ -276,10 +330,10 @@ def _levels(value: object) -> tuple[int, ...]:
     levels = []
     for item in _list(value):
         if type(item) is not int or item not in OPTIMIZATION_LEVELS:
-            raise ValueError(f"must be a list of 0, 1 and 2, and has {_shown(item)}")
+            raise ValueError(f"must be a list of 0, 1 and 2; found {_shown(item)}")
         levels.append(item)
     if not levels:
-        raise ValueError("is empty; leave it out for level 0")
+        raise ValueError("is empty; omit it for level 0")
     return tuple(sorted(set(levels)))
 
 
@@ -290,12 +344,16 @@ def _flag(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Show a value as TOML writes it, as far as that is short."""
+    """Format a value for a message, like TOML if it is a scalar."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
-    return repr(value)
+        return f'"{_shortened(value)}"'
+    return _shortened(repr(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 _CHECKS: dict[str, Callable[[object], Any]] = {

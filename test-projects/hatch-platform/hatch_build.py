@@ -1,4 +1,4 @@
-"""What a hook does that compiles extension modules."""
+"""Do what a hook for extension modules does."""
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 

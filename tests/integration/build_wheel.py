@@ -1,7 +1,7 @@
-"""Call a PEP 517 hook of a project's own build backend, as a build frontend does, and say how the process differs.
+"""Call a PEP 517 hook of a project's build backend, as a build frontend does, and print how the process differs.
 
 Run as ``PYTHON build_wheel.py HOOK PROJECT OUTPUT``, with ``build_wheel``, ``build_editable`` or ``build_sdist`` as the
-hook. The last line on standard output is JSON: the artifact's name, and what of the process could leave its mark in it.
+hook. The last line on standard output is JSON: the artifact's name, and what could influence it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(hook: str, project: Path, output: Path) -> None:
     pyproject = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     backend = importlib.import_module(pyproject["build-system"]["build-backend"])
     artifact = getattr(backend, hook)(str(output))
-    print(json.dumps({"artifact": artifact, **circumstances()}))  # noqa: T201 - the answer
+    print(json.dumps({"artifact": artifact, **circumstances()}))  # noqa: T201 - the result
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ NOT_COMPARED = {"co_lines", "co_positions", "co_branches", "co_lnotab"}
 FIELDS = [name for name in dir(CodeType) if name.startswith("co_") and name not in NOT_COMPARED]
 
 
-def by_value(value: Any) -> Any:  # noqa: ANN401 - any constant
+def by_value(value: Any) -> Any:
     """Return a value that is equal only for equal constants, including the signs of zeros."""
     if isinstance(value, CodeType):
         lines = list(value.co_lines()) if hasattr(value, "co_lines") else value.co_lnotab

@@ -1,4 +1,4 @@
-"""The test projects' wheels, as built and as installed."""
+"""Fixtures for the wheels of the test projects, built and installed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+
+from installers import INSTALLERS
 from projects import CHECKOUT, PROJECTS, build, check_run, copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-INSTALLERS = {
-    "pip": ["pip", "install", "--no-compile"],
-    "uv": ["uv", "pip", "install", "--offline", "--no-cache", "--no-compile-bytecode", "--python", sys.executable],
-}
-
 
 @pytest.fixture(scope="session")
 def wheel_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a project's wheel, built once."""
+    """Return a function that builds a project's wheel, once."""
 
     @cache
     def wheel(name: str) -> Path:
@@ -35,18 +32,17 @@ def wheel_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def installed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheel_of: Callable[[str], Path]
 ) -> Path:
-    """Install all projects in a directory, as each installer does."""
+    """Return a directory in which an installer has installed all projects."""
     site = tmp_path_factory.mktemp(request.param)
     options = ["--no-deps", "--no-index", "--target", str(site)]
-    check_run(
-        [sys.executable, "-m", *INSTALLERS[request.param], *options, *(str(wheel_of(each.name)) for each in PROJECTS)]
-    )
+    built = [str(wheel_of(project.name)) for project in PROJECTS]
+    check_run([sys.executable, "-m", *INSTALLERS[request.param], *options, *built])
     return site
 
 
 @pytest.fixture(scope="session")
 def wheel_of_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a wheel of detpyc itself, for isolated builds to require."""
+    """Return a wheel of detpyc itself, which isolated builds require."""
     directory = tmp_path_factory.mktemp("detpyc")
     check_run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory), str(CHECKOUT)])
     (wheel,) = directory.iterdir()

@@ -1,7 +1,6 @@
-"""Import modules from where packages are installed, and print what a function of the first one returns.
+"""Import modules from a directory of installed packages and print the result of a function of the first one.
 
-Run as ``PYTHON -I -S import_modules.py DIRECTORY FUNCTION MODULE...``, under the Python that is to do it: standard
-library only, Python 3.8 syntax.
+Run as ``INTERPRETER -I -S import_modules.py DIRECTORY FUNCTION MODULE...``. Standard library only, Python 3.8 syntax.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from site import addsitedir
 def main(directory: str, function: str, *names: str) -> None:
     addsitedir(directory)
     modules = [import_module(name) for name in names]
-    print(getattr(modules[0], function)())  # noqa: T201 - the answer
+    print(getattr(modules[0], function)())  # noqa: T201 - the result
 
 
 if __name__ == "__main__":

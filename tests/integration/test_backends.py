@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installer.sources import WheelFile
+
+import wheels
+from detpyc.cli import main
 from projects import (
     ANSWER,
     EDITED,
@@ -23,15 +26,12 @@ from projects import (
     pyc_of,
 )
 
-import wheels
-from detpyc.cli import main
-
 if TYPE_CHECKING:
     from pathlib import Path
 
 PROJECTS = ["setuptools-wrapped", "flit-wrapped", "poetry-core-wrapped", "uv-build-wrapped"]
 EARLY, LATE = Conditions(mtime=1_000_000_000), Conditions(mtime=1_500_000_000, last_file_first=True)
-# For setuptools and flit, which have the times of the files otherwise; the others have fixed ones.
+# For setuptools and flit, which otherwise use the times of the files; the others use fixed ones.
 DATED = {"SOURCE_DATE_EPOCH": "1600000000"}
 
 each_project = pytest.mark.parametrize("name", PROJECTS)
@@ -43,7 +43,7 @@ def package(name: str) -> str:
 
 @pytest.fixture
 def links(wheel_of_checkout: Path) -> dict[str, str]:
-    """Return the variables for pip and uv to find the detpyc that builds require, wherever else they look."""
+    """Return the variables that make pip and uv find this detpyc too, which builds require."""
     return {
         **DATED,
         "PIP_FIND_LINKS": f"{os.environ.get('PIP_FIND_LINKS', '')} {wheel_of_checkout.parent}".strip(),
@@ -96,7 +96,7 @@ def test_frontends_build_one_wheel(name: str, links: dict[str, str], tmp_path: P
     with WheelFile.open(wheel) as source:
         source.validate_record()
     with tarfile.open(only(tmp_path / "build", "*.tar.gz")) as sdist:
-        assert not [each for each in sdist.getnames() if each.endswith((".pyc", "detpyc.json"))]
+        assert not [name for name in sdist.getnames() if name.endswith((".pyc", "detpyc.json"))]
 
     site = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--no-compile", "--no-deps", "--no-index", "--target", str(site)]
@@ -110,9 +110,12 @@ def test_frontends_build_one_wheel(name: str, links: dict[str, str], tmp_path: P
 
 def build_twice(name: str, directory: Path, conditions: tuple[Conditions, Conditions], **variables: str) -> list[Path]:
     found = []
-    for place, each in zip(("a", "b"), conditions, strict=True):
+    for place, condition in zip(("a", "b"), conditions, strict=True):
         done = attempt(
-            copy_project(name, directory / place, each), directory / place / "dist", conditions=each, **variables
+            copy_project(name, directory / place, condition),
+            directory / place / "dist",
+            conditions=condition,
+            **variables,
         )
         assert done.returncode == 0, done.stderr
         found.append(only(directory / place / "dist", "*.whl"))
@@ -157,7 +160,7 @@ def test_editable_install(name: str, links: dict[str, str], tmp_path: Path) -> N
 
 
 def test_backend_in_the_source_tree(links: dict[str, str], tmp_path: Path) -> None:
-    """It gets the frontend's settings but ours, and is in the sdist that the wheel can be built from again."""
+    """It gets the frontend's settings but ours, and is in the sdist."""
     project = copy_project("in-tree-wrapped", tmp_path)
     options = ["--config-setting=detpyc.optimize=2", "--config-setting=colour=red"]
     command = [sys.executable, "-m", "build", "--outdir", str(tmp_path / "dist"), *options, str(project)]
@@ -166,7 +169,7 @@ def test_backend_in_the_source_tree(links: dict[str, str], tmp_path: Path) -> No
     assert "settings of build_sdist: [('colour', 'red')]" in printed
     members = wheels.read(only(tmp_path / "dist", "*.whl"))
     document = json.loads(members["in_tree_wrapped-1.0.dist-info/detpyc.json"])
-    assert [each["optimize"] for each in document["bytecode"]] == [2]
+    assert [entry["optimize"] for entry in document["bytecode"]] == [2]
     assert pyc_of("in_tree_wrapped/__init__.py", 2) in members
 
 
@@ -178,19 +181,19 @@ def test_uv_passes_settings(links: dict[str, str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "fault"),
     [
         (b"setuptools.build_meta", b"no_such_backend", "which cannot be imported: ModuleNotFoundError: "),
         (b'build-backend = "setuptools.build_meta"', b'build-backend = "detpyc.backend"', "which wraps detpyc again"),
         (b'"setuptools-wrapped"', b'"not a name!"', "project.name"),
     ],
 )
-def test_bad_projects(old: bytes, new: bytes, told: str, tmp_path: Path) -> None:
-    """One message of ours, for people, or the backend's own; and no wheel."""
+def test_bad_projects(old: bytes, new: bytes, fault: str, tmp_path: Path) -> None:
+    """One clear message, ours or the backend's own, and no wheel."""
     project = copy_project("setuptools-wrapped", tmp_path)
     change(project / "pyproject.toml", old, new)
     done = attempt(project, tmp_path / "dist")
     assert done.returncode == 1
-    assert told in done.stderr.splitlines()[-1]
+    assert fault in done.stderr.splitlines()[-1]
     assert "detpyc/backend.py" not in done.stderr
     assert list((tmp_path / "dist").iterdir()) == []

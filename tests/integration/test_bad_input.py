@@ -10,12 +10,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import COMMAND, detpyc, done, unchanged
 
 import wheels
+from command_line import COMMAND, detpyc, done, unchanged
 
 if sys.platform == "win32":
     pytest.skip("signals, mounts and the interpreters that misbehave need POSIX", allow_module_level=True)
@@ -57,7 +57,7 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 
 def refused(completed: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Hold that a user was told what is wrong, in words for users."""
+    """Check that the message says what is wrong, without a traceback."""
     assert completed.returncode == 2
     assert completed.stderr.startswith(("detpyc: ", "usage: "))
     assert "Traceback" not in completed.stderr
@@ -65,10 +65,10 @@ def refused(completed: subprocess.CompletedProcess[str], *words: str) -> None:
     assert completed.stdout == ""
 
 
-# ---- wheels that are none, or not sound
+# ---- wheels that are malformed or damaged
 
 
-def written(contents: dict[str, bytes], name: str = NAME, **options: object) -> Callable[[Path], Path]:
+def written(contents: dict[str, bytes], name: str = NAME, **options: Any) -> Callable[[Path], Path]:
     return lambda directory: wheels.write(directory / name, contents, **options)
 
 
@@ -97,7 +97,7 @@ def without(name: str) -> Callable[[Path], Path]:
 
 
 def forged(attribute: str, value: int) -> Callable[[Path], Path]:
-    """Have the archive's directory tell something else of one member."""
+    """Write another value for one member in the archive's directory."""
 
     def forge(info: zipfile.ZipInfo) -> None:
         if info.filename == "demo/core.py":
@@ -129,10 +129,10 @@ HASH = wheels.sha256(CORE).encode()
 OTHER_HASH = wheels.sha256(b"other").encode()
 
 UNSOUND = {
-    "no ZIP": (no_archive(b"This is a text.\n" * 100), ["no ZIP archive"]),
-    "empty": (no_archive(b""), ["no ZIP archive"]),
-    "truncated at the end": (truncated(0.99), ["no ZIP archive, or a truncated one"]),
-    "truncated in the middle": (truncated(0.5), ["no ZIP archive, or a truncated one"]),
+    "no ZIP": (no_archive(b"This is a text.\n" * 100), ["not a ZIP archive"]),
+    "empty": (no_archive(b""), ["not a ZIP archive"]),
+    "truncated at the end": (truncated(0.99), ["not a ZIP archive, or is truncated"]),
+    "truncated in the middle": (truncated(0.5), ["not a ZIP archive, or is truncated"]),
     "name without a tag": (written(wheels.complete(), "demo-1.0.whl"), ["its name is not a wheel's", "demo-1.0.whl"]),
     "name of a ZIP": (written(wheels.complete(), "demo-1.0-py3-none-any.zip"), ["its name is not a wheel's"]),
     "name with a bad version": (written(wheels.complete(), "demo-one-py3-none-any.whl"), ["not a wheel's", "one"]),
@@ -160,10 +160,10 @@ UNSOUND = {
     "signed by RECORD.jws": (with_members(**{f"{INFO}/RECORD.jws": b"{}"}), ["the signature RECORD.jws"]),
     "signed by RECORD.p7s": (with_members(**{f"{INFO}/RECORD.p7s": b""}), ["the signature RECORD.p7s"]),
     "malformed provenance": (with_members(**{f"{INFO}/detpyc.json": b"{"}), ["detpyc.json is malformed"]),
-    "provenance of a later format": (with_members(**{f"{INFO}/detpyc.json": b'{"format": 2}'}), ["is of format 2"]),
+    "provenance of a later format": (with_members(**{f"{INFO}/detpyc.json": b'{"format": 2}'}), ["has format 2"]),
     "does not compile": (
         with_members(**{"demo/bad.py": b"x = 1\nx =\n"}),
-        ["does not byte-compile 1 source", "demo/bad.py: SyntaxError: line 2", 'leave them out with "exclude"'],
+        ["does not byte-compile 1 source", "demo/bad.py: SyntaxError: line 2", 'exclude them with "exclude"'],
     ),
 }
 
@@ -196,8 +196,8 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         ([], ["usage: detpyc"]),
         (["whel", "WHEEL"], ["invalid choice: 'whel'"]),
         (["wheel"], ["the following arguments are required: WHEEL"]),
-        (["wheel", "missing.whl"], ["missing.whl: cannot be opened: No such file or directory"]),
-        (["wheel", "."], [".: cannot be opened|is no regular file"]),
+        (["wheel", "missing.whl"], ["missing.whl: cannot be read: No such file or directory"]),
+        (["wheel", "."], [".: cannot be read|not a regular file"]),
         (["wheel", "WHEEL", "--optimise", "1"], ["unrecognized arguments: --optimise"]),
         (["wheel", "WHEEL", "--optimize", "3"], ["argument --optimize: invalid choice: "]),
         (["wheel", "WHEEL", "--optimize", "one"], ["argument --optimize: invalid int value: 'one'"]),
@@ -206,24 +206,24 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["wheel", "WHEEL", "--exclude", "!"], ["--exclude must be a list of gitignore patterns"]),
         (["wheel", "WHEEL", "--include", ""], ["--include must be a list of non-empty strings"]),
         (["wheel", "WHEEL", "-q", "-v"], ["not allowed with argument"]),
-        (["wheel", "WHEEL", "--interpreter", "pypy3.10"], ['"pypy3.10" names no interpreter; write "3.12"']),
+        (["wheel", "WHEEL", "--interpreter", "pypy3.10"], ['invalid interpreter "pypy3.10"; write "3.12"']),
         (
             ["wheel", "WHEEL", "--interpreter", "3.99"],
-            ['no interpreter for "3.99"; found are:', "Install CPython 3.99"],
+            ['no interpreter for "3.99"; found:', "Install CPython 3.99"],
         ),
         (["wheel", "WHEEL", "--interpreter", "/no/python"], ["/no/python: cannot be run: No such file or directory"]),
-        (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be made: File exists"]),
-        (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be made: Not a directory"]),
-        (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be opened"]),
+        (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be created: File exists"]),
+        (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be created: Not a directory"]),
+        (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be read"]),
     ],
     ids=" ".join,
 )
 def test_mistakes(wheel: Path, arguments: list[str], words: list[str]) -> None:
     with unchanged(wheel.parent):
-        completed = detpyc(*(wheel if each == "WHEEL" else each for each in arguments), cwd=wheel.parent)
+        completed = detpyc(*(wheel if argument == "WHEEL" else argument for argument in arguments), cwd=wheel.parent)
     refused(completed, *(word for word in words if "|" not in word))
     for word in words:
-        assert any(each in completed.stderr for each in word.split("|"))
+        assert any(alternative in completed.stderr for alternative in word.split("|"))
 
 
 @pytest.mark.parametrize(
@@ -232,10 +232,10 @@ def test_mistakes(wheel: Path, arguments: list[str], words: list[str]) -> None:
         (
             "SOURCE_DATE_EPOCH=now",
             ["--normalize-archive"],
-            "SOURCE_DATE_EPOCH is 'now', and must be a number of seconds",
+            "SOURCE_DATE_EPOCH must be a number of seconds, not 'now'",
         ),
         ("DETPYC_JOBS=many", [], 'DETPYC_JOBS must be a positive number, not "many"'),
-        ("DETPYC_OPTIMIZE=3", [], 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has "3"'),
+        ("DETPYC_OPTIMIZE=3", [], 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2; found "3"'),
     ],
 )
 def test_mistakes_in_the_environment(wheel: Path, variable: str, arguments: list[str], words: str) -> None:
@@ -246,7 +246,7 @@ def test_mistakes_in_the_environment(wheel: Path, variable: str, arguments: list
 
 def test_pattern_that_is_not_unicode(wheel: Path) -> None:
     with unchanged(wheel.parent):
-        refused(detpyc("wheel", wheel, "--include", b"\xff*.py"), "--include must be")
+        refused(detpyc("wheel", wheel, "--include", os.fsdecode(b"\xff*.py")), "--include must be")
 
 
 # ---- interpreters
@@ -258,12 +258,12 @@ def test_pattern_that_is_not_unicode(wheel: Path) -> None:
         ("pypy", ["it is pypy, not CPython"]),
         ("3.7", ["it is CPython 3.7.17", "CPython 3.8 to 3.15 are supported"]),
         ("alpha", ["it is CPython 3.14.0a1", "final releases only"]),
-        ("talkative", ["is no Python: it did not answer as one"]),
-        ("fails", ["is no Python that can be used", "ended with status 7\n    cannot load libpython"]),
+        ("talkative", ["not a Python interpreter: it sent an invalid reply"]),
+        ("fails", ["not a usable Python interpreter", "ended with status 7\n    cannot load libpython"]),
         ("killed", ["2 sources", "demo/core.py: ", "ended with signal SIGKILL"]),
         ("crashes", ["demo/core.py: ", "ended with signal SIGSEGV"]),
         ("exits", ["demo/core.py: ", "ended with status 3\n    out of memory"]),
-        ("answers-otherwise", ["demo/core.py: ", "gave an answer that makes no sense"]),
+        ("answers-otherwise", ["demo/core.py: ", "sent an invalid reply: "]),
         ("is-unfaithful", ["demo/core.py: it is not the same"]),
         ("changes", ["is now cpython 3.12.99"]),
     ],
@@ -339,7 +339,7 @@ def test_directory_is_read_only(wheel: Path, tmp_path: Path, unprivileged: tuple
         refused(detpyc("wheel", wheel, prefix=unprivileged), f"{wheel}: cannot be written: Permission denied")
         refused(
             detpyc("wheel", wheel, "--output-dir", wheel.parent / "new", prefix=unprivileged),
-            "new: cannot be made: Permission denied",
+            "new: cannot be created: Permission denied",
         )
         assert detpyc("wheel", "-q", "--check", wheel, prefix=unprivileged).returncode == 1
         done("wheel", "-q", wheel, "--output-dir", tmp_path / "out", prefix=unprivileged)
@@ -349,7 +349,7 @@ def test_wheel_cannot_be_read(wheel: Path, unprivileged: tuple[str, ...]) -> Non
     wheel.chmod(0o000)
     completed = detpyc("wheel", wheel, prefix=unprivileged)
     wheel.chmod(0o644)
-    refused(completed, f"{wheel}: cannot be opened: Permission denied")
+    refused(completed, f"{wheel}: cannot be read: Permission denied")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
@@ -377,7 +377,7 @@ def test_reader_of_the_output_has_gone(wheel: Path) -> None:
 # ---- interruptions
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -392,7 +392,7 @@ def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     ("number", "words"), [(signal.SIGINT, "detpyc: interrupted; "), (signal.SIGTERM, "detpyc: terminated; ")]
 )
 @pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["process", "group"])
-@pytest.mark.parametrize("behaviour", ["waits", "does-not-listen", "does-not-greet", "hangs-in-a-child", "mute"])
+@pytest.mark.parametrize("behaviour", ["waits", "does-not-read", "skips-handshake", "hangs-in-a-child", "mute"])
 def test_signal_in_the_middle(
     wheel: Path,
     fakes: Fakes,
@@ -405,14 +405,14 @@ def test_signal_in_the_middle(
         process = start("wheel", wheel, "--interpreter", fakes.make(behaviour))
         fakes.wait_for_one()
         send(process.pid, number)
-        refused(finish(process), words, "what was not finished is as it was")
+        refused(finish(process), words, "unfinished files are unchanged")
     assert fakes.all_gone()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--check"]])
 def test_another_is_at_work_on_it(wheel: Path, arguments: list[str]) -> None:
     with unchanged(wheel.parent), locked(wheel):
-        refused(detpyc("wheel", wheel, *arguments), f"{wheel}: another detpyc is at work on it; try again")
+        refused(detpyc("wheel", wheel, *arguments), f"{wheel}: in use by another detpyc process; try again")
 
 
 def test_two_at_once(wheel: Path, fakes: Fakes) -> None:
@@ -420,7 +420,7 @@ def test_two_at_once(wheel: Path, fakes: Fakes) -> None:
     first = start("wheel", "-q", wheel, "--interpreter", fakes.make("waits"))
     fakes.wait_for_one()
     with unchanged(wheel.parent):
-        refused(detpyc("wheel", wheel), "another detpyc is at work on it")
+        refused(detpyc("wheel", wheel), "in use by another detpyc process")
     fakes.let_go()
     completed = finish(first)
     assert (completed.returncode, completed.stderr) == (0, "")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import states
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.compilation.pool import Source, byte_compile
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
 PAGE = Path(__file__).parents[2] / "docs" / "canonical-form.md"
-STATES = Path(__file__).with_name("states.py")
 NOT_SAMPLED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__"}
 
 # CPython issue 129724: the constant set is one object in both places, unless "zebra" had been interned before.
@@ -36,11 +36,11 @@ INPUTS = {
 }
 
 
-def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:  # noqa: ANN401
+def run(interpreter: Interpreter, *command: str, request: object = None, hash_seed: int = 0) -> Any:
     """Send a request to states.py. Not isolated by ``-I``, which would ignore the hash seed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     completed = subprocess.run(
-        [interpreter.path, "-s", "-S", "-B", STATES, *command],
+        [interpreter.path, "-s", "-S", "-B", states.__file__, *command],
         input=json.dumps(request).encode(),
         stdout=subprocess.PIPE,
         env={**environment, "PYTHONHASHSEED": str(hash_seed)},

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hatchling.build import build_wheel
 from installer.sources import WheelFile
-from projects import add_settings, copy_project
 from zlib_ng import zlib_ng
 
 import wheels
 from detpyc.cli import main
+from projects import add_settings, copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         monkeypatch.chdir(project)
         used = []
 
-        def compressobj(*arguments: int) -> object:
+        def compressobj(*arguments: Any) -> object:
             used.append(arguments)
             return compressors[with_what](*arguments)
 

@@ -1,4 +1,4 @@
-"""Both hooks, through the backends: complete projects, really built, installed and imported."""
+"""Both hooks, through the backends: complete projects, built, installed and imported."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import platform
 import py_compile
 import re
 import shutil
+import signal
 import sys
 import tarfile
 import tempfile
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from installer.sources import WheelFile
+
+import states
 from projects import (
     ANSWER,
     BY_NAME,
@@ -44,9 +47,8 @@ from projects import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from projects import Project
-
     from detpyc.compilation.interpreters import Interpreter
+    from projects import Project
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - on Linux, a file system of its own
 CHECKED_HASH = MAGIC_NUMBER + (0b11).to_bytes(4, "little")  # PEP 552
@@ -66,7 +68,7 @@ each_project = pytest.mark.parametrize("project", [pytest.param(each, id=each.na
 
 @pytest.fixture
 def places(tmp_path: Path) -> Iterator[list[Path]]:
-    """Directories with paths of other lengths, two of them where files are listed in the order of their creation."""
+    """Directories with paths of other lengths, two of which list files in the order of their creation."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as other:
         found = [tmp_path / "a", Path(other, "somewhere else", "and much deeper", "naïve"), Path(other)]
         for place in found:
@@ -96,14 +98,14 @@ def pycs(members: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def recorded(members: dict[str, bytes]) -> list[dict[str, Any]]:
-    """Read what the wheel says of its bytecode, for each interpreter and level."""
+    """Read what the wheel records about its bytecode, for each interpreter and level."""
     (content,) = (content for name, content in members.items() if name.endswith(".dist-info/detpyc.json"))
     found: list[dict[str, Any]] = json.loads(content)["bytecode"]
     return found
 
 
 def test_conditions_can_matter(places: list[Path]) -> None:
-    """What the next test varies does leave its mark on a wheel that is made without care."""
+    """What the next test varies changes the stock pycs."""
     copies = [copy_project("hatch-encodings", *pair) for pair in zip(places, CONDITIONS, strict=True)]
     sources = [copy / "src" / "hatch_encodings" / "crlf.py" for copy in copies]
     assert len({source.stat().st_mtime for source in sources}) == 3
@@ -119,19 +121,18 @@ def test_conditions_can_matter(places: list[Path]) -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="CPython interns every letter of Latin-1 at its start")
 def test_number_of_jobs_can_matter() -> None:
-    """With one job, the largest source of hatch-constants is compiled before another that it changes the bytes of."""
+    """With one job, the largest source of hatch-constants is compiled first and changes the bytes of another."""
     package = TEST_PROJECTS / "hatch-constants" / "src" / "hatch_constants"
     largest, *_ = sorted(package.glob("*.py"), key=lambda path: path.stat().st_size, reverse=True)
     assert largest.name == "letters.py"
-    sources = [(name, (package / name).read_bytes()) for name in ("letters.py", "texts.py")]
-    assert compiled_in_order(sources)["texts.py"] != compiled_in_order(sources[1:])["texts.py"]
+    sources = [(name, (package / name).read_bytes()) for name in ("letters.py", "strings.py")]
+    assert compiled_in_order(sources)["strings.py"] != compiled_in_order(sources[1:])["strings.py"]
 
 
 def compiled_in_order(sources: list[tuple[str, bytes]]) -> dict[str, str]:
-    """Return what one process of its own makes of sources, one after the other."""
+    """Return the payloads of sources that one process compiles one after the other."""
     request = json.dumps([(name, base64.b64encode(source).decode()) for name, source in sources])
-    states = Path(__file__).with_name("states.py")
-    answer = check_run([sys.executable, "-S", "-B", str(states), "compile", "in-order"], request=request)
+    answer = check_run([sys.executable, "-S", "-B", states.__file__, "compile", "in-order"], request=request)
     return dict(zip((name for name, _ in sources), json.loads(answer), strict=True))
 
 
@@ -148,7 +149,7 @@ def test_builds_to_one_wheel(project: Project, places: list[Path]) -> None:
 
 
 @each_project
-def test_wheel_holds_what_it_should(project: Project, wheel_of: Callable[[str], Path]) -> None:
+def test_content_of_the_wheel(project: Project, wheel_of: Callable[[str], Path]) -> None:
     members = contents(wheel_of(project.name))
     sources = {project.in_wheel(source) for source in (*project.compiled, *project.plain, *project.skipped)}
     assert {name for name in members if name.endswith(".py") and not NOT_IMPORTABLE.search(name)} == sources
@@ -183,13 +184,13 @@ def test_new_members_are_like_the_old(project: Project, wheel_of: Callable[[str]
 
 
 @each_project
-def test_provenance_tells_what_was_skipped(project: Project, wheel_of: Callable[[str], Path]) -> None:
+def test_provenance_records_what_was_skipped(project: Project, wheel_of: Callable[[str], Path]) -> None:
     bytecode = recorded(contents(wheel_of(project.name)))
-    assert [each["optimize"] for each in bytecode] == list(project.levels)
-    assert {each["release"] for each in bytecode} == {RELEASE}
-    for each in bytecode:
-        assert each["skipped"].keys() == set(project.skipped)
-        assert all(reason.startswith("SyntaxError: line ") for reason in each["skipped"].values())
+    assert [entry["optimize"] for entry in bytecode] == list(project.levels)
+    assert {entry["release"] for entry in bytecode} == {RELEASE}
+    for entry in bytecode:
+        assert entry["skipped"].keys() == set(project.skipped)
+        assert all(reason.startswith("SyntaxError: line ") for reason in entry["skipped"].values())
 
 
 @each_project
@@ -225,7 +226,7 @@ def test_edited_source_is_honoured(project: Project, installed: Path, tmp_path: 
 
 
 def test_edited_source_is_not_looked_at(tmp_path: Path) -> None:
-    """Unlike above, and as was asked for."""
+    """Unlike above: the mode is unchecked-hash."""
     project = copy_project("hatch-src", tmp_path)
     add_settings(project, 'invalidation-mode = "unchecked-hash"')
     site = tmp_path / "site"
@@ -262,11 +263,11 @@ def test_each_level_loads_its_own_bytecode(
 def test_every_interpreter_loads_its_own_bytecode(pythons: dict[str, Interpreter], tmp_path: Path) -> None:
     """One wheel for all interpreters that are here; each skips the modules whose syntax it does not know."""
     project = copy_project("hatch-constants", tmp_path)
-    by_tag = {each.cache_tag: each for each in pythons.values()}
-    add_settings(project, f"interpreters = {json.dumps([str(each.path) for each in by_tag.values()])}")
+    by_tag = {python.cache_tag: python for python in pythons.values()}
+    add_settings(project, f"interpreters = {json.dumps([str(python.path) for python in by_tag.values()])}")
     site = tmp_path / "site"
     members = unpack(build(project, tmp_path / "dist").artifact, site)
-    skipped = {each["cache-tag"]: each["skipped"] for each in recorded(members)}
+    skipped = {entry["cache-tag"]: entry["skipped"] for entry in recorded(members)}
     assert skipped.keys() == by_tag.keys()
     for tag, interpreter in by_tag.items():
         newer = {f"hatch_constants/{name}.py" for name, version in NEW_SYNTAX.items() if version > interpreter.version}
@@ -282,7 +283,7 @@ def test_every_interpreter_loads_its_own_bytecode(pythons: dict[str, Interpreter
 
 @pytest.mark.parametrize("name", ["hatch-generated", "pdm-generated"])
 def test_isolated_build(name: str, wheel_of: Callable[[str], Path], wheel_of_checkout: Path, tmp_path: Path) -> None:
-    """`build` installs the hook, and makes the wheel from the sdist; its bytecode is that of a direct build."""
+    """`build` installs the hook and builds the wheel from the sdist; its bytecode equals that of a direct build."""
     project = copy_project(name, tmp_path)
     constraints = tmp_path / "constraints.txt"
     constraints.write_text(f"detpyc @ {wheel_of_checkout.as_uri()}\n", encoding="utf-8")
@@ -293,7 +294,7 @@ def test_isolated_build(name: str, wheel_of: Callable[[str], Path], wheel_of_che
     with WheelFile.open(wheel) as source:
         source.validate_record()
     with tarfile.open(sdist) as archive:
-        assert not [each for each in archive.getnames() if each.endswith((".pyc", "detpyc.json"))]
+        assert not [name for name in archive.getnames() if name.endswith((".pyc", "detpyc.json"))]
 
 
 @pytest.mark.parametrize("name", ["hatch-flat", "hatch-src", "pdm-src"])
@@ -303,9 +304,9 @@ def test_sdist_is_left_alone(name: str, tmp_path: Path) -> None:
     assert "detpyc:" not in built.output
     remove_table(project)
     without = build(project, tmp_path / "without", hook="build_sdist")
-    found = [sdist_members(each.artifact, except_for="/pyproject.toml") for each in (built, without)]
+    found = [sdist_members(result.artifact, except_for="/pyproject.toml") for result in (built, without)]
     assert found[0] == found[1]
-    assert not [each for each in found[0] if each.endswith((".pyc", "detpyc.json"))]
+    assert not [name for name in found[0] if name.endswith((".pyc", "detpyc.json"))]
 
 
 def sdist_members(path: Path, except_for: str) -> dict[str, tuple[bytes, bytes]]:
@@ -339,7 +340,7 @@ def test_editable_install_has_no_bytecode(name: str, tmp_path: Path) -> None:
 
 
 def test_pdm_hook_acts_only_if_the_table_exists(tmp_path: Path) -> None:
-    """Pdm-backend calls the hooks of all that is installed, and gives them an empty table for an absent one."""
+    """Pdm-backend calls the hooks of everything installed, and a missing table looks like an empty one to them."""
     project = copy_project("pdm-module", tmp_path)
     assert (project / "pyproject.toml").read_text(encoding="utf-8").endswith(f"[{PDM}]\n")
     with_table = build(project, tmp_path / "with")
@@ -352,7 +353,7 @@ def test_pdm_hook_acts_only_if_the_table_exists(tmp_path: Path) -> None:
     assert contents(without.artifact).keys() < contents(with_table.artifact).keys()
 
 
-def test_hatchs_own_keys_are_let_through(wheel_of: Callable[[str], Path]) -> None:
+def test_hatchs_own_keys_are_ignored(wheel_of: Callable[[str], Path]) -> None:
     pyproject = (TEST_PROJECTS / "hatch-flat" / "pyproject.toml").read_text(encoding="utf-8")
     _, _, table = pyproject.partition(f"[{HATCH_FOR_ALL_TARGETS}]\n")
     for key in ("dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"):
@@ -426,19 +427,19 @@ def test_source_that_does_not_compile(
     [("hatch-src", HATCH), ("hatch-flat", HATCH_FOR_ALL_TARGETS), ("pdm-module", PDM)],
 )
 def test_wrong_settings(name: str, location: str, fail: Callable[[Path, Path], str], tmp_path: Path) -> None:
-    """Every mistake is told at once, with its full key and what was meant."""
+    """Every mistake is listed at once, with its full key and what was meant."""
     project = copy_project(name, tmp_path)
     for mistake in ("optimise = [0]", "colour = true", 'optimize = "0"', 'invalidation-mode = "timestamp"'):
         add_settings(project, mistake)
     printed = fail(project, tmp_path / "dist")
-    assert f"{location}.optimise is no setting; did you mean optimize?\n" in printed
-    assert f"{location}.colour is no setting; the settings are " in printed
+    assert f"unknown setting {location}.optimise; did you mean optimize?\n" in printed
+    assert f"unknown setting {location}.colour; the settings are " in printed
     assert f'{location}.optimize must be a list, not "0"\n' in printed
     assert f'{location}.invalidation-mode cannot be "timestamp": ' in printed
     assert list((tmp_path / "dist").glob("*")) == []
 
 
-def test_hooks_that_are_no_table(fail: Callable[[Path, Path], str], tmp_path: Path) -> None:
+def test_hooks_that_are_not_a_table(fail: Callable[[Path, Path], str], tmp_path: Path) -> None:
     project = copy_project("pdm-module", tmp_path)
     change(project / "pyproject.toml", b"[tool.pdm.build.hooks.detpyc]\n", b'[tool.pdm.build]\nhooks = ["detpyc"]\n')
     printed = fail(project, tmp_path / "dist")
@@ -448,7 +449,7 @@ def test_hooks_that_are_no_table(fail: Callable[[Path, Path], str], tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["hatch-src", "pdm-module"])
 def test_missing_interpreter(name: str, tmp_path: Path) -> None:
-    """The request is named, and what there is instead, before anything is built."""
+    """The message names the request and lists what was found, before anything is built."""
     project = copy_project(name, tmp_path)
     add_settings(project, 'interpreters = ["3.8.99"]')
     done = attempt(project, tmp_path / "dist")
@@ -459,9 +460,36 @@ def test_missing_interpreter(name: str, tmp_path: Path) -> None:
     assert list((tmp_path / "dist").glob("*")) == []
 
 
+TERMINATED = """
+import importlib, os, signal, sys, time
+from detpyc.replacement import Replacement
+
+def terminate(self, *_, **named):
+    assert self.temporary.exists()
+    os.kill(os.getpid(), signal.{})
+    time.sleep(60)
+
+Replacement.commit = terminate
+importlib.import_module(sys.argv[1]).build_wheel(sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such exit status there")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(("project", "backend"), [("hatch-src", "hatchling.build"), ("pdm-module", "pdm.backend")])
+def test_nothing_stays_after_a_signal(project: str, backend: str, name: str, tmp_path: Path) -> None:
+    """The process ends by it, and leaves the wheel of the backend and no temporary file."""
+    copy, output = copy_project(project, tmp_path), tmp_path / "dist"
+    output.mkdir()
+    done = run([sys.executable, "-c", TERMINATED.format(name), backend, str(output)], cwd=copy)
+    assert done.returncode == -getattr(signal, name), done.stderr
+    assert "Traceback" not in done.stderr
+    assert_without_bytecode(project, output, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["hatch-src", "pdm-module"])
 def test_wrong_number_of_jobs(name: str, tmp_path: Path) -> None:
-    """It is read, so that builds with different numbers of jobs are what they seem."""
+    """The variable is read, so builds with different numbers of jobs really differ in that."""
     done = attempt(copy_project(name, tmp_path), tmp_path / "dist", DETPYC_JOBS="none")
     assert done.returncode == 1
     assert "DETPYC_JOBS must be a positive number" in done.stderr

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installer.sources import WheelFile
-from projects import build, copy_project, import_modules
 
 import wheels
 from detpyc.cli import main
+from projects import build, copy_project, import_modules
 
 if TYPE_CHECKING:
     from pathlib import Path

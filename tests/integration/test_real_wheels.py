@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from installer.sources import WheelFile
 
 import wheels
+from command_line import COMMAND, detpyc, done, snapshot, unchanged
 from detpyc import __version__
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def provenance(wheel: Path) -> dict[str, Any]:
 
 
 def check(wheel: Path, before: Path | None = None) -> None:
-    """Have others read a wheel, and hold that what was there is there still."""
+    """Read a wheel with other tools, and check that nothing is lost."""
     with WheelFile.open(wheel) as opened:
         opened.validate_record(validate_contents=True)
     subprocess.run([sys.executable, "-m", "zipfile", "-t", wheel], check=True, stdout=subprocess.DEVNULL)
@@ -221,7 +221,7 @@ def test_installers_accept_it(wheel: Path, tmp_path: Path) -> None:
 
 
 def varied(number: int, home: Path) -> dict[str, Any]:
-    """Give circumstances that must not matter."""
+    """Return circumstances that must not matter."""
     home.mkdir(parents=True)
     environment = [
         {"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C.UTF-8", "PYTHONOPTIMIZE": "2"},
@@ -262,12 +262,12 @@ def test_second_run_does_not_touch_the_file(wheel: Path) -> None:
 
 @pytest.fixture(scope="session")
 def releases(pythons: Mapping[str, Interpreter]) -> list[Interpreter]:
-    """One interpreter for each version that is here."""
+    """One interpreter of each installed version."""
     return [found for name, found in pythons.items() if name.replace(".", "").isdigit()]
 
 
 def requests(interpreters: Iterable[Interpreter]) -> list[str]:
-    return [argument for each in interpreters for argument in ("--interpreter", each.path)]
+    return [argument for interpreter in interpreters for argument in ("--interpreter", interpreter.path)]
 
 
 def test_all_interpreters_in_one_wheel(wheel: Path, releases: list[Interpreter], tmp_path: Path) -> None:
@@ -276,10 +276,14 @@ def test_all_interpreters_in_one_wheel(wheel: Path, releases: list[Interpreter],
     check(result, wheel)
     count = len(MODULES) + MOVED
     assert len(pycs(result)) == count * len(releases)
-    for each in releases:
-        assert compare(result, each, tmp_path / each.release) == {"0": count}
-    assert [(each["release"], each["cache-tag"], each["magic-number"]) for each in provenance(result)["bytecode"]] == [
-        (each.release, each.cache_tag, each.magic_number) for each in sorted(releases, key=lambda each: each.version)
+    for interpreter in releases:
+        assert compare(result, interpreter, tmp_path / interpreter.release) == {"0": count}
+    assert [
+        (interpreter["release"], interpreter["cache-tag"], interpreter["magic-number"])
+        for interpreter in provenance(result)["bytecode"]
+    ] == [
+        (interpreter.release, interpreter.cache_tag, interpreter.magic_number)
+        for interpreter in sorted(releases, key=lambda interpreter: interpreter.version)
     ]
 
 
@@ -287,10 +291,10 @@ def test_one_job_for_each_interpreter_in_any_order(wheel: Path, releases: list[I
     at_once, up, down = (copy(wheel, name) for name in ("at-once", "up", "down"))
     some = releases[:: max(len(releases) // 3, 1)]
     done("wheel", at_once, *requests(some))
-    for each in some:
-        done("wheel", up, *requests([each]))
-    for each in reversed(some):
-        done("wheel", down, *requests([each]))
+    for interpreter in some:
+        done("wheel", up, *requests([interpreter]))
+    for interpreter in reversed(some):
+        done("wheel", down, *requests([interpreter]))
     assert at_once.read_bytes() == up.read_bytes() == down.read_bytes() != wheel.read_bytes()
 
 
@@ -330,8 +334,9 @@ def two(releases: list[Interpreter]) -> list[Interpreter]:
 
 
 def edited(wheel: Path, changes: Mapping[str, bytes]) -> None:
-    """Give members other contents, as a careful person would who adapts a wheel."""
-    contents = {name: content for name, content in wheels.read(wheel).items() if not name.endswith("/RECORD")} | changes
+    """Change the contents of members, and RECORD to match."""
+    contents = {name: content for name, content in wheels.read(wheel).items() if not name.endswith("/RECORD")}
+    contents |= changes
     record = "demo-1.0.dist-info/RECORD"
     wheels.write(wheel, {**contents, record: wheels.record(contents, record)})
 
@@ -509,7 +514,9 @@ def test_version(command: tuple[str, ...]) -> None:
 def test_interpreters() -> None:
     document = json.loads(done("interpreters", "--json").stdout)
     own = [
-        each for each in document["interpreters"] if os.path.realpath(each["path"]) == os.path.realpath(sys.executable)
+        found
+        for found in document["interpreters"]
+        if os.path.realpath(found["path"]) == os.path.realpath(sys.executable)
     ]
     assert len(own) == 1
     assert own[0] == {
@@ -524,6 +531,6 @@ def test_interpreters() -> None:
     heads, *rows = done("interpreters").stdout.splitlines()
     assert heads.split() == ["RELEASE", "CACHE", "TAG", "MAGIC", "PATH"]
     assert len(rows) == len(document["interpreters"])
-    for row, each in zip(rows, document["interpreters"], strict=True):
-        assert row.split()[:4] == [each["release"], each["cache-tag"], str(each["magic-number"]), each["path"]]
-        assert row.endswith("not supported") is not each["supported"]
+    for row, found in zip(rows, document["interpreters"], strict=True):
+        assert row.split()[:4] == [found["release"], found["cache-tag"], str(found["magic-number"]), found["path"]]
+        assert row.endswith("not supported") is not found["supported"]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import detpyc, done, snapshot
-from projects import CHECKOUT, copy_project, import_modules, pyc_of, remove_table, run
 
 import wheels
+from command_line import detpyc, done, snapshot
+from projects import CHECKOUT, copy_project, import_modules, pyc_of, remove_table, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,20 +9,20 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import detpyc, unchanged
-from projects import build, change, copy_project, pyc_of
 
+from command_line import detpyc, unchanged
 from detpyc.cli import main
+from projects import build, change, copy_project, pyc_of
 
 if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
-EPOCH = "1600000000"  # setuptools gives its members the time of the build otherwise
+EPOCH = "1600000000"  # otherwise, setuptools gives its members the time of the build
 
-# A backend that shows all the time that it lives.
+# A backend that touches a file for as long as it runs.
 SLOW = """
 import pathlib, time
 while True:
@@ -33,14 +33,14 @@ while True:
 
 @pytest.fixture(autouse=True)
 def find_detpyc(wheel_of_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pip find the detpyc that builds require, wherever else it looks."""
+    """Make pip find this detpyc too, which builds require."""
     links = f"{os.environ.get('PIP_FIND_LINKS', '')} {wheel_of_checkout.parent}".strip()
     monkeypatch.setenv("PIP_FIND_LINKS", links)
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
 
 
-def build_both(name: str, directory: Path, **variables: str) -> tuple[Path, Path]:
-    """Build the wheel of a project, and the sdist; nothing else is left of it."""
+def build_both(name: str, directory: Path, **variables: Any) -> tuple[Path, Path]:
+    """Build the wheel and the sdist of a project, and move the project away."""
     project = copy_project(name, directory)
     wheel, sdist = (
         build(project, directory / "dist", hook=hook, **variables).artifact for hook in ("build_wheel", "build_sdist")
@@ -59,7 +59,7 @@ def build_both(name: str, directory: Path, **variables: str) -> tuple[Path, Path
 def test_reproduced(
     name: str, variables: dict[str, str], pinned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the settings that the wheel records, whatever the project and the environment say now."""
+    """With the settings that the wheel records, not those of the project and the environment."""
     wheel, sdist = build_both(name, tmp_path, **variables)
     monkeypatch.setenv("DETPYC_OPTIMIZE", "1")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
@@ -84,9 +84,9 @@ def test_reproduced(
 def test_normalized_wheel_of_several_interpreters_is_reproduced(
     pythons: dict[str, Interpreter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Made by the command, of a wheel whose project does something else; and reproduced by one command."""
+    """Made by the command from a wheel whose project has other settings, and reproduced by one command."""
     wheel, sdist = build_both("pdm-module", tmp_path)
-    found = [str(each.path) for each in {each.cache_tag: each for each in pythons.values()}.values()][:3]
+    found = [str(python.path) for python in {python.cache_tag: python for python in pythons.values()}.values()][:3]
     monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], *(str(Path(path).parent) for path in found)]))
     options = [option for path in found for option in ("--interpreter", path)]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
@@ -118,7 +118,7 @@ def test_one_byte_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_build_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message is the end of what the build said, and nothing stays."""
+    """The message is the end of the build's output, and no temporary file stays."""
     wheel, _ = build_both("pdm-module", tmp_path)
     (tmp_path / "gone" / "pyproject.toml").unlink()
     (tmp_path / "gone" / "setup.py").write_text("from no_such_thing import setup\n", encoding="utf-8")
@@ -134,7 +134,7 @@ def test_build_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
 def test_nothing_stays_when_it_is_terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the middle of the build, which pip and build have made directories of their own for."""
+    """During the build, for which pip and build have created directories of their own."""
     wheel, _ = build_both("pdm-module", tmp_path)
     project, temporary, going = tmp_path / "gone", tmp_path / "temporary", tmp_path / "going"
     change(
@@ -148,8 +148,8 @@ def test_nothing_stays_when_it_is_terminated(tmp_path: Path, monkeypatch: pytest
         while not going.exists() and process.poll() is None:
             time.sleep(0.1)
         process.terminate()
-        _, said = process.communicate()
-    assert (process.returncode, said) == (2, "detpyc: terminated; what was not finished is as it was\n")
+        _, message = process.communicate()
+    assert (process.returncode, message) == (2, "detpyc: terminated; unfinished files are unchanged\n")
     assert list(temporary.iterdir()) == []
     going.unlink()
     time.sleep(1)

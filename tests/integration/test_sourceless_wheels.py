@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from installer.sources import WheelFile
 from packaging.utils import parse_wheel_filename
-from projects import BY_NAME, attempt, build, change, check_run, copy_project, import_modules, pyc_of, run
 
 import wheels
-from conftest import INSTALLERS
 from detpyc.cli import main
+from installers import INSTALLERS
+from projects import BY_NAME, attempt, build, change, check_run, copy_project, import_modules, pyc_of, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
 OWN = "cp{}{}".format(*sys.version_info)
-SOURCELESS = {"DETPYC_LAYOUT": "sourceless"}
+SOURCELESS: dict[str, Any] = {"DETPYC_LAYOUT": "sourceless"}
 
 
 def install(wheel: Path, site: Path, installer: str, *options: str) -> None:
@@ -44,9 +44,9 @@ def test_project(name: str, installer: str, tmp_path: Path) -> None:
     assert wheel.name.startswith(f"{project.distribution}-1.0-{OWN}-")
     assert wheel.name.endswith("-none-any.whl") == (name != "pdm-extension")
     members = wheels.read(wheel)
-    assert tags_inside(members) == {str(each) for each in parse_wheel_filename(wheel.name)[3]}
-    with WheelFile.open(wheel) as source:
-        source.validate_record()
+    assert tags_inside(members) == {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}
+    with WheelFile.open(wheel) as file:
+        file.validate_record()
     compiled = {project.in_wheel(source) for source in project.compiled}
     assert not compiled & members.keys()
     assert {f"{source}c" for source in compiled} == {member for member in members if member.endswith(".pyc")}
@@ -69,7 +69,9 @@ def test_project(name: str, installer: str, tmp_path: Path) -> None:
 def test_other_interpreters_refuse_it(pythons: dict[str, Interpreter], tmp_path: Path) -> None:
     """By its tag, with either installer; its own takes it."""
     wheel = build(copy_project("hatch-src", tmp_path), tmp_path / "dist", **SOURCELESS).artifact
-    others = [each for each in pythons.values() if each.version != sys.version_info[:2] and each.version >= (3, 8)]
+    others = [
+        python for python in pythons.values() if python.version != sys.version_info[:2] and python.version >= (3, 8)
+    ]
     if not others:
         pytest.skip("there is no other CPython here")
     for other in others[:3]:
@@ -123,7 +125,9 @@ def test_hook_that_makes_it_one_for_the_platform_afterwards(tmp_path: Path) -> N
     pyproject.write_text(f"{text.replace(custom, '')}\n{custom}", encoding="utf-8")
     done = attempt(project, tmp_path / "dist")
     assert done.returncode == 1
-    assert "put [tool.hatch.build.targets.wheel.hooks.detpyc] after that hook's table" in done.stderr + done.stdout
+    assert (
+        "move [tool.hatch.build.targets.wheel.hooks.detpyc] after the table of that hook" in done.stderr + done.stdout
+    )
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "dist").iterdir()) == []
 
@@ -132,7 +136,7 @@ def test_wheel_that_another_hook_made_one_for_the_platform(tmp_path: Path) -> No
     wheel = build(copy_project("hatch-platform", tmp_path), tmp_path / "dist").artifact
     assert wheel.name.startswith(f"hatch_platform-1.0-{OWN}-{OWN}-")
     assert "any" not in wheel.name
-    assert tags_inside(wheels.read(wheel)) == {str(each) for each in parse_wheel_filename(wheel.name)[3]}
+    assert tags_inside(wheels.read(wheel)) == {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}
 
 
 def test_tag_that_another_hook_set_is_narrowed(tmp_path: Path) -> None:
@@ -150,16 +154,13 @@ def test_two_interpreters(name: str, tmp_path: Path) -> None:
     """Told before the backend has written anything."""
     done = attempt(copy_project(name, tmp_path), tmp_path / "dist", **SOURCELESS, DETPYC_INTERPRETERS="3.11,3.12")
     assert done.returncode == 1
-    assert (
-        'DETPYC_INTERPRETERS has 2 entries, and with layout = "sourceless" there is room for one'
-        in done.stderr + done.stdout
-    )
+    assert 'DETPYC_INTERPRETERS has 2 entries; layout = "sourceless" takes one' in done.stderr + done.stdout
     assert list((tmp_path / "dist").iterdir()) == []
 
 
 def test_layouts_differ_in_place_only(tmp_path: Path) -> None:
-    """The bytecode is the same, wherever it stands."""
-    places = [(tmp_path / "a", {}), (tmp_path / "b", SOURCELESS)]
+    """The bytecode is the same in both places."""
+    places: list[tuple[Path, dict[str, Any]]] = [(tmp_path / "a", {}), (tmp_path / "b", SOURCELESS)]
     pair = [build(copy_project("hatch-src", place), place / "dist", **said).artifact for place, said in places]
     beside, instead = map(wheels.read, pair)
     for source in BY_NAME["hatch-src"].compiled:

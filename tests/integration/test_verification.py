@@ -15,17 +15,19 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import detpyc, done
 
+import states
 import trees
 import wheels
+from command_line import detpyc, done
 from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader, source_hash
 from detpyc.compilation import interpreters
 from detpyc.provenance import FILE_NAME
 from detpyc.settings import Settings
-from detpyc.verify.artifacts import Status, verify_tree, verify_wheel
+from detpyc.verify.artifacts import verify_artifact
+from detpyc.verify.reports import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +78,7 @@ def wheel(made_wheel: Path, tmp_path: Path) -> Path:
 
 def only(path: Path) -> tuple[Status, tuple[str, ...]]:
     """Verify a tree with one pyc."""
-    (finding,) = verify_tree(path, [HERE]).findings
+    (finding,) = verify_artifact(path, [HERE]).findings
     return finding.status, finding.reasons
 
 
@@ -84,7 +86,7 @@ def only(path: Path) -> tuple[Status, tuple[str, ...]]:
 
 
 def test_wheel_by_detpyc(wheel: Path) -> None:
-    report = verify_wheel(wheel)
+    report = verify_artifact(wheel)
     assert report.counts() == {**dict.fromkeys(map(str.lower, Status.__members__), 0), "identical": 9}
     assert not report.problems
     assert {(finding.release, finding.reasons) for finding in report.findings} == {(HERE.release, ())}
@@ -105,10 +107,10 @@ def test_compiled_again_by_an_installer(wheel: Path, tmp_path: Path, command: li
     site = tmp_path / "site"
     environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    arguments = ["--no-deps", "--no-index", "--target", site, wheel]
+    arguments = ["--no-deps", "--no-index", "--target", str(site), str(wheel)]
     subprocess.run([sys.executable, "-m", *command, *arguments], check=True, capture_output=True, env=environment)
 
-    report = verify_tree(site)
+    report = verify_artifact(site)
 
     assert not report.problems
     by_level = {finding.pyc: finding for finding in report.findings}
@@ -136,7 +138,7 @@ def test_compiled_by_compileall(interpreter: Interpreter, tree: Path) -> None:
     # This version's own way to record a path that does not depend on where it was compiled.
     subprocess.run([interpreter.path, "-m", "compileall", "-q", "-f", "-d", "demo", tree / "demo/other.py"], check=True)
 
-    findings = {finding.pyc: finding for finding in verify_tree(tree, [interpreter]).findings}
+    findings = {finding.pyc: finding for finding in verify_artifact(tree, [interpreter]).findings}
 
     assert {(finding.status, finding.release) for finding in findings.values()} == {
         (Status.EQUIVALENT, interpreter.release)
@@ -153,15 +155,14 @@ def test_compiled_by_compileall(interpreter: Interpreter, tree: Path) -> None:
 
 def test_standard_library(interpreter: Interpreter, tmp_path: Path) -> None:
     """A sample; the rest is for whoever has the time."""
-    states = Path(__file__).with_name("states.py")
-    command = [interpreter.path, "-s", "-S", "-B", states, "library"]
+    command = [interpreter.path, "-s", "-S", "-B", states.__file__, "library"]
     library = Path(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
     modules = [*sorted(library.glob("*.py"))[::15], *sorted(library.glob("json/*.py")), library / "dataclasses.py"]
     for module in modules:
         shutil.copy(module, tmp_path)
     subprocess.run([interpreter.path, "-W", "ignore", "-m", "compileall", "-q", tmp_path], check=True)
 
-    report = verify_tree(tmp_path, [interpreter])
+    report = verify_artifact(tmp_path, [interpreter])
 
     assert report.counts()["equivalent"] == len(report.findings) >= 10
 
@@ -249,10 +250,10 @@ TAMPERINGS: dict[str, tuple[Callable[[dict[str, bytes]], None], Status, str]] = 
     ),
     "default": (rewritten("<module>", default_of), Status.DIFFERS, "in <module>: constant "),
     "function": (rewritten("f", added_function), Status.DIFFERS, "in f: constant 2: <code evil> against nothing"),
-    "swapped": (swapped, Status.STALE, "its header holds another source's hash"),
+    "swapped": (swapped, Status.STALE, "the source hash in its header is "),
     "tag": (of_another_tag, Status.MALFORMED, f"its magic number (at offset 0) is of {HERE.cache_tag}"),
     "forged hash": (forged_hash, Status.DIFFERS, "in f: constant 1: 1000 against 1001"),
-    "wrong hash": (wrong_hash, Status.STALE, "its header holds another source's hash, 0000000000000000"),
+    "wrong hash": (wrong_hash, Status.STALE, "the source hash in its header is 0000000000000000"),
     "no source": (without_source, Status.ORPHAN, "there is no demo/core.py"),
 }
 tampering = pytest.mark.parametrize(("tamper", "status", "reason"), TAMPERINGS.values(), ids=TAMPERINGS)
@@ -268,7 +269,7 @@ def test_tampered_wheel(
     tamper(files)
     path = wheels.write(tmp_path / NAME, {**files, **record_of(files)})
 
-    report = verify_wheel(path)
+    report = verify_artifact(path)
 
     found = [finding for finding in report.findings if finding.status is not Status.IDENTICAL]
     assert [finding.status for finding in found if ".opt-" not in finding.pyc] == [status]
@@ -294,7 +295,7 @@ def test_tampered_tree(
     tamper(files)
     trees.write(tmp_path, files)
 
-    report = verify_tree(tmp_path, [HERE])
+    report = verify_artifact(tmp_path, [HERE])
 
     (found,) = (finding for finding in report.findings if finding.status is not Status.IDENTICAL)
     assert found.status is status
@@ -306,7 +307,7 @@ def test_tampered_tree(
 def test_record_that_does_not_hold(made_wheel: Path, tmp_path: Path) -> None:
     files = wheels.read(made_wheel)
     rewritten("f", constant(1000, 1001))(files)
-    report = verify_wheel(wheels.write(tmp_path / NAME, files))
+    report = verify_artifact(wheels.write(tmp_path / NAME, files))
     assert [problem for problem in report.problems if "RECORD" in problem] == [
         f"RECORD's line for {PYC} says {len(wheels.read(made_wheel)[PYC])} bytes, and it has {len(files[PYC])}"
         if len(wheels.read(made_wheel)[PYC]) != len(files[PYC])
@@ -318,7 +319,7 @@ def test_record_that_does_not_hold(made_wheel: Path, tmp_path: Path) -> None:
 
 
 def forged(wheel: Path, path: Path, **changes: object) -> Path:
-    """Change what provenance tells of the first bytecode."""
+    """Change what provenance says of the first bytecode."""
     files = wheels.read(wheel)
     del files["demo-1.0.dist-info/RECORD"]
     document = json.loads(files[PROVENANCE])
@@ -330,32 +331,32 @@ def forged(wheel: Path, path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"skipped": {"demo/core.py": "no reason"}}, "provenance says that demo/core.py is not byte-compiled, and"),
-        ({"invalidation-mode": "unchecked-hash"}, f"provenance says that {PYC} is unchecked-hash, and it is checked"),
-        ({"exclude": ["other.py"]}, f"provenance does not tell of {pyc_of('demo/other.py')}"),
+        ({"skipped": {"demo/core.py": "no reason"}}, "provenance says that demo/core.py is not byte-compiled, but"),
+        ({"invalidation-mode": "unchecked-hash"}, f"provenance says that {PYC} is unchecked-hash, but it is checked"),
+        ({"exclude": ["other.py"]}, f"provenance does not mention {pyc_of('demo/other.py')}"),
         ({"cache-tag": "cpython-300"}, "detpyc.json is malformed"),
         ({"release": "2.7.18"}, "detpyc.json is malformed"),
         ({"magic-number": 1}, "detpyc.json is malformed"),
-        ({"include": ["!"]}, "provenance has patterns that cannot be followed: Invalid git pattern"),
-        ({"include": ["[z-a]"]}, "provenance has patterns that cannot be followed: bad character range"),
-        ({"include": ["*o" * 100]}, "provenance has patterns that cannot be followed: to match them takes too long"),
-        ({"include": ["**/*o" * 100]}, "provenance has patterns that cannot be followed: to match them takes too long"),
-        ({"include": ["x" * 10**6]}, "provenance has patterns that cannot be followed: to match them takes too long"),
+        ({"include": ["!"]}, "provenance has patterns that cannot be applied: Invalid git pattern"),
+        ({"include": ["[z-a]"]}, "provenance has patterns that cannot be applied: bad character range"),
+        ({"include": ["*o" * 100]}, "provenance has patterns that cannot be applied: to match them takes too long"),
+        ({"include": ["**/*o" * 100]}, "provenance has patterns that cannot be applied: to match them takes too long"),
+        ({"include": ["x" * 10**6]}, "provenance has patterns that cannot be applied: to match them takes too long"),
     ],
     ids=lambda value: str(value)[:40],
 )
 def test_provenance_that_contradicts_the_content(
     made_wheel: Path, tmp_path: Path, changes: dict[str, object], problem: str
 ) -> None:
-    report = verify_wheel(forged(made_wheel, tmp_path / NAME, **changes))
+    report = verify_artifact(forged(made_wheel, tmp_path / NAME, **changes))
     assert any(each.startswith(problem) for each in report.problems)
 
 
 def test_source_without_the_pyc_that_provenance_tells_of(made_wheel: Path, tmp_path: Path) -> None:
     files = wheels.read(made_wheel)
     del files[PYC], files["demo-1.0.dist-info/RECORD"]
-    report = verify_wheel(wheels.write(tmp_path / NAME, {**files, **record_of(files)}))
-    assert report.problems == (f"provenance says that demo/core.py is byte-compiled, and there is no {PYC}",)
+    report = verify_artifact(wheels.write(tmp_path / NAME, {**files, **record_of(files)}))
+    assert report.problems == (f"provenance says that demo/core.py is byte-compiled, but there is no {PYC}",)
 
 
 def test_pyc_that_detpyc_is_said_to_have_written_and_did_not(made_wheel: Path, tmp_path: Path) -> None:
@@ -363,10 +364,12 @@ def test_pyc_that_detpyc_is_said_to_have_written_and_did_not(made_wheel: Path, t
     code = compile(CORE, "demo/core.py", "exec", dont_inherit=True)
     files[PYC] = files[PYC][:HEADER_SIZE] + marshal.dumps(code)
     del files["demo-1.0.dist-info/RECORD"]
-    report = verify_wheel(wheels.write(tmp_path / NAME, {**files, **record_of(files)}))
+    report = verify_artifact(wheels.write(tmp_path / NAME, {**files, **record_of(files)}))
     assert report.counts()["equivalent"] == 1
     (problem,) = report.problems
-    assert problem.startswith(f"provenance says that detpyc wrote {PYC}, and detpyc writes it otherwise: unused refer")
+    assert problem.startswith(
+        f"provenance says that detpyc wrote {PYC}, but detpyc writes it differently: unused refer"
+    )
 
 
 # ---- releases
@@ -374,7 +377,7 @@ def test_pyc_that_detpyc_is_said_to_have_written_and_did_not(made_wheel: Path, t
 
 def test_recorded_release_that_is_not_here_but_another_compiles_alike(made_wheel: Path, tmp_path: Path) -> None:
     path = forged(made_wheel, tmp_path / NAME, release="{}.{}.99".format(*HERE.version))
-    report = verify_wheel(path)
+    report = verify_artifact(path)
     note = "recorded as compiled by CPython {}.{}.99, verified with {}".format(*HERE.version, HERE.release)
     assert {(finding.status, finding.reasons) for finding in report.findings if ".opt-" not in finding.pyc} == {
         (Status.IDENTICAL, (note,))
@@ -387,7 +390,7 @@ def test_recorded_release_that_is_not_here_and_another_compiles_otherwise(made_w
     files = wheels.read(forged(made_wheel, tmp_path / NAME, release=other))
     rewritten("f", constant(1000, 1001))(files)
     del files["demo-1.0.dist-info/RECORD"]
-    report = verify_wheel(wheels.write(tmp_path / NAME, {**files, **record_of(files)}), [HERE])
+    report = verify_artifact(wheels.write(tmp_path / NAME, {**files, **record_of(files)}), [HERE])
     (found,) = (finding for finding in report.findings if finding.pyc == PYC)
     assert found.status is Status.UNVERIFIABLE
     assert f"CPython {other}, which compiled the pyc, was not tried" in found.reasons[0]
@@ -400,7 +403,7 @@ def test_unknown_release(made_wheel: Path, tmp_path: Path) -> None:
     rewritten("f", constant(1000, 1001))(files)
     trees.write(tmp_path, files)
 
-    (found,) = verify_tree(tmp_path / PYC).findings
+    (found,) = verify_artifact(tmp_path / PYC).findings
 
     assert found.status is Status.UNVERIFIABLE
     assert "which release compiled the pyc is not known (-i names it)" in found.reasons[0]
@@ -414,14 +417,14 @@ def test_provenance_of_an_installed_wheel_decides(made_wheel: Path, tmp_path: Pa
     rewritten("f", constant(1000, 1001))(files)
     trees.write(tmp_path, files)
 
-    found = {finding.pyc: finding for finding in verify_tree(tmp_path / where).findings}
+    found = {finding.pyc: finding for finding in verify_artifact(tmp_path / where).findings}
 
     assert found[str(tmp_path / PYC)].status is Status.DIFFERS
 
 
 @pytest.mark.parametrize("by", ["another tool", "detpyc"])
 def test_installed_pyc_that_somebody_compiled_again(made_wheel: Path, tmp_path: Path, by: str) -> None:
-    """It may be of any release, whatever the wheel had: neither the form nor the mode is what provenance tells of."""
+    """It may be of any release, whatever the wheel had: neither the form nor the mode is what provenance says."""
     files = wheels.read(made_wheel)
     payload = marshal.dumps(compile(CORE.replace(b"1000", b"1001"), "demo/core.py", "exec", dont_inherit=True))
     if by == "detpyc":
@@ -432,7 +435,7 @@ def test_installed_pyc_that_somebody_compiled_again(made_wheel: Path, tmp_path: 
     trees.write(tmp_path, files)
     os.utime(tmp_path / "demo/core.py", (5, 5))
 
-    (found,) = (each for each in verify_tree(tmp_path).findings if each.pyc == str(tmp_path / PYC))
+    (found,) = (each for each in verify_artifact(tmp_path).findings if each.pyc == str(tmp_path / PYC))
 
     assert found.status is Status.UNVERIFIABLE
 
@@ -443,8 +446,8 @@ def test_another_patch_release(two_releases: tuple[Interpreter, Interpreter], tm
     byte_compile_wheel(path, Settings(interpreters=(first.path,)))
     tag = first.cache_tag
 
-    assert {finding.status for finding in verify_wheel(path, [first]).findings} == {Status.IDENTICAL}
-    findings = {finding.pyc: finding for finding in verify_wheel(path, [last]).findings}
+    assert {finding.status for finding in verify_artifact(path, [first]).findings} == {Status.IDENTICAL}
+    findings = {finding.pyc: finding for finding in verify_artifact(path, [last]).findings}
 
     note = f"recorded as compiled by CPython {first.release}, verified with {last.release}"
     alike, otherwise = findings[pyc_of("demo/other.py", tag)], findings[pyc_of("demo/core.py", tag)]
@@ -461,10 +464,10 @@ def test_wheel_that_tells_of_another_release(two_releases: tuple[Interpreter, In
     byte_compile_wheel(path, Settings(interpreters=(last.path,)))
     path = forged(path, tmp_path / NAME, release=first.release)
 
-    report = verify_wheel(path, [first, last])
+    report = verify_artifact(path, [first, last])
 
     pyc = pyc_of("demo/core.py", first.cache_tag)
-    assert report.problems == (f"provenance tells of another release than compiled {pyc}",)
+    assert report.problems == (f"provenance names another release than the one that compiled {pyc}",)
     assert {finding.status for finding in report.findings} == {Status.IDENTICAL}
 
 
@@ -482,7 +485,7 @@ def test_source_that_compiles_for_ever(made_wheel: Path, tmp_path: Path) -> None
     (tmp_path / "demo/other.py").write_bytes(SLOW)
     forge(tmp_path / pyc_of("demo/other.py"), SLOW)
 
-    findings = verify_tree(tmp_path, [HERE], time_limit=2.0).findings
+    findings = verify_artifact(tmp_path, [HERE], time_limit=2.0).findings
 
     assert [finding.status for finding in findings].count(Status.IDENTICAL) == 2
     (found,) = (finding for finding in findings if finding.status is not Status.IDENTICAL)
@@ -505,7 +508,7 @@ def test_source_that_nests_too_deep(interpreter: Interpreter, tree: Path) -> Non
     (tree / "demo/other.py").write_bytes(NESTED)
     forge(tree / pyc_of("demo/other.py", interpreter.cache_tag), NESTED)
 
-    findings = {finding.pyc: finding for finding in verify_tree(tree, [interpreter]).findings}
+    findings = {finding.pyc: finding for finding in verify_artifact(tree, [interpreter]).findings}
 
     found = findings.pop(str(tree / pyc_of("demo/other.py", interpreter.cache_tag)))
     assert (found.status, len(found.reasons)) == (Status.UNVERIFIABLE, 1)
@@ -567,7 +570,7 @@ def test_set_that_is_shared_or_not(interpreter: Interpreter, tmp_path: Path) -> 
 def compiled_in_one_process(interpreter: Interpreter, modules: list[bytes]) -> bytes:
     """Compile modules one after the other and return the last one's pyc."""
     request = [("module.py", b64encode(module).decode()) for module in modules]
-    command = [interpreter.path, "-s", "-S", "-B", Path(__file__).with_name("states.py"), "compile", "in-order"]
+    command = [interpreter.path, "-s", "-S", "-B", states.__file__, "compile", "in-order"]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     answer = subprocess.run(
         command, input=json.dumps(request).encode(), capture_output=True, check=True, env=environment

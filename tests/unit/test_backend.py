@@ -1,4 +1,4 @@
-"""The backend that wraps others, called as frontends call it."""
+"""The wrapping backend, called as frontends call it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,12 +47,10 @@ class Frontend:
     def wrap(self, name: str, *lines: str) -> None:
         self.configure(f'build-backend = "wrapped_backend:{name}"', 'backend-path = ["backends"]', *lines)
 
-    def run(
-        self, command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
-    ) -> None:
+    def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DETPYC_")}
         done = subprocess.run(
-            command,
+            cmd,
             cwd=cwd,
             env={**environment, **self.environment, **(extra_environ or {})},
             capture_output=True,
@@ -65,17 +64,18 @@ class Frontend:
         return self.output / self.hooks.build_wheel(str(self.output), config_settings)
 
     def fail(self, hook: str = "build_wheel", config_settings: dict[str, Any] | None = None) -> str:
-        """Call a hook that fails; return the one message, which is the last that was printed."""
+        """Call a hook that fails; return the only message, which is the last line printed."""
         with pytest.raises(subprocess.CalledProcessError) as caught:
             getattr(self.hooks, hook)(str(self.output), config_settings)
         assert caught.value.returncode == 1
         assert str(Path("detpyc", "backend.py")) not in self.printed
+        assert str(Path("hooks", "wrapped.py")) not in self.printed
         before, _, message = self.printed.rstrip().rpartition("detpyc: ")
         assert "detpyc: " not in before
         return message
 
     def called(self) -> list[Any]:
-        """Return the arguments that the wrapped hook says it got."""
+        """Return the arguments that the wrapped hook prints."""
         (line,) = (line for line in self.printed.splitlines() if line.startswith("called: "))
         return list(json.loads(line.removeprefix("called: ")))
 
@@ -123,29 +123,30 @@ def test_other_hooks_are_the_wrapped_backends(frontend: Frontend) -> None:
     for prepare in (hooks.prepare_metadata_for_build_wheel, hooks.prepare_metadata_for_build_editable):
         assert prepare(output, _allow_fallback=False) == "demo-1.0.dist-info"
         (frontend.output / "demo-1.0.dist-info").rmdir()
-    assert hooks._supported_features() == ["build_editable"]  # noqa: SLF001 - there is no other way to ask
+    assert hooks._supported_features() == ["build_editable"]  # noqa: SLF001 - it has no public name
 
 
-def test_hooks_that_the_wrapped_backend_has_not(frontend: Frontend) -> None:
+def test_hooks_that_the_wrapped_backend_lacks(frontend: Frontend) -> None:
     frontend.wrap("Bare")
     hooks, output = frontend.hooks, str(frontend.output)
     assert hooks.get_requires_for_build_wheel() == []
     assert hooks._supported_features() == []  # noqa: SLF001 - as above
-    for hook in (hooks.build_editable, hooks.prepare_metadata_for_build_wheel):
-        with pytest.raises(HookMissing):
-            hook(output, **({} if hook == hooks.build_editable else {"_allow_fallback": False}))
+    with pytest.raises(HookMissing):
+        hooks.build_editable(output)
+    with pytest.raises(HookMissing):
+        hooks.prepare_metadata_for_build_wheel(output, _allow_fallback=False)
     assert hooks.prepare_metadata_for_build_wheel(output) == "demo-1.0.dist-info"  # out of the wheel
 
 
 def test_no_sdist_can_be_made(frontend: Frontend) -> None:
-    """PEP 517: a frontend takes that for an answer, and for no failure."""
+    """A frontend does not treat this as a failure (PEP 517)."""
     frontend.wrap("Unable")
     with pytest.raises(UnsupportedOperation, match="no sources here"):
         frontend.hooks.build_sdist(str(frontend.output))
 
 
 def test_config_settings(frontend: Frontend) -> None:
-    """Ours go before the table and the environment, and do not get to the wrapped backend; the others do."""
+    """Ours override the table and the environment; only the others are passed to the wrapped backend."""
     frontend.wrap("Bare", "optimize = [0]", 'on-syntax-error = "skip"')
     frontend.environment = {"DETPYC_OPTIMIZE": "1", "DETPYC_INVALIDATION_MODE": "unchecked-hash"}
     settings = {"detpyc.optimize": "2", "--other": ["a", "b"], "detpyc": "x"}
@@ -178,16 +179,16 @@ def test_sourceless_wheel_has_another_name(frontend: Frontend) -> None:
 
 @pytest.mark.parametrize("hook", ["build_wheel", "build_sdist"])
 def test_failing(hook: str, frontend: Frontend) -> None:
-    """What the wrapped backend says is shown, and who it was, and there is no wheel without bytecode."""
+    """The message names the wrapped backend and quotes its error, and there is no wheel without bytecode."""
     frontend.wrap("Failing")
     message = frontend.fail(hook)
-    assert message.startswith(f"the wrapped backend wrapped_backend:Failing has failed in {hook}: ValueError: no luck")
+    assert message.startswith(f"the wrapped backend wrapped_backend:Failing failed in {hook}: ValueError: no luck")
     assert "wrapped_backend.py" in frontend.printed
     assert frontend.left() == []
 
 
 def test_exiting(frontend: Frontend) -> None:
-    """Backends end so when they have said all."""
+    """As backends do that have printed a message of their own."""
     frontend.wrap("Exiting")
     with pytest.raises(subprocess.CalledProcessError):
         frontend.build()
@@ -195,21 +196,64 @@ def test_exiting(frontend: Frontend) -> None:
     assert frontend.left() == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such exit status there")
+def test_terminated(frontend: Frontend) -> None:
+    """The process ends by the signal, and no temporary directory stays."""
+    frontend.wrap("Terminated")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        frontend.build()
+    assert caught.value.returncode == -signal.SIGTERM
+    assert frontend.printed == ""
+    assert frontend.left() == []
+
+
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "fault"),
     [
-        ("Nameless", "has returned None, which is no name of a wheel"),
-        ("Lying", "cannot be opened: No such file or directory"),
-        ("Without", "has no build_wheel, and so is no build backend"),
+        ("Mute", "the wrapped backend wrapped_backend:Mute failed in build_wheel: Unprintable"),
+        ("guarded", "wrapped_backend:guarded failed in getting its attribute build_wheel: ValueError: no attributes"),
+        ("Odd", "the wrapped backend wrapped_backend:Odd failed in build_wheel: ValueError: no luck"),
+        ("Without", "tool.detpyc.build-backend is wrapped_backend:Without, which has no build_wheel"),
         ("Same", "wraps detpyc again; name the backend that builds"),
         ("Again", "wraps detpyc again; name the backend that builds"),
-        ("Missing", "cannot be imported: AttributeError: "),
+        ("Absent", "cannot be imported: AttributeError: "),
     ],
 )
-def test_bad_backends(name: str, told: str, frontend: Frontend) -> None:
+def test_bad_backends(name: str, fault: str, frontend: Frontend) -> None:
     frontend.wrap(name)
-    assert told in frontend.fail()
+    assert fault in frontend.fail()
     assert frontend.left() == []
+
+
+WRONG_NAMES = {
+    "Nothing": "returned an object of type NoneType from build_wheel; it must return the file name of the wheel",
+    "Object": "returned an object of type Unprintable from build_wheel; it must return the file name of the wheel",
+    "Empty": "returned '' from build_wheel, and there is no such file in the directory",
+    "Dot": "returned '.' from build_wheel",
+    "Null": f"returned '{NAME}\\x00' from build_wheel",
+    "Below": f"returned 'below/{NAME}' from build_wheel",
+    "Above": f"returned '../../{NAME}' from build_wheel",
+    "Surrogate": r"returned '\udc80.whl' from build_wheel",
+    "Missing": "returned 'demo-2.0-py3-none-any.whl' from build_wheel",
+}
+
+
+@pytest.mark.parametrize("disabled", ["", "1"])
+@pytest.mark.parametrize("name", WRONG_NAMES)
+def test_backends_that_return_something_else(name: str, disabled: str, frontend: Frontend) -> None:
+    """Also where the wheel is not byte-compiled."""
+    frontend.environment = {"DETPYC_DISABLE": disabled}
+    frontend.wrap(name)
+    message = frontend.fail()
+    assert message.startswith(f"the wrapped backend wrapped_backend:{name} {WRONG_NAMES[name]}")
+    assert frontend.printed == f"detpyc: {message}\n"
+    assert frontend.left() == []
+
+
+@pytest.mark.parametrize(("name", "fault"), [("guarded", "no attributes"), ("Odd", "'int' object is not callable")])
+def test_other_hooks_that_are_bad(name: str, fault: str, frontend: Frontend) -> None:
+    frontend.wrap(name)
+    assert fault in frontend.fail("build_sdist")
 
 
 def test_wrapping_again_in_another_hook(frontend: Frontend) -> None:
@@ -219,13 +263,13 @@ def test_wrapping_again_in_another_hook(frontend: Frontend) -> None:
 
 NO_NAME = 'tool.detpyc.build-backend must name the backend to wrap, e.g. "setuptools.build_meta"'
 NOT_FOUND = (
-    "tool.detpyc.build-backend is {}, which cannot be imported: ModuleNotFoundError: No module named {!r}; add what"
-    " provides it to build-system.requires, or name the directory it is in in tool.detpyc.backend-path"
+    "tool.detpyc.build-backend is {}, which cannot be imported: ModuleNotFoundError: No module named {!r}; add its"
+    " distribution to build-system.requires, or its directory to tool.detpyc.backend-path"
 )
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "fault"),
     [
         ([], NO_NAME),
         (["build-backend = 1"], NO_NAME),
@@ -245,23 +289,23 @@ NOT_FOUND = (
         ),
         (
             ['build-backend = "x"', 'backend-path = [".."]'],
-            "tool.detpyc.backend-path has '..', which is outside of the source tree",
+            "tool.detpyc.backend-path has '..', which is outside the source tree",
         ),
         (
             ['build-backend = "x"', 'backend-path = ["none"]'],
-            "tool.detpyc.backend-path has 'none', which is no directory",
+            "tool.detpyc.backend-path has 'none', which is not a directory",
         ),
     ],
 )
-def test_wrong_table(lines: list[str], told: str, frontend: Frontend) -> None:
+def test_wrong_table(lines: list[str], fault: str, frontend: Frontend) -> None:
     frontend.configure(*lines)
-    assert frontend.fail() == told
-    assert frontend.fail("build_sdist") == told
+    assert frontend.fail() == fault
+    assert frontend.fail("build_sdist") == fault
     assert frontend.left() == []
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "fault"),
     [
         ("", NO_NAME),
         ("tool = 1\n", "tool.detpyc must be a table"),
@@ -269,39 +313,39 @@ def test_wrong_table(lines: list[str], told: str, frontend: Frontend) -> None:
         ("[tool.detpyc\n", "pyproject.toml cannot be read: "),
     ],
 )
-def test_wrong_pyproject(content: str, told: str, frontend: Frontend) -> None:
+def test_wrong_pyproject(content: str, fault: str, frontend: Frontend) -> None:
     (frontend.project / "pyproject.toml").write_text(content, encoding="utf-8")
-    assert frontend.fail().startswith(told)
+    assert frontend.fail().startswith(fault)
 
 
 def test_wrong_settings(frontend: Frontend) -> None:
     frontend.wrap("Bare", "optimise = [0]")
     message = frontend.fail(config_settings={"detpyc.layouts": "flat"})
     assert message.splitlines() == [
-        "detpyc.layouts is no setting; did you mean layout?",
-        "tool.detpyc.optimise is no setting; did you mean optimize?",
+        "unknown setting detpyc.layouts; did you mean layout?",
+        "unknown setting tool.detpyc.optimise; did you mean optimize?",
     ]
     assert frontend.left() == []
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "fault"),
     [
-        ("optimise = [0]", "tool.detpyc.optimise is no setting"),
+        ("optimise = [0]", "unknown setting tool.detpyc.optimise"),
         ('interpreters = ["3.8.99"]', 'no interpreter for "3.8.99"'),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_the_build(line: str, told: str, frontend: Frontend) -> None:
+def test_what_cannot_be_done_is_refused_before_the_build(line: str, fault: str, frontend: Frontend) -> None:
     """The wrapped backend may take long."""
     frontend.wrap("Bare", line)
-    assert frontend.fail().startswith(told)
+    assert frontend.fail().startswith(fault)
     assert "called: " not in frontend.printed
 
 
 def test_wheel_is_named_alone(frontend: Frontend) -> None:
     """The directory that it was built in is gone when the message is read."""
-    frontend.wrap("Lying")
-    assert frontend.fail().startswith(f"{NAME}: cannot be opened: ")
+    frontend.wrap("Broken")
+    assert frontend.fail().startswith(f"{NAME}: ")
 
 
 def test_backend_that_fails_when_imported(frontend: Frontend) -> None:
@@ -314,6 +358,6 @@ def test_backend_that_fails_when_imported(frontend: Frontend) -> None:
 
 
 @pytest.mark.parametrize("call", [lambda module: module.no_such_hook, lambda module: module.__path__])
-def test_it_has_nothing_else(call: Callable[[object], object]) -> None:
+def test_other_attributes(call: Callable[[object], object]) -> None:
     with pytest.raises(AttributeError, match="has no attribute"):
         call(backend)

@@ -1,4 +1,4 @@
-"""The command line: what it takes, and the status with which it ends."""
+"""The command line: its arguments, and its exit status."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import pytest
 
 import wheels
 from detpyc import __version__, cli
-from detpyc.cli import verify
 from detpyc.compilation import interpreters
 from detpyc.compilation.interpreters import Interpreter
 from detpyc.errors import DetpycError
-from detpyc.verify.verdicts import Status
+from detpyc.verify.reports import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,7 @@ COMMANDS = ["wheel", "verify", "compile", "normalize", "diff", "inspect", "repro
 
 
 def ended(*arguments: str) -> int:
-    """Run argparse to where it ends the process, and return the status."""
+    """Run argparse until it exits, and return the status."""
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert isinstance(caught.value.code, int)
@@ -82,7 +81,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], objec
     """Have something happen in the middle of a command."""
 
     def arrange(event: Callable[[], object]) -> None:
-        monkeypatch.setattr(interpreters, "find_all", event)
+        monkeypatch.setattr(interpreters, "find_interpreters", event)
 
     return arrange
 
@@ -97,9 +96,10 @@ def fail_with(error: BaseException) -> Callable[[], NoReturn]:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (fail_with(DetpycError("pkg/x.whl: is no wheel")), "detpyc: pkg/x.whl: is no wheel\n"),
-        (fail_with(KeyboardInterrupt()), "detpyc: interrupted; what was not finished is as it was\n"),
-        (lambda: signal.raise_signal(signal.SIGTERM), "detpyc: terminated; what was not finished is as it was\n"),
+        (fail_with(DetpycError("pkg/x.whl: not a wheel")), "detpyc: pkg/x.whl: not a wheel\n"),
+        (fail_with(KeyboardInterrupt()), "detpyc: interrupted; unfinished files are unchanged\n"),
+        (fail_with(MemoryError()), "detpyc: there is not enough memory; unfinished files are unchanged\n"),
+        (lambda: signal.raise_signal(signal.SIGTERM), "detpyc: terminated; unfinished files are unchanged\n"),
     ],
 )
 def test_what_ends_a_command(
@@ -135,7 +135,7 @@ def test_signal_that_is_ignored(
     assert capsys.readouterr().err == ""
 
 
-def test_reader_that_has_gone(
+def test_reader_that_is_gone(
     interrupted: Callable[[Callable[[], object]], None],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -188,19 +188,30 @@ def test_signal_of_windows(
 ) -> None:
     """It comes when the console is closed, and with Ctrl-Break."""
     monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
-    interrupted(lambda: signal.raise_signal(signal.SIGUSR1) or [])
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+
+    def raise_signal() -> list[object]:
+        signal.raise_signal(signal.SIGUSR1)
+        return []
+
+    interrupted(raise_signal)
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     try:
         assert cli.main(["interpreters"]) == 2
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert capsys.readouterr().err == "detpyc: terminated; what was not finished is as it was\n"
+    assert capsys.readouterr().err == "detpyc: terminated; unfinished files are unchanged\n"
 
 
-def test_our_own_mistakes_are_not_hidden(interrupted: Callable[[Callable[[], object]], None]) -> None:
-    interrupted(fail_with(ZeroDivisionError()))
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["interpreters"])
+def test_bug_is_shown_and_never_looks_like_a_finding(
+    interrupted: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python itself would exit with 1, which means that a check found something."""
+    interrupted(fail_with(ZeroDivisionError("a bug")))
+    assert cli.main(["interpreters"]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("Traceback (most recent call last):\n")
+    assert errors.endswith("ZeroDivisionError: a bug\n")
 
 
 FOUND = [
@@ -210,7 +221,7 @@ FOUND = [
 
 
 def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    monkeypatch.setattr(interpreters, "find_interpreters", lambda: FOUND)
     assert cli.main(["interpreters"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "RELEASE  CACHE TAG    MAGIC  PATH",
@@ -228,13 +239,13 @@ def test_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 def test_interpreters_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", lambda: FOUND)
+    monkeypatch.setattr(interpreters, "find_interpreters", lambda: FOUND)
     assert cli.main(["interpreters", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interpreters, "find_all", list)
+    monkeypatch.setattr(interpreters, "find_interpreters", list)
     assert cli.main(["interpreters"]) == 0
     assert capsys.readouterr().out == "RELEASE  CACHE TAG  MAGIC  PATH\n"
 
@@ -264,9 +275,9 @@ def test_empty_paths(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 def test_mistakes_in_options(
     command: str, option: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are told by the names that the user types."""
+    """The message names the option, not the setting."""
     assert cli.main([command, option, "", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings, and has ""\n'
+    assert capsys.readouterr().err == f'detpyc: {name} must be a list of non-empty strings; found ""\n'
 
 
 def test_no_temporary_directory(
@@ -294,15 +305,17 @@ def test_wheel(tmp_path: Path, options: list[str], status: int, capsys: pytest.C
     assert capsys.readouterr().out.startswith(f"{path.name}: {'would change' if status else '2 modules byte-compiled'}")
 
 
-def test_statuses_that_can_be_allowed_are_those_there_are() -> None:
-    """The command does not import them to list them."""
-    assert tuple(status.value for status in Status) == verify._STATUSES  # noqa: SLF001 - what argparse is given
+def test_status_that_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["verify", "--allow", "same", "."])
+    known = ", ".join(status.value for status in Status)
+    assert capsys.readouterr().err.endswith(f"argument --allow: unknown status 'same'; choose from {known}\n")
 
 
 def test_wheel_that_the_compiling_python_cannot_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As where a pipeline names one interpreter for the wheels of several."""
+    """A pipeline may name one interpreter for the wheels of several."""
     release = "{}.{}.{}".format(*sys.version_info[:3])
-    told = f"; the pycs of CPython {release} will never be loaded from a wheel with this tag\n"
-    for tag, is_told in (("cp37-cp37m-win_amd64", True), ("py3-none-any", False)):
+    warning = f"; the pycs of CPython {release} will never be loaded from a wheel with this tag\n"
+    for tag, warned in (("cp37-cp37m-win_amd64", True), ("py3-none-any", False)):
         assert cli.main(["wheel", str(wheels.build(tmp_path, tag=tag))]) == 0
-        assert (told in capsys.readouterr().out) == is_told
+        assert (warning in capsys.readouterr().out) == warned

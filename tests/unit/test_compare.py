@@ -8,10 +8,11 @@ import os
 import stat
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import payloads
 import wheels
 from bounds import bounded
 from detpyc import files
@@ -21,8 +22,7 @@ from detpyc.compare import ARCHIVE, CONTENT, MEMBER, compare_artifacts, compare_
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.explain.difference import CODE, ENCODING, HEADER, PATH, Difference
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, small_tuple, text
+from payloads import flagged, small_tuple, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ HERE = interpreters.current()
 NAME = "demo-1.0-py3-none-any.whl"
 
 
-def header(magic_number: int = HERE.magic_number, **times: int) -> bytes:
+def header(magic_number: int = HERE.magic_number, **times: Any) -> bytes:
     if times:
         return PycHeader(magic_number, InvalidationMode.TIMESTAMP, **times).to_bytes()
     return PycHeader(magic_number, InvalidationMode.CHECKED_HASH, source_hash=b"8 bytes!").to_bytes()
@@ -192,7 +192,7 @@ def wheel(tmp_path: Path) -> Path:
     return wheels.build(tmp_path, {"core.py": b"x = 1\n" * 50, "core.pyc": pyc()})
 
 
-def other(wheel: Path, **options: object) -> Path:
+def other(wheel: Path, **options: Any) -> Path:
     """Write the same members in another way."""
     path = wheel.parent / "other" / NAME
     path.parent.mkdir(exist_ok=True)

@@ -1,9 +1,10 @@
-"""Settings in the environment: before the table of a build, and behind the options of the command line."""
+"""Settings in the environment: they override the table of a build, and options override them."""
 
 from __future__ import annotations
 
 import json
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +12,11 @@ import pytest
 import wheels
 from detpyc.cli import main
 from detpyc.errors import SettingsError
-from detpyc.hooks import byte_compile_artifact, prepare
+from detpyc.hooks.request import BuildRequest
 from detpyc.settings import Settings, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from detpyc.compilation.interpreters import Interpreter
 
@@ -24,7 +24,7 @@ NAME = "demo-1.0-py3-none-any.whl"
 TABLE = "tool.pdm.build.hooks.detpyc"
 RUNNING = platform.python_version()
 
-# For each key, what the table says, what a variable says, and what an option says, all different.
+# For each key, a value for the table, one for the variable and one for the option, all different.
 VALUES: dict[str, tuple[Any, str, list[str]]] = {
     "optimize": ([0], "1", ["--optimize", "2"]),
     "invalidation-mode": ("checked-hash", "unchecked-hash", ["--invalidation-mode", "checked-hash"]),
@@ -39,14 +39,18 @@ VALUES: dict[str, tuple[Any, str, list[str]]] = {
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests say themselves what is set."""
+    """Remove the variables of whoever runs the tests."""
     for key in (*VALUES, "interpreters", "disable", "jobs"):
         monkeypatch.delenv(variable(key), raising=False)
 
 
+def request(**table: object) -> BuildRequest:
+    return BuildRequest.read({key.replace("_", "-"): value for key, value in table.items()}, TABLE)
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """Return the settings that wheels would be byte-compiled with; none is."""
+    """Return the settings that wheels would be byte-compiled with; none is byte-compiled."""
     found: list[Settings] = []
 
     def keep(path: Path, settings: Settings, _: object) -> None:
@@ -63,13 +67,13 @@ def test_every_key_is_tried() -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_variable_goes_before_the_table(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_overrides_the_table(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     in_table, text, _ = VALUES[key]
     for value in (None, text):
         if value is not None:
             monkeypatch.setenv(variable(key), value)
         with pytest.raises(SettingsError, match="not to be byte-compiled"):
-            byte_compile_artifact(NAME, {key: in_table}, TABLE)
+            BuildRequest.read({key: in_table}, TABLE).byte_compile(Path(NAME))
     from_table, from_variable = given
     assert from_table == Settings.from_table({key: in_table}, TABLE)
     assert from_variable == Settings.from_table({}, TABLE, environment={variable(key): text})
@@ -77,7 +81,7 @@ def test_variable_goes_before_the_table(key: str, given: list[Settings], monkeyp
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_option_goes_before_the_variable(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_overrides_the_variable(key: str, given: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     _, text, option = VALUES[key]
     monkeypatch.setenv(variable(key), "1" if key == "provenance" else text)
     assert main(["wheel", NAME]) == 2
@@ -90,11 +94,11 @@ def test_option_goes_before_the_variable(key: str, given: list[Settings], monkey
 
 
 def test_interpreters(pythons: dict[str, Interpreter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the variable has them in a build, and as options have them on the command line."""
+    """From the variable in a build, and from options on the command line."""
     monkeypatch.setenv("DETPYC_INTERPRETERS", f" {RUNNING} , {RUNNING}")
-    byte_compile_artifact(wheels.build(tmp_path), {"interpreters": ["3.8.99"]}, TABLE)
+    request(interpreters=["3.8.99"]).byte_compile(wheels.build(tmp_path))
     assert releases(tmp_path / NAME) == [RUNNING]
-    other = next((each for each in pythons.values() if each.release != RUNNING), None)
+    other = next((python for python in pythons.values() if python.release != RUNNING), None)
     if other is None:
         pytest.skip(f"only CPython {RUNNING} is here")
     assert main(["wheel", "--quiet", "-i", other.path, str(wheels.build(tmp_path))]) == 0
@@ -103,30 +107,31 @@ def test_interpreters(pythons: dict[str, Interpreter], tmp_path: Path, monkeypat
 
 def releases(path: Path) -> list[str]:
     document = json.loads(wheels.read(path)["demo-1.0.dist-info/detpyc.json"])
-    return [each["release"] for each in document["bytecode"]]
+    return [entry["release"] for entry in document["bytecode"]]
 
 
 def test_disabled_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And no others: who runs `detpyc wheel` means it."""
+    """The variable disables builds only, not `detpyc wheel`."""
     path = wheels.build(tmp_path)
     content = path.read_bytes()
     monkeypatch.setenv("DETPYC_DISABLE", "1")
-    line, name = byte_compile_artifact(path, {"interpreters": ["3.8.99"]}, TABLE)
-    assert (line, name) == ("detpyc: disabled; the wheel is not byte-compiled", NAME)
+    build = request(interpreters=["3.8.99"], layout="sourceless")
+    assert build.byte_compile(path) == ("detpyc: disabled; the wheel is not byte-compiled", NAME)
     assert path.read_bytes() == content
-    assert prepare({"layout": "sourceless", "interpreters": ["3.8.99"]}, TABLE) is None
+    assert build.prepare() is None
+    assert not build.sourceless
     assert main(["wheel", "--quiet", str(path)]) == 0
     assert path.read_bytes() != content
 
 
-def test_disabled_builds_still_read_their_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_builds_still_read_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETPYC_DISABLE", "1")
-    with pytest.raises(SettingsError, match=rf"{TABLE}\.optimise is no setting"):
-        byte_compile_artifact(wheels.build(tmp_path), {"optimise": [1]}, TABLE)
+    with pytest.raises(SettingsError, match=rf"^unknown setting {TABLE}\.optimise; "):
+        request(optimise=[1])
 
 
 def in_build(path: Path) -> None:
-    byte_compile_artifact(path, {}, TABLE)
+    request().byte_compile(path)
 
 
 def in_command(path: Path) -> None:
@@ -136,23 +141,23 @@ def in_command(path: Path) -> None:
 
 @pytest.mark.parametrize("run", [in_build, in_command])
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("DETPYC_JOBS", "many", 'DETPYC_JOBS must be a positive number, not "many"'),
         ("DETPYC_JOBS", "0", 'DETPYC_JOBS must be a positive number, not "0"'),
-        ("DETPYC_JOBS", "9" * 5000, f'DETPYC_JOBS must be a positive number, not "{"9" * 5000}"'),
-        ("DETPYC_OPTIMIZE", "9" * 5000, f'DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has "{"9" * 5000}"'),
-        ("DETPYC_OPTIMIZE", "3", 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2, and has "3"'),
+        ("DETPYC_JOBS", "9" * 5000, f'DETPYC_JOBS must be a positive number, not "{"9" * 100}..."'),
+        ("DETPYC_OPTIMIZE", "9" * 5000, f'DETPYC_OPTIMIZE must be a list of 0, 1 and 2; found "{"9" * 100}..."'),
+        ("DETPYC_OPTIMIZE", "3", 'DETPYC_OPTIMIZE must be a list of 0, 1 and 2; found "3"'),
         ("DETPYC_LAYOUT", "flat", 'DETPYC_LAYOUT must be "pycache" or "sourceless", not "flat"'),
         ("DETPYC_PROVENANCE", "maybe", 'DETPYC_PROVENANCE must be true or false, not "maybe"'),
-        ("DETPYC_INTERPRETER", "3.12", "DETPYC_INTERPRETER is no setting; did you mean DETPYC_INTERPRETERS?"),
+        ("DETPYC_INTERPRETER", "3.12", "unknown setting DETPYC_INTERPRETER; did you mean DETPYC_INTERPRETERS?"),
     ],
 )
 def test_wrong_variable(
     run: Callable[[Path], None],
     name: str,
     value: str,
-    told: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -162,11 +167,11 @@ def test_wrong_variable(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         run(path)
-    assert (str(caught.value) or capsys.readouterr().err.removeprefix("detpyc: ").rstrip()) == told
+    assert (str(caught.value) or capsys.readouterr().err.removeprefix("detpyc: ").rstrip()) == message
     assert path.read_bytes() == content
 
 
-def test_option_takes_the_place_of_a_wrong_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_overrides_a_wrong_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETPYC_OPTIMIZE", "3")
     monkeypatch.setenv("DETPYC_JOBS", "many")
     assert main(["wheel", "--quiet", "--optimize", "1", "--jobs", "1", str(wheels.build(tmp_path))]) == 0

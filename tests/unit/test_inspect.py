@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import payloads
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.cli import main
@@ -15,8 +16,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import ENCODING
 from detpyc.inspect import inspect_pyc
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, integer, small_tuple, text
+from payloads import flagged, integer, small_tuple, text
 
 if TYPE_CHECKING:
     from pathlib import Path

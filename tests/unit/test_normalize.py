@@ -9,10 +9,11 @@ import os
 import stat
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import payloads
 import wheels
 from bounds import bounded
 from detpyc.bytecode.canonical import canonicalize_pyc
@@ -21,9 +22,8 @@ from detpyc.cli import main
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
 from detpyc.limits import MAX_FILE
-from detpyc.normalize import normalize
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, small_tuple, text
+from detpyc.normalize import normalize_artifact
+from payloads import flagged, small_tuple, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_version_on_any_python(tree: Path) -> None:
-    report = normalize(tree)
+    report = normalize_artifact(tree)
     assert (report.pycs, len(report.changed)) == (len(MAGIC_NUMBERS) + 2, len(MAGIC_NUMBERS))
     assert report.unsupported.keys() == {str(tree / "pypy.pyc")}
     assert "PyPy" in report.unsupported[str(tree / "pypy.pyc")]
@@ -62,14 +62,14 @@ def test_every_version_on_any_python(tree: Path) -> None:
         assert data[:HEADER_SIZE] == raw(version)[:HEADER_SIZE]
     assert (tree / "pypy.pyc").read_bytes() == UNSUPPORTED
     assert (tree / "broken.pyc").read_bytes() == raw()[:-1]
-    assert normalize(tree).changed == ()
+    assert normalize_artifact(tree).changed == ()
 
 
 def test_what_cpython_wrote(tmp_path: Path) -> None:
     path = tmp_path / "core.pyc"
     code = compile("def f(x):\n    return x, 'a b'\n", "core.py", "exec", dont_inherit=True)
     path.write_bytes(raw()[:HEADER_SIZE] + marshal.dumps(code))
-    assert normalize(path).changed == (str(path),)
+    assert normalize_artifact(path).changed == (str(path),)
     assert marshal.loads(path.read_bytes()[HEADER_SIZE:]) == code  # noqa: S302 - written from what was compiled here
 
 
@@ -79,7 +79,7 @@ def test_mode_and_mtime_stay(tmp_path: Path) -> None:
     path.write_bytes(raw())
     path.chmod(0o640)
     os.utime(path, ns=(0, 1_600_000_000_123_456_789))
-    normalize(path)
+    normalize_artifact(path)
     status = path.stat()
     assert path.read_bytes() != raw()
     assert stat.S_IMODE(status.st_mode) == 0o640
@@ -90,20 +90,20 @@ def test_canonical_files_are_not_written(tmp_path: Path) -> None:
     path = tmp_path / "core.pyc"
     path.write_bytes(canonicalize_pyc(raw()))
     inode = path.stat().st_ino
-    assert normalize(path).changed == ()
+    assert normalize_artifact(path).changed == ()
     assert path.stat().st_ino == inode
 
 
 def test_check_changes_nothing(tree: Path) -> None:
     before = {path: path.read_bytes() for path in tree.rglob("*.pyc")}
-    report = normalize(tree, check=True)
+    report = normalize_artifact(tree, check=True)
     assert len(report.changed) == len(MAGIC_NUMBERS)
     assert {path: path.read_bytes() for path in tree.rglob("*.pyc")} == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
 def test_links_and_pipes(tmp_path: Path) -> None:
-    """In a tree links are left alone: what they lead to is in it as well, or is somebody else's."""
+    """In a tree links are skipped: their targets are in it as well, or belong to something else."""
     outside, tree = tmp_path / "outside.pyc", tmp_path / "tree"
     tree.mkdir()
     outside.write_bytes(raw())
@@ -111,12 +111,12 @@ def test_links_and_pipes(tmp_path: Path) -> None:
     os.mkfifo(tree / "pipe.pyc")
 
     with bounded():
-        report = normalize(tree)
+        report = normalize_artifact(tree)
 
     assert (report.changed, [*report.malformed]) == ((), [str(tree / "pipe.pyc")])
     assert outside.read_bytes() == raw()
 
-    normalize(tree / "link.pyc")
+    normalize_artifact(tree / "link.pyc")
     assert (tree / "link.pyc").is_symlink()
     assert outside.read_bytes() == canonicalize_pyc(raw())
 
@@ -124,7 +124,7 @@ def test_links_and_pipes(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
 def test_what_cannot_be_written(tree: Path) -> None:
     (tree / "sub").chmod(0o500)
-    report = normalize(tree)
+    report = normalize_artifact(tree)
     (tree / "sub").chmod(0o700)
     assert report.changed == ()
     assert "cannot be written" in report.malformed[str(tree / "sub/3.12.pyc")]
@@ -141,7 +141,7 @@ def test_directory_that_cannot_be_read(tree: Path, monkeypatch: pytest.MonkeyPat
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", scan)
-    report = normalize(tree)
+    report = normalize_artifact(tree)
     assert len(report.changed) == len(MAGIC_NUMBERS)
     assert report.malformed[str(tree / "closed")] == f"cannot be read: {os.strerror(errno.EACCES)}"
 
@@ -150,7 +150,7 @@ def test_directory_that_cannot_be_read(tree: Path, monkeypatch: pytest.MonkeyPat
 def test_what_cannot_be_normalized(tmp_path: Path, name: str) -> None:
     (tmp_path / "core.py").touch()
     with pytest.raises(DetpycError, match=name):
-        normalize(tmp_path / name)
+        normalize_artifact(tmp_path / name)
 
 
 # ---- wheels
@@ -162,7 +162,7 @@ def test_wheel(tmp_path: Path) -> None:
     path = wheels.build(tmp_path, FILES)
     before = metadata(path)
 
-    report = normalize(path)
+    report = normalize_artifact(path)
 
     after = wheels.read(path)
     assert (report.changed, [*report.unsupported], report.malformed) == (("core.pyc",), ["pypy.pyc"], {})
@@ -180,7 +180,7 @@ def metadata(path: Path) -> list[object]:
 def test_wheel_that_is_canonical(tmp_path: Path) -> None:
     path = wheels.build(tmp_path, {"core.pyc": canonicalize_pyc(raw())})
     inode = path.stat().st_ino
-    assert normalize(path).changed == ()
+    assert normalize_artifact(path).changed == ()
     assert path.stat().st_ino == inode
 
 
@@ -188,7 +188,7 @@ def test_wheel_whose_record_does_not_hold(tmp_path: Path) -> None:
     contents = wheels.complete(FILES)
     path = wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", {**contents, "core.py": b"x = 2\n"})
     with pytest.raises(DetpycError, match=r"RECORD's line for core\.py has a wrong sha256 hash"):
-        normalize(path)
+        normalize_artifact(path)
 
 
 # ---- the command
@@ -220,7 +220,7 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "unsupported": {},
                 "malformed": {},
             },
-            {"path": str(tree / "missing"), "error": f"{tree / 'missing'}: is no wheel, directory or pyc"},
+            {"path": str(tree / "missing"), "error": f"{tree / 'missing'}: not a wheel, directory or .pyc file"},
         ],
     }
 
@@ -229,18 +229,59 @@ def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["normalize", str(tree)])
     shown, errors = capsys.readouterr()
     assert f"{tree}: {len(MAGIC_NUMBERS)} of {len(MAGIC_NUMBERS) + 2} pycs normalized\n" in shown
-    assert f"left alone {tree / 'pypy.pyc'}: magic number 336 is from PyPy" in shown
+    assert f"skipped {tree / 'pypy.pyc'}: magic number 336 is from PyPy" in shown
     assert f"detpyc: {tree / 'broken.pyc'}: " in errors
 
 
 def test_what_cannot_be_read_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1]})
+    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1], "large.pyc": bytes(MAX_FILE + 1)})
     large = tmp_path / "large.pyc"
     with large.open("wb") as stream:
         stream.truncate(MAX_FILE + 1)
 
     assert main(["normalize", str(path), str(large)]) == 2
 
-    first, second = capsys.readouterr().err.splitlines()
+    first, large_member, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"detpyc: {path}: core.pyc: the data ends ")
-    assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes, and no more than {MAX_FILE} are read"
+    assert large_member == f"detpyc: {path}: large.pyc: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
+    assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
+
+
+# ---- temporary files, and directories that are swapped
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_temporary_files_of_killed_runs(tree: Path, check: bool) -> None:  # noqa: FBT001
+    """They are removed even if nothing else is to be done there."""
+    wheel = wheels.build(tree / "sub", {"demo.pyc": raw()})
+    normalize_artifact(tree)
+    stale = [directory / ".detpyc-0123456789abcdef.tmp" for directory in (tree, tree / "sub")]
+    for path in stale:
+        path.write_bytes(b"unfinished")
+    assert normalize_artifact(tree, check=check).changed == ()
+    assert [path for path in stale if path.exists()] == (stale if check else [])
+    stale[1].write_bytes(b"unfinished")
+    assert normalize_artifact(wheel, check=check).changed == ("demo.pyc",)
+    assert stale[1].exists() is check
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no directory descriptors")
+def test_directory_that_is_swapped_for_a_link(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = tmp_path.with_name("outside")
+    outside.mkdir()
+    for path in (tree / "sub").iterdir():
+        (outside / path.name).write_bytes(path.read_bytes())
+    before = {path: path.read_bytes() for path in outside.iterdir()}
+    replace = os.replace
+
+    def swap_and_replace(*arguments: Any, **options: Any) -> None:
+        if not (tree / "sub").is_symlink():
+            (tree / "sub").rename(tmp_path.with_name("moved"))
+            (tree / "sub").symlink_to(outside)
+        replace(*arguments, **options)
+
+    monkeypatch.setattr(os, "replace", swap_and_replace)
+    report = normalize_artifact(tree)
+    assert {path: path.read_bytes() for path in outside.iterdir()} == before
+    assert len(report.changed) == 1
+    assert "leads out of the tree" in report.malformed[str(tree / "sub" / "3.9.pyc")]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bounds import bounded
 from detpyc.errors import SettingsError
 from detpyc.settings import Settings, disabled, jobs, variable
 
@@ -14,7 +15,7 @@ TABLE = "tool.pdm.build.hooks.detpyc"
 KEYS = "compression, exclude, include, interpreters, invalidation-mode, layout, on-syntax-error, optimize, provenance"
 
 
-def problems_of(table: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
+def problems_of(table: dict[str, Any], **options: Any) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         Settings.from_table(table, TABLE, **options)
     return str(caught.value).splitlines()
@@ -59,23 +60,23 @@ def test_values(key: str, value: object, expected: object) -> None:
     ("key", "value", "words"),
     [
         ("interpreters", "3.12", 'must be a list, not "3.12"'),
-        ("interpreters", [], "is empty; leave it out for the interpreter that runs the build"),
-        ("interpreters", [3.12], "must be a list of non-empty strings, and has 3.12"),
-        ("interpreters", [""], 'must be a list of non-empty strings, and has ""'),
+        ("interpreters", [], "is empty; omit it for the interpreter that runs the build"),
+        ("interpreters", [3.12], "must be a list of non-empty strings; found 3.12"),
+        ("interpreters", [""], 'must be a list of non-empty strings; found ""'),
         ("optimize", 1, "must be a list, not 1"),
-        ("optimize", [], "is empty; leave it out for level 0"),
-        ("optimize", [3], "must be a list of 0, 1 and 2, and has 3"),
-        ("optimize", [-1], "and has -1"),
-        ("optimize", ["1"], 'and has "1"'),
-        ("optimize", [True], "and has true"),
-        ("optimize", [None], "and has None"),
-        ("optimize", [1.0], "and has 1.0"),
+        ("optimize", [], "is empty; omit it for level 0"),
+        ("optimize", [3], "must be a list of 0, 1 and 2; found 3"),
+        ("optimize", [-1], "; found -1"),
+        ("optimize", ["1"], '; found "1"'),
+        ("optimize", [True], "; found true"),
+        ("optimize", [None], "; found None"),
+        ("optimize", [1.0], "; found 1.0"),
         ("invalidation-mode", "checked", 'must be "checked-hash" or "unchecked-hash", not "checked"'),
         ("invalidation-mode", True, 'must be "checked-hash" or "unchecked-hash", not true'),
         ("invalidation-mode", ["checked-hash"], "not ['checked-hash']"),
-        ("invalidation-mode", "timestamp", "installers do not keep a source's mtime, so it would never load"),
+        ("invalidation-mode", "timestamp", "installers do not keep mtimes, so the pyc would never load"),
         ("include", "*.py", 'must be a list, not "*.py"'),
-        ("include", [1], "must be a list of non-empty strings, and has 1"),
+        ("include", [1], "must be a list of non-empty strings; found 1"),
         ("exclude", ["!"], "must be a list of gitignore patterns: "),
         ("include", ["[z-a]"], "must be a list of gitignore patterns: bad character range"),
         ("exclude", {"a": 1}, "must be a list, not {'a': 1}"),
@@ -103,21 +104,21 @@ def test_wrong_values(key: str, value: object, words: str) -> None:
     ],
 )
 def test_near_misses(key: str, meant: str) -> None:
-    assert problems_of({key: []}) == [f"{TABLE}.{key} is no setting; did you mean {meant}?"]
+    assert problems_of({key: []}) == [f"unknown setting {TABLE}.{key}; did you mean {meant}?"]
 
 
 def test_unknown_key() -> None:
-    assert problems_of({"colour": "red"}) == [f"{TABLE}.colour is no setting; the settings are {KEYS}"]
+    assert problems_of({"colour": "red"}) == [f"unknown setting {TABLE}.colour; the settings are {KEYS}"]
 
 
-def test_every_mistake_is_told() -> None:
+def test_every_mistake_is_listed() -> None:
     problems = problems_of({"optimise": [0], "layout": 1, "optimize": [0], "include": "x", "provenance": None})
-    assert [problem.split()[0] for problem in problems] == [
+    assert [problem.removeprefix("unknown setting ").split()[0].rstrip(";") for problem in problems] == [
         f"{TABLE}.{key}" for key in ("optimise", "layout", "include", "provenance")
     ]
 
 
-def test_keys_of_somebody_else_are_passed_over() -> None:
+def test_keys_of_somebody_else_are_ignored() -> None:
     assert Settings.from_table({"dependencies": ["detpyc"]}, TABLE, {"dependencies"}) == Settings()
     assert problems_of({"dependencies": ["detpyc"]})
 
@@ -129,9 +130,10 @@ def test_timestamp_where_it_makes_sense() -> None:
 
 @pytest.mark.parametrize("key", ["interpreters", "optimize"])
 def test_sourceless_layout_has_room_for_one(key: str) -> None:
-    value = {"interpreters": ["3.12", "3.13"], "optimize": [0, 1]}[key]
+    values: dict[str, list[Any]] = {"interpreters": ["3.12", "3.13"], "optimize": [0, 1]}
+    value = values[key]
     assert problems_of({"layout": "sourceless", key: value}) == [
-        f'{TABLE}.{key} has 2 entries, and with layout = "sourceless" there is room for one'
+        f'{TABLE}.{key} has 2 entries; layout = "sourceless" takes one'
     ]
     assert Settings.from_table({"layout": "sourceless", key: value[:1]}, TABLE).layout == "sourceless"
 
@@ -148,13 +150,13 @@ def test_sourceless_layout_has_room_for_one(key: str) -> None:
         ("provenance", "true", True),
     ],
 )
-def test_environment_goes_before_the_table(key: str, text: str, expected: object) -> None:
+def test_environment_overrides_the_table(key: str, text: str, expected: object) -> None:
     table = {"provenance": True, "optimize": [1]}
     settings = Settings.from_table(table, TABLE, environment={variable(key): text, "DETPYC_COLOUR": "red"})
     assert getattr(settings, key.replace("-", "_")) == expected
 
 
-def test_empty_variable_is_none() -> None:
+def test_empty_variable_is_ignored() -> None:
     assert Settings.from_table({"optimize": [1]}, TABLE, environment={"DETPYC_OPTIMIZE": ""}).optimize == (1,)
 
 
@@ -184,12 +186,12 @@ def test_jobs(value: str | None, expected: int | None) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣"])
-def test_jobs_that_are_no_number(value: str) -> None:
+def test_jobs_that_are_not_a_number(value: str) -> None:
     with pytest.raises(SettingsError, match="DETPYC_JOBS must be a positive number, not"):
         jobs({"DETPYC_JOBS": value})
 
 
-def test_frontend_goes_before_the_environment_and_the_table() -> None:
+def test_frontend_overrides_the_environment_and_the_table() -> None:
     frontend = {
         "interpreters": ["3.12", "3.13"],
         "on-syntax-error": "skip",
@@ -213,10 +215,10 @@ def test_frontend_goes_before_the_environment_and_the_table() -> None:
 def test_mistakes_of_the_frontend_are_named_as_given() -> None:
     frontend = {"optimise": "1", "colour": "red", "optimize": "", "layout": "flat"}
     first, second, *rest = problems_of({}, frontend=frontend)
-    assert first == "detpyc.optimise is no setting; did you mean optimize?"
-    assert second.startswith("detpyc.colour is no setting; the settings are ")
+    assert first == "unknown setting detpyc.optimise; did you mean optimize?"
+    assert second.startswith("unknown setting detpyc.colour; the settings are ")
     assert rest == [
-        "detpyc.optimize is empty; leave it out for level 0",
+        "detpyc.optimize is empty; omit it for level 0",
         'detpyc.layout must be "pycache" or "sourceless", not "flat"',
     ]
     with pytest.raises(SettingsError, match=r'detpyc\.jobs must be a positive number, not ""'):
@@ -235,15 +237,42 @@ def test_mistakes_of_the_frontend_are_named_as_given() -> None:
     ],
 )
 def test_misspelt_variable(name: str, meant: str) -> None:
-    assert problems_of({}, environment={name: "1"}) == [f"{name} is no setting; did you mean {meant}?"]
+    assert problems_of({}, environment={name: "1"}) == [f"unknown setting {name}; did you mean {meant}?"]
 
 
-def test_variables_of_others_are_passed_over() -> None:
+def test_variables_of_others_are_ignored() -> None:
     others = {"DETPYC_TEST_PYTHONS": "x", "DETPYC_COLOUR": "red", "DETPY": "1", "INTERPRETERS": "3.12"}
     assert Settings.from_table({}, TABLE, environment=others) == Settings()
 
 
 @pytest.mark.parametrize("value", [True, ["3.12"], "3.12"])
-def test_what_is_no_table(value: object) -> None:
+def test_value_that_is_not_a_table(value: object) -> None:
     with pytest.raises(SettingsError, match=rf"^{re.escape(TABLE)} must be a table, not "):
         Settings.from_table(value, TABLE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"include": ["x"] * 1001}, f"{TABLE}.include has 1001 items; the limit is 1000"),
+        ({"optimize": [0] * 1001}, f"{TABLE}.optimize has 1001 items; the limit is 1000"),
+        ({"exclude": ["x" * 1001]}, f"{TABLE}.exclude has a pattern of 1001 characters; the limit is 1000"),
+        ({"layout": "x" * 200}, f'{TABLE}.layout must be "pycache" or "sourceless", not "{"x" * 100}..."'),
+        ({"include": {"x" * 200: 1}}, f"{TABLE}.include must be a list, not {{'{'x' * 98}..."),
+        (
+            {"include": ["\ud800" * 200]},
+            (f"{TABLE}.include must be a list of Unicode strings; found '" + r"\ud800" * 17)[:-3] + "...",
+        ),
+        ({"x" * 200: 1}, f"unknown setting {TABLE}.{'x' * 100}...; the settings are {KEYS}"),
+    ],
+)
+def test_limits(table: dict[str, Any], problem: str) -> None:
+    assert problems_of(table) == [problem]
+
+
+@bounded()
+@pytest.mark.parametrize("key", ["{}", "optimise{}", "{}" + "o" * 10**5])
+def test_many_mistakes(key: str) -> None:
+    problems = problems_of({key.format(number): 1 for number in range(1000)} | {"layout": 1})
+    assert len(problems) == 21
+    assert problems[-1] == "there are more mistakes"

@@ -1,9 +1,10 @@
-"""What Windows does otherwise, put in place of what this system does."""
+"""What Windows does differently, simulated here."""
 
 from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import stat
 import subprocess
@@ -11,10 +12,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+import payloads
 import wheels
 from detpyc.byte_compile.installed_records import update_record
 from detpyc.byte_compile.wheel import byte_compile_wheel
@@ -23,14 +25,13 @@ from detpyc.compilation import interpreters, worker
 from detpyc.compilation.pool import Failed, Source, byte_compile
 from detpyc.errors import DetpycError
 from detpyc.files import open_locked
-from detpyc.normalize import normalize
+from detpyc.normalize import normalize_artifact
 from detpyc.replacement import Replacement
 from detpyc.settings import Settings
-from unit.bytecode import payloads
-from unit.bytecode.payloads import flagged, small_tuple, text
+from payloads import flagged, small_tuple, text
 
 if sys.platform == "win32":
-    pytest.skip("there is no need to put it in place", allow_module_level=True)
+    pytest.skip("there is nothing to simulate", allow_module_level=True)
 
 from fakes import Fakes
 
@@ -46,7 +47,7 @@ def keep(_: int, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def denied(*_: object) -> None:
+def denied(*_: object) -> NoReturn:
     raise PermissionError(errno.EACCES, "Permission denied")
 
 
@@ -55,19 +56,19 @@ def denied(*_: object) -> None:
 
 @pytest.fixture
 def open_files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing take the place of an open file. All that are replaced are locked while they are open."""
-    replace = Path.replace
+    """Refuse to replace open files. All files that are replaced are locked while they are open."""
+    replace = os.replace
 
-    def replace_closed(path: Path, target: Path) -> Path:
+    def replace_closed(path: str, target: str) -> None:
         try:
-            with open_locked(target):
+            with open_locked(Path(target)):
                 pass
         except DetpycError:
             denied()
-        return replace(path, target)
+        replace(path, target)
 
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(Path, "replace", replace_closed)
+    monkeypatch.setattr(os, "replace", replace_closed)
 
 
 def byte_compiled_wheel(directory: Path) -> bool:
@@ -77,7 +78,7 @@ def byte_compiled_wheel(directory: Path) -> bool:
 def normalized_wheel(directory: Path) -> bool:
     payload = payloads.code((3, 12), {"consts": small_tuple(flagged(text("a b")))})
     pyc = PycHeader(3531, InvalidationMode.TIMESTAMP, mtime=5, source_size=7).to_bytes() + payload
-    return bool(normalize(wheels.build(directory, {"core.pyc": pyc})).changed)
+    return bool(normalize_artifact(wheels.build(directory, {"core.pyc": pyc})).changed)
 
 
 def updated_record(directory: Path) -> bool:
@@ -89,21 +90,22 @@ def updated_record(directory: Path) -> bool:
 
 @pytest.mark.usefixtures("open_files_stay")
 @pytest.mark.parametrize("replaced", [byte_compiled_wheel, normalized_wheel, updated_record])
-def test_what_is_replaced_is_closed_before(replaced: Callable[[Path], bool], tmp_path: Path) -> None:
+def test_replaced_file_is_closed_first(replaced: Callable[[Path], bool], tmp_path: Path) -> None:
     assert replaced(tmp_path)
 
 
 def test_file_that_cannot_be_replaced_for_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor can a file of such a mode be removed."""
-    unlink = Path.unlink
+    """A read-only file cannot be removed either."""
+    unlink = os.unlink
 
-    def unlink_writable(path: Path) -> None:
-        if not path.stat().st_mode & stat.S_IWRITE:
+    def unlink_writable(path: str, *, dir_fd: None) -> None:
+        if not Path(path).stat().st_mode & stat.S_IWRITE:
             denied()
-        unlink(path)
+        unlink(path, dir_fd=dir_fd)
 
-    monkeypatch.setattr(Path, "replace", denied)
-    monkeypatch.setattr(Path, "unlink", unlink_writable)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "replace", denied)
+    monkeypatch.setattr(os, "unlink", unlink_writable)
     file = tmp_path / "file"
     file.touch(0o444)
     with (
@@ -117,24 +119,25 @@ def test_file_that_cannot_be_replaced_for_its_mode(tmp_path: Path, monkeypatch: 
 # ---- processes
 
 
-class DeafPipe(io.BufferedWriter):
+class ClosedPipe(io.BufferedWriter):
     """A pipe whose other end has been closed."""
 
     def flush(self) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
 
-class DeafProcess(subprocess.Popen):  # type: ignore[type-arg]
+class ProcessWithClosedPipe(subprocess.Popen):  # type: ignore[type-arg]
     """A process that has closed its standard input."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as its base has it
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.stdin = DeafPipe(self.stdin.detach())
+        assert isinstance(self.stdin, io.BufferedWriter)
+        self.stdin = ClosedPipe(self.stdin.detach())
 
 
 def test_worker_that_has_closed_its_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter = interpreters.current()
-    monkeypatch.setattr(subprocess, "Popen", DeafProcess)
+    monkeypatch.setattr(subprocess, "Popen", ProcessWithClosedPipe)
     (outcome,) = byte_compile(interpreter, [Source("a.py", b"")], [0], keep, time_limit=LIMIT)
     assert isinstance(outcome, Failed)
 
@@ -162,13 +165,15 @@ def test_interrupt_that_does_not_end_a_wait(tmp_path: Path, monkeypatch: pytest.
     assert fakes.all_gone()
 
 
-def test_worker_does_not_heed_what_is_for_all_of_a_console() -> None:
+def test_worker_ignores_signals_to_the_whole_console() -> None:
     script = f"""if True:
         import runpy, signal
         signal.SIGBREAK = signal.SIGUSR1
         runpy.run_path({worker.__file__!r}, run_name="__main__")
     """
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
         assert worker.read_frame(process.stdout) == worker.describe()
         process.send_signal(signal.SIGUSR1)
         process.stdin.close()

@@ -1,12 +1,15 @@
-"""Build backends to be wrapped, good ones and bad ones. The good ones build by taking what lies in the project."""
+"""Build backends to wrap, good ones and bad ones. The good ones copy files of the project."""
 
-# ruff: noqa: ANN001, ANN205, ARG004 - frontends call a hook with all its arguments, whoever uses them
+# ruff: noqa: ANN001, ANN204, ANN205, ARG004 - frontends call a hook with all its arguments, whoever uses them
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 from detpyc import backend as detpyc_backend
@@ -15,7 +18,7 @@ WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
 
 
 class Bare:
-    """Has only what PEP 517 asks for."""
+    """Has only the mandatory hooks of PEP 517."""
 
     @staticmethod
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -90,20 +93,84 @@ class Unable(Bare):
         raise UnsupportedOperation("no sources here")
 
 
-class Nameless(Bare):
-    @staticmethod
-    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-        return None
+def returning(result: object) -> type[Bare]:
+    """Make a backend that copies the wheel into the directory, into one below and into one above, and returns this."""
+
+    class Returning(Bare):
+        @staticmethod
+        def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+            for place in (Path(wheel_directory), Path(wheel_directory, "below")):
+                place.mkdir(exist_ok=True)
+                shutil.copy(WHEEL, place)
+            return result
+
+    return Returning
 
 
-class Lying(Bare):
+class Unprintable(Exception):  # noqa: N818 - a name for the message
+    def __str__(self):
+        raise ValueError("no string")
+
+    __repr__ = __str__
+
+
+Nothing = returning(None)
+Object = returning(Unprintable())
+Empty = returning("")
+Dot = returning(".")
+Null = returning(f"{WHEEL}\0")
+Below = returning(f"below/{WHEEL}")
+Above = returning(f"../../{WHEEL}")
+Surrogate = returning("\udc80.whl")
+Missing = returning("demo-2.0-py3-none-any.whl")
+
+
+class Mute(Bare):
+    """Fails without a message."""
+
     @staticmethod
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        raise Unprintable
+
+
+class Guarded:
+    """Fails for every attribute."""
+
+    def __getattr__(self, name):
+        raise ValueError("no attributes")
+
+
+guarded = Guarded()
+
+
+class Odd(Bare):
+    """Names something as its UnsupportedOperation that is not an exception."""
+
+    UnsupportedOperation = 42
+    build_sdist = 42  # type: ignore[assignment]
+
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        raise ValueError("no luck")
+
+
+class Broken(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        Path(wheel_directory, WHEEL).write_bytes(b"not a wheel")
         return WHEEL
 
 
+class Terminated(Bare):
+    @staticmethod
+    def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+        shutil.copy(WHEEL, wheel_directory)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+
 class Without:
-    """Has no hook at all."""
+    """Has no hooks."""
 
 
 class Same:
@@ -111,7 +178,7 @@ class Same:
 
 
 class Again(Bare):
-    """Asks who wraps it to do the work."""
+    """Calls the backend that wraps it."""
 
     @staticmethod
     def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):

@@ -5,42 +5,50 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from detpyc.byte_compile.members import make_plan
+from detpyc.byte_compile.contents import read_contents
+from detpyc.byte_compile.members import ChosenMembers, choose_members
+from detpyc.byte_compile.modules import Module, compile_sources
 from detpyc.compilation import interpreters
-from detpyc.errors import DetpycError, SettingsError, WheelError
+from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
 from detpyc.files import open_locked
+from detpyc.gitignore import select_bounded
+from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
-from detpyc.settings import SOURCELESS, STORED
+from detpyc.settings import SOURCELESS, STORED, Settings
+from detpyc.temporaries import remove_stale
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Collection, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
-    from detpyc.settings import Settings
+
+__all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WheelReport:
     """What was done to a wheel.
 
     Attributes:
         path: of the wheel that was written, or would be.
         changed: whether it differs from what was there.
         interpreters: those that compiled.
-        modules: how many sources were byte-compiled.
-        pycs: how many pycs that made.
-        kept: how many pycs of earlier runs stay.
-        dropped: the names of pycs that were there and are not: put in by accident, or stale.
-        skipped: the sources that do not compile, each with the reason.
+        modules: the number of sources that were byte-compiled.
+        pycs: the number of pycs that were added.
+        kept: the number of pycs of earlier runs that stay.
+        dropped: the names of pycs that were removed: added by accident, or stale.
+        skipped: the sources that do not compile, with the reasons.
         bytes_added: to the size of the wheel.
-        renamed_from: the wheel's name before, if that is another.
+        renamed_from: the wheel's name before, if it has another now.
 
     """
 
@@ -56,8 +64,8 @@ class Report:
     renamed_from: str | None = None
 
     def summary(self) -> str:
-        """Say in one line what was done, without regard to ``check``."""
-        by = ", ".join(each.release for each in self.interpreters)
+        """Say in one line what was done; with ``check``, what would be."""
+        by = ", ".join(interpreter.release for interpreter in self.interpreters)
         parts = [f"{counted(self.modules, 'module')} byte-compiled by CPython {by}", f"{self.bytes_added:+,} bytes"]
         if self.kept:
             parts.append(f"{counted(self.kept, 'pyc')} of earlier runs kept")
@@ -66,23 +74,23 @@ class Report:
         if self.skipped:
             parts.append(f"{counted(len(self.skipped), 'source')} skipped because of compile errors")
         tag = tags.tag_of(self.path.name)
-        strangers = ", ".join(each.release for each in self.interpreters if not tags.is_for(tag, each.version))
-        if strangers:
-            parts.append(f"the pycs of CPython {strangers} will never be loaded from a wheel with this tag")
+        others = [used.release for used in self.interpreters if not tags.is_for(tag, used.version)]
+        if others:
+            parts.append(f"the pycs of CPython {', '.join(others)} will never be loaded from a wheel with this tag")
         return f"{self.path.name}: {'; '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How to go about it, beyond the settings that shape the bytes.
+class WheelOptions:
+    """How to byte-compile a wheel, apart from the settings that shape the bytecode.
 
     Attributes:
-        output_dir: where to put the result; by default it takes the wheel's place.
-        jobs: how many workers; by default as many as there are usable processors. The result does not depend on it.
+        output_dir: where to write the result; by default it takes the wheel's place.
+        jobs: the number of workers, which does not change the result; by default that of the usable processors.
         check: change nothing on disk.
-        normalize_archive: give every member the fixed order, date and mode, whatever the backend gave it.
-        date: of every member in a normalized archive, if SOURCE_DATE_EPOCH does not say.
-        rename: let the result have another name, if its tag changes.
+        normalize_archive: give every member a fixed order, date and mode.
+        date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
+        rename: allow the result to have another name, if its tag changes.
 
     """
 
@@ -94,84 +102,137 @@ class Options:
     rename: bool = False
 
 
-def byte_compile_wheel(path: Path, settings: Settings, options: Options = Options()) -> Report:
+def byte_compile_wheel(
+    path: str | os.PathLike[str], settings: Settings = Settings(), options: WheelOptions = WheelOptions()
+) -> WheelReport:
     """Put canonical bytecode into a wheel.
 
     Args:
         path: of the wheel.
         settings: what to byte-compile, and how.
-        options: how to go about it.
+        options: how to write the result.
 
     Returns:
-        What was done, or with ``check`` would be.
+        What was done; with ``check``, what would be.
 
     Raises:
-        DetpycError: if it cannot be done; the wheel is then as it was.
+        DetpycError: if it cannot be done; the wheel is then unchanged.
 
     """
+    path = Path(path)
     chosen = interpreters.choose(settings.interpreters)
-    target = (options.output_dir or path.parent) / _name(path, settings, chosen, options)
-    with open_locked(path) as stream:
-        status = os.fstat(stream.fileno())
-        wheel = Wheel.open(path, stream)
-        wheel.require_rewritable(content=False)  # which is read while the sources are compiled
-        try:
-            plan = make_plan(wheel, settings, chosen, options.jobs, normalized=options.normalize_archive)
-        except DetpycError:
-            wheel.require_rewritable()  # if it is not, that is what to tell first
-            raise
-        wheel.require_rewritable()
-        form = ArchiveForm(
-            settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None
-        )
-        directory = temporary_directory() if options.check else None
-        with Replacement(target, stat.S_IMODE(status.st_mode), directory) as replacement:
-            with replacement.writing() as output:
-                rewrite(
-                    wheel,
-                    output,
-                    new=plan.new,
-                    replaced=plan.replaced,
-                    dropped=plan.dropped,
-                    among_new=plan.kept,
-                    form=form,
+    try:
+        target = (options.output_dir or path.parent) / _name(path.name, settings, chosen, options)
+        with open_locked(path) as stream:
+            wheel = Wheel.open(path, stream)
+            importable = wheel.importable_sources()
+            read = partial(wheel.read_member, limit=MAX_FILE)
+            modules = [
+                Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
+                for name in _selected(importable, settings)
+            ]
+            with wheel.rewriting({module.name for module in modules}):
+                contents = read_contents(wheel, settings, chosen)
+                compiled = compile_sources(modules, chosen, settings, options.jobs)
+                members = choose_members(
+                    contents, compiled, settings, tags.tag_of(target.name), normalized=options.normalize_archive
                 )
-                size = output.tell()
-            moves = options.output_dir is None and target != path  # even to where the very same stands already
-            changed = moves or not replacement.equals(target)
-            if changed and not options.check:
-                replacement.commit(replaced=stream)
-                if moves:
-                    path.unlink()
-    return Report(
+            changed, bytes_added = _write(wheel, members, stream, target, settings, options)
+    except (CompilationError, WheelError) as error:
+        error.path = str(path)
+        raise
+    return WheelReport(
         path=target,
         changed=changed,
         interpreters=chosen,
-        modules=plan.modules,
-        pycs=plan.pycs,
-        kept=len(plan.kept),
-        dropped=tuple(sorted(plan.foreign)),
-        skipped=plan.skipped,
-        bytes_added=size - status.st_size,
+        modules=members.modules,
+        pycs=members.pycs,
+        kept=len(members.kept),
+        dropped=tuple(sorted(members.foreign)),
+        skipped=members.skipped,
+        bytes_added=bytes_added,
         renamed_from=path.name if path.name != target.name else None,
     )
 
 
-def _name(path: Path, settings: Settings, chosen: tuple[Interpreter, ...], options: Options) -> str:
+def _selected(names: Collection[str], settings: Settings) -> list[str]:
+    """Return the names that the patterns select; the patterns may be those of an untrusted wheel (``--like``)."""
+    try:
+        return select_bounded(names, settings.include, settings.exclude)
+    except ValueError as error:
+        raise SettingsError(f"include and exclude have patterns that cannot be applied: {error}") from error
+
+
+def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:
     """Return the name of the result."""
     if settings.layout != SOURCELESS:
-        return path.name
+        return name
     if len(chosen) != 1:
-        releases = " and ".join(each.release for each in chosen)
+        releases = " and ".join(interpreter.release for interpreter in chosen)
         raise SettingsError(f'layout "sourceless" takes one interpreter, and there are {releases}')
     try:
-        fitting = tags.renamed(path.name, tags.sourceless_tag(tags.tag_of(path.name), chosen[0].version))
+        fitting = tags.renamed(name, tags.sourceless_tag(tags.tag_of(name), chosen[0].version))
     except WheelError as error:
-        raise WheelError(f"{path}: cannot be made sourceless: {error}") from error
-    if fitting != path.name and not options.rename:
+        raise WheelError(f"cannot be made sourceless: {error.reason}") from error
+    if fitting != name and not options.rename:
         raise WheelError(
-            f"{path}: without its sources, it is for CPython {chosen[0].release} alone and must be named {fitting}, but"
+            f"without its sources, it is for CPython {chosen[0].release} alone and must be named {fitting}, but"
             " something else has set its tag. Let the backend give it that tag, or build it with layout"
             ' "pycache" and run: detpyc wheel --layout sourceless'
         )
     return fitting
+
+
+def _write(
+    wheel: Wheel, members: ChosenMembers, stream: BinaryIO, target: Path, settings: Settings, options: WheelOptions
+) -> tuple[bool, int]:
+    """Write the result; return whether it differs from what was there, and how many bytes larger it is."""
+    form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
+    status = os.fstat(stream.fileno())
+    if not options.check:
+        remove_stale(target.parent)
+    directory = temporary_directory() if options.check else None
+    mode, in_place = stat.S_IMODE(status.st_mode), target == wheel.path
+    with Replacement(target, mode, directory, follow_symlinks=in_place) as replacement:
+        with replacement.writing() as output:
+            rewrite(
+                wheel,
+                output,
+                new=members.new,
+                replaced=members.replaced,
+                dropped=members.dropped,
+                among_new=members.kept,
+                form=form,
+            )
+            bytes_added = output.tell() - status.st_size
+        same = replacement.equals(target)
+        if not in_place:
+            _require_free(target, same=same, renamed=target.name != wheel.path.name)
+        moves = options.output_dir is None and not in_place  # even if the same is there already
+        if (moves or not same) and not options.check:
+            _commit(replacement, stream, wheel.path if moves else None)
+    return moves or not same, bytes_added
+
+
+def _require_free(target: Path, *, same: bool, renamed: bool) -> None:
+    """Refuse to write where there is something else than an earlier result."""
+    if target.is_symlink():
+        raise DetpycError("is a symbolic link, which is not followed; remove it", path=target)
+    if renamed and not same and os.path.lexists(target):
+        raise DetpycError("exists already, and is another wheel; remove it, or write to another directory", path=target)
+
+
+def _commit(replacement: Replacement, stream: BinaryIO, old: Path | None) -> None:
+    """Write the result in its place, and remove the wheel that had another name.
+
+    A signal in between does not leave both. What ends the process at once does, e.g. SIGKILL; the next run removes the
+    old one.
+    """
+    try:
+        replacement.commit(replaced=stream)
+    finally:
+        if old is not None and not os.path.lexists(replacement.temporary):
+            try:
+                old.unlink()
+            except OSError as error:
+                raise DetpycError(f"cannot be removed: {error.strerror}; the result is beside it", path=old) from error

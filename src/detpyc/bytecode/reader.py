@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import struct
 from itertools import count
-from operator import itemgetter
 from struct import Struct
 
+from detpyc.bytecode.code_objects import check_fields
 from detpyc.bytecode.marshal_format import (
     CONTAINERS,
     DICTS,
-    INTERNED,
     LAYOUTS,
     MAX_DEPTH,
     MAX_OBJECTS,
     MUTABLE,
-    RAW,
     SETS,
     SINCE,
     SINGLETONS,
@@ -37,9 +35,8 @@ from detpyc.bytecode.marshal_format import (
     TYPE_SMALL_TUPLE,
     TYPE_STRING,
     TYPE_TUPLE,
-    TYPE_UNICODE,
 )
-from detpyc.bytecode.nodes import EMPTY_TUPLE, END_OF_DICT, SHORT, SMALL_TUPLE_HEADS, Nodes, offset, sized_head
+from detpyc.bytecode.nodes import EMPTY_TUPLE, END_OF_DICT, SHORT, SMALL_TUPLE_HEADS, Nodes, sized_head
 from detpyc.bytecode.scalars import NOT_ASCII, read_scalar, truncated
 from detpyc.errors import BytecodeError
 
@@ -51,17 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["Reader", "read_payload"]
 
 _SINGLETON_NODES = {kind: bytes([kind]) for kind in SINGLETONS}
-# The type codes of the nodes that a code object may have in a field of a kind.
-_KINDS_OF_FIELD = {
-    RAW: frozenset({RAW}),
-    TYPE_STRING: frozenset({TYPE_STRING}),
-    TYPE_TUPLE: frozenset({TYPE_TUPLE}),
-    TYPE_UNICODE: frozenset(INTERNED),
-}
 _RANGES = [range(size) for size in range(SHORT)]
 
 _U32 = Struct("<I")
-_type_code = itemgetter(0)
 
 
 def read_payload(payload: bytes, version: tuple[int, int]) -> Nodes:
@@ -259,7 +248,7 @@ class Reader:
         if pos < size:
             raise BytecodeError(f"{size - pos} bytes after the end of the payload", pos)
         nodes.objects = MAX_OBJECTS - room
-        self.check_codes()
+        check_fields(nodes, self.codes)
         return nodes
 
     def rare(self, kind: int, start: int) -> tuple[bytes, int]:
@@ -323,28 +312,6 @@ class Reader:
         if kind in SETS:
             self.nodes.sets.append(node)
         return node, None
-
-    def check_codes(self) -> None:
-        """Refuse code objects whose fields are not of the types that their constructor takes; note identifiers."""
-        nodes, layout = self.nodes, self.nodes.layout
-        # Field by field over all code objects at once, which is many times faster than code object by code object.
-        for at, column in enumerate(zip(*[fields for _, fields in self.codes])):  # noqa: B905 - Python 3.8
-            right = _KINDS_OF_FIELD[layout.kinds[at]]
-            if not right.issuperset(map(_type_code, column)):
-                raise self.wrong_field(at, next(node for node in column if node[0] not in right))
-            if at in layout.names:
-                nodes.identifiers.update(column)
-            elif at in layout.tuples_of_names:
-                names = set().union(*[nodes.children[node] for node in set(column)])
-                if not nodes.strings.issuperset(names):
-                    wrong = next(node for node in column if not nodes.strings.issuperset(nodes.children[node]))
-                    raise self.wrong_field(at, wrong)
-                nodes.identifiers |= names
-
-    def wrong_field(self, at: int, wrong: bytes) -> BytecodeError:
-        """Return the error for a field of a wrong type, which names the code object."""
-        code = next(node for (_, fields), node in self.codes.items() if fields[at] == wrong)
-        return BytecodeError(f"a code object whose {self.nodes.layout.fields[at]} has a wrong type", offset(code))
 
 
 def _too_many_objects(start: int) -> BytecodeError:

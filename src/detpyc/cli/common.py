@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from detpyc.compilation.interpreters import Interpreter
     from detpyc.settings import Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
@@ -23,26 +22,26 @@ DONE = 0
 FOUND = 1
 FAILED = 2
 
-# The options that are not called like their settings.
+# The options with other names than their settings.
 _OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
 
 
 def fail(message: str) -> int:
-    """Say on standard error why something could not be done; return the exit status for it."""
-    if sys.stderr is not None:  # as it is where it was closed, and `print` would take standard output for it
-        with suppress(OSError):  # there is nowhere to say that nothing can be said; the status tells it
+    """Print on standard error why something could not be done; return the exit status for it."""
+    if sys.stderr is not None:  # None if it is closed, and `print` would use standard output instead
+        with suppress(OSError):  # there is nowhere to report it; the exit status remains
             print("detpyc:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return FAILED
 
 
 def printable(text: object) -> str:
-    """Return a text with its control characters escaped: names in a file nobody vouches for may hold a terminal's."""
+    """Return a string with its control characters escaped: names in untrusted files may contain those of a terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text))
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print one JSON object on standard output; its format is 1 as long as keys are only added."""
-    import json  # noqa: PLC0415 - it is seldom needed
+    """Print one JSON object on standard output. Its format stays 1 as long as keys are only added."""
+    import json  # noqa: PLC0415 - rarely needed
 
     print(json.dumps({"format": 1, **document}, indent=2, sort_keys=True))
 
@@ -50,7 +49,7 @@ def print_json(document: Mapping[str, object]) -> None:
 def add_command(
     commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
 ) -> argparse.ArgumentParser:
-    """Add a command with the options that all have."""
+    """Add a command, with the options that all commands have."""
     parser = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -62,24 +61,26 @@ def add_command(
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the option for the number of workers."""
-    parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many workers (default: one per processor)")
+    parser.add_argument(
+        "-j", "--jobs", type=_jobs, metavar="N", help="how many workers at most (default: one per processor)"
+    )
 
 
 def jobs(options: argparse.Namespace) -> int | None:
-    """Return how many workers the option asks for, or the environment where it does not.
+    """Return the number of workers from the option, or else from the environment.
 
     Raises:
-        SettingsError: if the environment's number is none.
+        SettingsError: if that of the environment is not a positive number.
 
     """
-    from detpyc import settings  # noqa: PLC0415 - it is not needed for --help
+    from detpyc import settings  # noqa: PLC0415 - not needed for --help
 
     number: int | None = options.jobs
     return settings.jobs(os.environ) if number is None else number
 
 
 def _jobs(text: str) -> int:
-    from argparse import ArgumentTypeError  # noqa: PLC0415 - it takes long, and --version does without
+    from argparse import ArgumentTypeError  # noqa: PLC0415 - slow to import, and not needed for --version
 
     from detpyc.settings import positive  # noqa: PLC0415 - likewise
 
@@ -90,7 +91,7 @@ def _jobs(text: str) -> int:
 
 
 def read_path(text: str) -> Path:
-    """Read a path from the command line; none is empty, as an unset variable's, which would mean all that is here."""
+    """Read a path from the command line. An empty one, as from an unset variable, would mean the current directory."""
     from argparse import ArgumentTypeError  # noqa: PLC0415 - as in `_jobs`
     from pathlib import Path  # noqa: PLC0415 - likewise
 
@@ -100,44 +101,44 @@ def read_path(text: str) -> Path:
 
 
 def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
-    """Add the options that stand for settings."""
-    from detpyc.settings import OPTIMIZATION_LEVELS  # noqa: PLC0415 - --version does without
+    """Add the options for settings."""
+    from detpyc.settings import OPTIMIZATION_LEVELS  # noqa: PLC0415 - not needed for --version
 
     parser.add_argument(
         "-i",
         "--interpreter",
         action="append",
         metavar="PYTHON",
-        help="compile with this Python: 3.12, a pinned 3.12.1, or a path; may be given several times (default: the one"
-        " that runs detpyc)",
+        help="compile with this Python: 3.12, a pinned 3.12.1, or a path; may be repeated (default: the one that runs"
+        " detpyc)",
     )
     parser.add_argument(
         "--optimize",
         action="append",
         type=int,
         choices=OPTIMIZATION_LEVELS,
-        help="optimization level; may be given several times (default: 0)",
+        help="optimization level; may be repeated (default: 0)",
     )
     parser.add_argument(
         "--invalidation-mode",
         choices=modes,
-        help="what a pyc's header holds (default: checked-hash)",
+        help="how Python checks a pyc against its source (default: checked-hash)",
     )
     parser.add_argument(
-        "--include", action="append", metavar="PATTERN", help="only sources that match (gitignore pattern)"
+        "--include", action="append", metavar="PATTERN", help="gitignore pattern: compile only sources that match"
     )
     parser.add_argument(
-        "--exclude", action="append", metavar="PATTERN", help="no sources that match (gitignore pattern)"
+        "--exclude", action="append", metavar="PATTERN", help="gitignore pattern: do not compile sources that match"
     )
     parser.add_argument(
         "--on-syntax-error",
         choices=("fail", "skip"),
-        help="what to do with sources that do not compile (default: fail for wheels, skip for directories)",
+        help="what to do about sources that do not compile (default: fail for wheels, skip for directories)",
     )
 
 
 def settings_table(options: argparse.Namespace) -> dict[str, object]:
-    """Return the settings that options give, as a table."""
+    """Return the settings from the options, as a table."""
     table = {
         "interpreters": options.interpreter,
         "optimize": options.optimize,
@@ -150,42 +151,41 @@ def settings_table(options: argparse.Namespace) -> dict[str, object]:
 
 
 def option(key: str) -> str:
-    """Return the option for a setting, as it is typed."""
+    """Return the option for a setting, e.g. ``--interpreter``."""
     return f"--{_OPTIONS.get(key, key)}"
 
 
 def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
-    """Return the settings of options, and of the environment where options do not say.
+    """Return the settings from the options, or else from the environment.
 
     Raises:
-        SettingsError: if something is wrong with them.
+        SettingsError: if there is a mistake in them.
 
     """
-    from detpyc.settings import Settings, variable  # noqa: PLC0415 - it is not needed for --help
+    from detpyc.settings import Settings, variable  # noqa: PLC0415 - not needed for --help
 
     environment = {name: value for name, value in os.environ.items() if name not in set(map(variable, table))}
     names = {key: option(key) for key in table}
     return Settings.from_table(table, "options", modes=modes, environment=environment, names=names)
 
 
-def each_path(paths: Iterable[Path], run: Callable[[Path], int]) -> int:
-    """Run a command for each path, whatever becomes of the others; return the gravest status."""
+def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list[dict[str, object]]) -> int:
+    """Run a command for each path, even if it fails for others.
+
+    Args:
+        paths: from the command line.
+        run: returns the exit status for a path.
+        documents: the objects for --json; gains one for each path that fails.
+
+    Returns:
+        The highest status.
+
+    """
     status = DONE
     for path in paths:
         try:
             status = max(status, run(path))
         except DetpycError as error:
+            documents.append({"path": str(path), "error": str(error)})
             status = fail(str(error))
     return status
-
-
-def find_interpreters(requests: Sequence[str] | None) -> tuple[Interpreter, ...]:
-    """Find the interpreters that options name.
-
-    Raises:
-        InterpreterError: if one is missing or not supported.
-
-    """
-    from detpyc.compilation.interpreters import find  # noqa: PLC0415 - it is not needed for --help
-
-    return tuple(find(request) for request in requests or ())

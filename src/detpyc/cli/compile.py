@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from detpyc.byte_compile.tree import Report
+    from detpyc.byte_compile.tree import TreeReport
     from detpyc.cli.common import Commands
 
 MODES = ("checked-hash", "unchecked-hash", "timestamp")
@@ -42,24 +42,24 @@ def add(commands: Commands) -> None:
         "compile",
         run,
         "byte-compile directory trees, deterministically",
-        "Byte-compile the sources in directories and below. What is up to date is not written again.",
+        "Byte-compile the sources in directories and below. Pycs that are up to date are not written again.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a directory or a source")
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a directory or a source file")
     add_settings(parser, MODES)
     parser.add_argument(
         "-s",
         "--strip-prefix",
         metavar="DIR",
-        help="take DIR off the front of the paths that pycs record, as compileall does",
+        help="remove DIR from the front of the recorded paths, as compileall does",
     )
     parser.add_argument(
-        "-p", "--prepend-prefix", metavar="DIR", help="put DIR before the paths that pycs record, as compileall does"
+        "-p", "--prepend-prefix", metavar="DIR", help="add DIR to the front of the recorded paths, as compileall does"
     )
-    parser.add_argument("--force", action="store_true", help="write what is up to date as well")
+    parser.add_argument("--force", action="store_true", help="write pycs that are up to date too")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
     parser.add_argument("--prune", action="store_true", help="remove pycs that have no source")
     parser.add_argument(
-        "--prune-other-tags", action="store_true", help="remove pycs of other interpreters than those that compile"
+        "--prune-other-tags", action="store_true", help="remove pycs of interpreters other than those that compile"
     )
     parser.add_argument(
         "--update-records", action="store_true", help="list the pycs in the RECORD of each .dist-info directory"
@@ -68,18 +68,18 @@ def add(commands: Commands) -> None:
         "--no-cache",
         dest="cache",
         action="store_false",
-        help="neither read nor write the cache of what is known to be up to date, in the user's cache directory",
+        help="do not use the cache of pycs that are known to be up to date, in the user's cache directory",
     )
     add_jobs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile.tree import Options, byte_compile_tree  # noqa: PLC0415
+    from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree  # noqa: PLC0415
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
-    how = Options(
+    how = TreeOptions(
         strip_prefix=options.strip_prefix,
         prepend_prefix=options.prepend_prefix,
         force=options.force,
@@ -96,13 +96,9 @@ def run(options: argparse.Namespace) -> int:
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
-        try:
-            with progress(path.name or path, options) as bar:
-                report = byte_compile_tree(path, settings, how, chosen, bar)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
-        documents.append({**vars(report), "changed": report.changed})
+        with progress(path.name or path, options) as bar:
+            report = byte_compile_tree(path, settings, how, chosen, bar)
+        documents.append(_document(report))
         if not options.json and not options.quiet:
             _print(report, options)
         for name, reason in report.failed.items():
@@ -112,14 +108,14 @@ def run(options: argparse.Namespace) -> int:
         found = (options.check and report.changed) or (report.skipped and settings.on_syntax_error == "fail")
         return FOUND if found else DONE
 
-    status = each_path(options.paths, apply)
+    status = each_path(options.paths, apply, documents)
     if options.json:
         print_json({"reports": documents})
     return status
 
 
 def _defaults() -> dict[str, object]:
-    """Return what is different from a wheel's settings where neither an option nor a variable says otherwise."""
+    """Return the defaults that differ from those for wheels, unless a variable sets them."""
     from detpyc.settings import variable  # noqa: PLC0415 - as in the package's docstring
 
     found: dict[str, object] = {}
@@ -127,7 +123,7 @@ def _defaults() -> dict[str, object]:
         found["on-syntax-error"] = "skip"
     text = os.environ.get("PYC_INVALIDATION_MODE")
     if text and not os.environ.get(variable("invalidation-mode")):
-        mode = text.lower().replace("_", "-")  # uv takes the names of py_compile.PycInvalidationMode's members
+        mode = text.lower().replace("_", "-")  # as for uv: the names of py_compile.PycInvalidationMode's members
         if mode not in MODES:
             raise SettingsError(
                 f'PYC_INVALIDATION_MODE must be CHECKED_HASH, UNCHECKED_HASH or TIMESTAMP, not "{text}"'
@@ -137,18 +133,34 @@ def _defaults() -> dict[str, object]:
 
 
 def _refuse_nested(paths: Sequence[Path]) -> None:
-    """Refuse a path in another one: what its pycs record would change from the one to the other, and back."""
+    """Refuse a path inside another one: its pycs would be written twice, with different recorded paths."""
     real = {path: Path(os.path.realpath(path)) for path in paths}
     for path in paths:
         for other in paths:
             if real[other] in real[path].parents:
                 raise DetpycError(
-                    f"{path}: is in {other}; pycs record paths relative to what is named, so name only one of them, or"
-                    " use -s and -p"
+                    f"is in {other}; pycs record paths relative to the directory on the command line, so give only one"
+                    " of them, or use -s and -p",
+                    path=path,
                 )
 
 
-def _print(report: Report, options: argparse.Namespace) -> None:
+def _document(report: TreeReport) -> dict[str, object]:
+    """Return what --json prints for a path."""
+    return {
+        "path": report.path,
+        "sources": report.sources,
+        "written": report.written,
+        "current": report.current,
+        "skipped": report.skipped,
+        "removed": report.removed,
+        "records": report.records,
+        "failed": report.failed,
+        "changed": report.changed,
+    }
+
+
+def _print(report: TreeReport, options: argparse.Namespace) -> None:
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     would = "would be " if options.check else ""

@@ -8,8 +8,10 @@ from detpyc.cli.common import DONE, add_command, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from detpyc.cli.common import Commands
+    from detpyc.compilation.interpreters import Interpreter
 
 
 def add(commands: Commands) -> None:
@@ -18,45 +20,42 @@ def add(commands: Commands) -> None:
         commands,
         "interpreters",
         run,
-        "list the interpreters that are found",
-        "List the Python interpreters that are found, the newest first, and say which can byte-compile for detpyc.",
+        "list the Python interpreters of this machine",
+        "List the Python interpreters of this machine, the newest first, and whether detpyc supports them.",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.compilation.interpreters import find_all  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import find_interpreters  # noqa: PLC0415 - as in the package's docstring
 
-    found = find_all()
+    found = find_interpreters()
     if options.json:
-        listed = [
-            {
-                "release": each.release,
-                "implementation": each.implementation,
-                "cache-tag": each.cache_tag,
-                "magic-number": each.magic_number,
-                "path": each.path,
-                "supported": each.problem is None,
-                "problem": each.problem,
-            }
-            for each in found
-        ]
-        print_json({"interpreters": listed})
-        return DONE
-    if options.quiet:
-        return DONE
-    rows = [
-        (
-            each.release,
-            each.cache_tag,
-            str(each.magic_number),
-            each.path,
-            "" if each.problem is None else f"not supported: {each.problem}" if options.verbose else "not supported",
-        )
-        for each in found
-    ]
-    heads = ("RELEASE", "CACHE TAG", "MAGIC", "PATH", "")
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    for row in (heads, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_json({"interpreters": [_document(interpreter) for interpreter in found]})
+    elif not options.quiet:
+        _print(found, verbose=options.verbose)
     return DONE
+
+
+def _document(interpreter: Interpreter) -> dict[str, object]:
+    return {
+        "release": interpreter.release,
+        "implementation": interpreter.implementation,
+        "cache-tag": interpreter.cache_tag,
+        "magic-number": interpreter.magic_number,
+        "path": interpreter.path,
+        "supported": interpreter.problem is None,
+        "problem": interpreter.problem,
+    }
+
+
+def _print(found: Sequence[Interpreter], *, verbose: bool) -> None:
+    rows = [("RELEASE", "CACHE TAG", "MAGIC", "PATH", "")]
+    for interpreter in found:
+        note = "" if interpreter.problem is None else "not supported"
+        if note and verbose:
+            note += f": {interpreter.problem}"
+        rows.append((interpreter.release, interpreter.cache_tag, str(interpreter.magic_number), interpreter.path, note))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

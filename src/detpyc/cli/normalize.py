@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
-from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.normalize import NormalizationReport
 
 
 def add(commands: Commands) -> None:
@@ -20,43 +20,51 @@ def add(commands: Commands) -> None:
         commands,
         "normalize",
         run,
-        "bring existing pycs into canonical form",
+        "rewrite existing pycs in canonical form",
         "Rewrite existing pycs in canonical form without compiling anything. Their headers, modes and mtimes stay.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a pyc")
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from dataclasses import asdict  # noqa: PLC0415 - as in the package's docstring
-
-    from detpyc.normalize import normalize  # noqa: PLC0415
+    from detpyc.normalize import normalize_artifact  # noqa: PLC0415 - as in the package's docstring
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
-        try:
-            report = normalize(path, check=options.check)
-        except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
-            raise
-        documents.append(asdict(report))
+        report = normalize_artifact(path, check=options.check)
+        documents.append(_document(report))
         if not options.json and not options.quiet:
-            verb = "would be normalized" if options.check else "normalized"
-            print(f"{printable(report.path)}: {len(report.changed)} of {report.pycs} pycs {verb}")
-            for name in report.changed if options.verbose or options.check else ():
-                print(f"    {printable(name)}")
-            for name, reason in report.unsupported.items():
-                print(f"    left alone {printable(name)}: {reason}")
+            _print(report, check=options.check, names=options.verbose or options.check)
         status = FOUND if options.check and report.changed else DONE
         within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
         for name, reason in report.malformed.items():
             status = fail(f"{within}{name}: {reason}")
         return status
 
-    status = each_path(options.paths, apply)
+    status = each_path(options.paths, apply, documents)
     if options.json:
         print_json({"reports": documents})
     return status
+
+
+def _print(report: NormalizationReport, *, check: bool, names: bool) -> None:
+    verb = "would be normalized" if check else "normalized"
+    print(f"{printable(report.path)}: {len(report.changed)} of {report.pycs} pycs {verb}")
+    for name in report.changed if names else ():
+        print(f"    {printable(name)}")
+    for name, reason in report.unsupported.items():
+        print(f"    skipped {printable(name)}: {printable(reason)}")
+
+
+def _document(report: NormalizationReport) -> dict[str, object]:
+    return {
+        "path": report.path,
+        "pycs": report.pycs,
+        "changed": list(report.changed),
+        "unsupported": report.unsupported,
+        "malformed": report.malformed,
+    }

@@ -1,4 +1,4 @@
-"""A progress bar: on a terminal, for work that takes long, if rich is installed."""
+"""A progress bar: on a terminal, for long work, if rich is installed."""
 
 from __future__ import annotations
 
@@ -13,57 +13,44 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-_PATIENCE = 0.5  # seconds of work before there is a bar
+    from rich.progress import Progress
 
-
-def _nothing() -> None:
-    pass
+_DELAY = 0.5  # seconds of work before the bar appears
+_INTERVAL = 0.1  # seconds between two times that it is drawn
 
 
 @contextmanager
 def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[int], Callable[[], None]]]:
-    """Show a bar while something is done, and take it away in the end.
+    """Show a bar while work is in progress, and erase it at the end.
 
-    Nothing is shown where standard error is no terminal or too simple a one, with ``--quiet`` or ``--json``, or
-    without rich.
+    Nothing is shown if standard error is not a terminal or too simple a one, with ``--quiet`` or ``--json``, or without
+    rich.
 
     Args:
-        label: what stands before the bar.
+        label: before the bar.
         options: of the command.
 
     Yields:
-        What to call with the number of steps; it returns what to call after each step, from any thread.
+        A function to call with the number of steps; it returns one to call after each step, from any thread.
 
     """
-    if options.quiet or options.json or sys.stderr is None or not sys.stderr.isatty():  # None where it was closed
-        yield lambda _: _nothing
+    bar = None if options.quiet or options.json else _bar()
+    if bar is None:
+        yield lambda _: lambda: None
         return
-    try:
-        from rich.console import Console  # noqa: PLC0415 - an extra
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-    except ImportError:
-        yield lambda _: _nothing
-        return
-    console = Console(stderr=True)
-    if not console.is_interactive:  # some versions of rich end a line there even if the bar is disabled
-        yield lambda _: _nothing
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=console, transient=True)
-    begin = time.monotonic()
+    drawn = time.monotonic() + _DELAY - _INTERVAL
 
     def start(steps: int) -> Callable[[], None]:
         task = bar.add_task(printable(label), total=steps)
 
         def advance() -> None:
+            nonlocal drawn
             bar.advance(task)
-            if not bar.live.is_started and time.monotonic() - begin >= _PATIENCE:
+            now = time.monotonic()
+            if now - drawn >= _INTERVAL:
+                drawn = now
                 bar.start()
+                bar.refresh()
 
         return advance
 
@@ -71,3 +58,24 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
         yield start
     finally:
         bar.stop()
+
+
+def _bar() -> Progress | None:
+    """Return a bar on standard error; None if it cannot be shown there."""
+    if sys.stderr is None or not sys.stderr.isatty():  # None if it is closed
+        return None
+    try:
+        from rich.console import Console  # noqa: PLC0415 - an extra
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    except ImportError:
+        return None
+    console = Console(stderr=True)
+    if not console.is_interactive:  # some versions of rich print a newline even if the bar is disabled
+        return None
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, auto_refresh=False)  # which needs no thread

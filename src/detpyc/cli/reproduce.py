@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from detpyc.cli.common import Commands
+    from detpyc.reproduce import Reproduction
 
 
 def add(commands: Commands) -> None:
@@ -31,32 +32,41 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.reproduce import reproduce  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.reproduce import reproduce_wheel  # noqa: PLC0415 - as in the package's docstring
 
-    reproduction = reproduce(options.original, options.sources, jobs=jobs(options))
+    reproduction = reproduce_wheel(options.original, options.sources, jobs=jobs(options))
     if options.json:
-        document = {
-            "original": str(reproduction.original),
-            "built-by": reproduction.built_by,
-            "constraints": list(reproduction.constraints),
-            "dated": reproduction.dated,
-            "name": reproduction.name,
-            **comparison_document(reproduction.comparison),
-            "same": reproduction.same,
-        }
-        print_json(document)
+        print_json(_document(reproduction))
     elif not options.quiet:
-        outcome = "reproduced bit for bit" if reproduction.same else "not reproduced"
-        print(f"{reproduction.original.name}: {outcome}, by CPython {reproduction.built_by}")
-        if options.verbose:
-            for constraint in reproduction.constraints:
-                print(f"    with {constraint}")
-        if reproduction.name != reproduction.original.name:
-            print(f"the wheel that was built is {printable(reproduction.name)}")
-        print_comparison(reproduction.comparison)
-        if not reproduction.same and not reproduction.dated:
-            print(
-                "the original does not tell when it was built, since its members have different dates; try again with"
-                " SOURCE_DATE_EPOCH set as it was then"
-            )
+        _print(reproduction, verbose=options.verbose)
     return DONE if reproduction.same else FOUND
+
+
+def _document(reproduction: Reproduction) -> dict[str, object]:
+    """Return the JSON document."""
+    return {
+        "original": str(reproduction.original),
+        "built-by": reproduction.built_by,
+        "constraints": list(reproduction.constraints),
+        "dated": reproduction.dated,
+        "name": reproduction.name,
+        "same": reproduction.same,
+        **comparison_document(reproduction.comparison),
+    }
+
+
+def _print(reproduction: Reproduction, *, verbose: bool) -> None:
+    """Print the result as text."""
+    outcome = "reproduced bit for bit" if reproduction.same else "not reproduced"
+    print(f"{reproduction.original.name}: {outcome}, by CPython {reproduction.built_by}")
+    if verbose:
+        for constraint in reproduction.constraints:
+            print(f"    with {constraint}")
+    if reproduction.name != reproduction.original.name:
+        print(f"the wheel that was built is {printable(reproduction.name)}")
+    print_comparison(reproduction.comparison)
+    if not reproduction.same and not reproduction.dated:
+        print(
+            "the date of the original's build is unknown, since its members have different dates; try again with"
+            " SOURCE_DATE_EPOCH set as it was for that build"
+        )

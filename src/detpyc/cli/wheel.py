@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.byte_compile.recipe import Recipe
-    from detpyc.byte_compile.wheel import Report
+    from detpyc.byte_compile.wheel import WheelOptions, WheelReport
     from detpyc.cli.common import Commands
+    from detpyc.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -46,10 +47,10 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
-        help="where the pycs go; sourceless ones take their sources' place",
+        help="where to put the pycs: in __pycache__, or in the place of their sources",
     )
     parser.add_argument(
-        "--compression", choices=(DEFLATED, STORED), help="whether the archive is compressed (default: deflated)"
+        "--compression", choices=(DEFLATED, STORED), help="how the archive is compressed (default: deflated)"
     )
     parser.add_argument(
         "--normalize-archive",
@@ -60,47 +61,25 @@ def add(commands: Commands) -> None:
         "--like",
         type=read_path,
         metavar="WHEEL",
-        help="take every setting from what another wheel records of itself, and none from the environment",
+        help="read every setting from what another wheel records of itself, and none from the environment",
     )
     parser.add_argument(
-        "--no-provenance",
-        action="store_true",
-        help="leave detpyc.json, which records what made the bytecode, out of the wheel",
+        "--no-provenance", action="store_true", help="omit detpyc.json, which records what made the bytecode"
     )
     parser.add_argument(
-        "--output-dir", type=read_path, metavar="DIR", help="leave the wheels as they are and put the results there"
+        "--output-dir", type=read_path, metavar="DIR", help="write the results there, and leave the wheels unchanged"
     )
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
     add_jobs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
-    from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
+    """Run the command."""
+    from detpyc.byte_compile.wheel import byte_compile_wheel  # noqa: PLC0415 - as in the package's docstring
 
-    from detpyc.byte_compile.wheel import Options, byte_compile_wheel  # noqa: PLC0415
-    from detpyc.settings import WHEEL_MODES  # noqa: PLC0415
-
-    how = Options(
-        output_dir=options.output_dir,
-        jobs=jobs(options),
-        check=options.check,
-        normalize_archive=options.normalize_archive,
-        rename=True,
-    )
-    table = _table(options)
-    if options.like is None:
-        settings = read_settings(table, WHEEL_MODES)
-    else:
-        recipe = _like(options.like, table)
-        settings = recipe.settings
-        how = replace(how, normalize_archive=recipe.normalized or how.normalize_archive, date=recipe.date or how.date)
-    names = [path.name for path in options.wheels]
-    if options.output_dir is not None and len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DetpycError(f"{twice}: is given twice, and {options.output_dir} has room for one of that name")
-    if options.output_dir is not None and not options.check:
-        _make_directory(options.output_dir)
+    settings, how = _settings(options)
+    if how.output_dir is not None:
+        _prepare_directory(how.output_dir, options)
     status = DONE
     results: list[dict[str, object]] = []
     for path in options.wheels:
@@ -120,8 +99,30 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
+def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
+    """Read what the command line, the environment, or the wheel that ``--like`` names say."""
+    from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
+
+    from detpyc.byte_compile.wheel import WheelOptions  # noqa: PLC0415
+    from detpyc.settings import WHEEL_MODES  # noqa: PLC0415
+
+    how = WheelOptions(
+        output_dir=options.output_dir,
+        jobs=jobs(options),
+        check=options.check,
+        normalize_archive=options.normalize_archive,
+        rename=True,
+    )
+    table = _table(options)
+    if options.like is None:
+        return read_settings(table, WHEEL_MODES), how
+    recipe = _like(options.like, table)
+    normalized = recipe.normalized or how.normalize_archive
+    return recipe.settings, replace(how, normalize_archive=normalized, date=recipe.date or how.date)
+
+
 def _table(options: argparse.Namespace) -> dict[str, object]:
-    """Return the settings that options give, as a table."""
+    """Return the settings that the options set, as a table."""
     table = settings_table(options)
     if options.no_provenance:
         table["provenance"] = False
@@ -137,18 +138,25 @@ def _like(path: Path, table: dict[str, object]) -> Recipe:
 
     if table:
         given = ", ".join(map(option, sorted(table)))
-        raise DetpycError(f"--like takes the settings from {path}; leave out {given}")
+        raise DetpycError(f"--like reads the settings from {path}; omit {given}")
     return Recipe.of(path)
 
 
-def _make_directory(directory: Path) -> None:
+def _prepare_directory(directory: Path, options: argparse.Namespace) -> None:
+    """Create the directory for the results; refuse wheels that would overwrite each other there."""
+    names = [path.name for path in options.wheels]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise DetpycError(f"{repeated}: there are two wheels of this name, and both would be written to {directory}")
+    if options.check:
+        return
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DetpycError(f"{directory}: cannot be made: {error.strerror}") from error
+        raise DetpycError(f"cannot be created: {error.strerror}", path=directory) from error
 
 
-def _print_report(report: Report, options: argparse.Namespace) -> None:
+def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
     if not report.changed:
         print(f"{report.path.name}: nothing to change")
     elif options.check:
@@ -166,15 +174,15 @@ def _print_report(report: Report, options: argparse.Namespace) -> None:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
 
-def _report_object(path: Path, report: Report) -> dict[str, object]:
+def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
     return {
         "wheel": str(path),
         "output": str(report.path),
         "changed": report.changed,
         "renamed-from": report.renamed_from,
         "interpreters": [
-            {"release": each.release, "cache-tag": each.cache_tag, "magic-number": each.magic_number, "path": each.path}
-            for each in report.interpreters
+            {"release": used.release, "cache-tag": used.cache_tag, "magic-number": used.magic_number, "path": used.path}
+            for used in report.interpreters
         ],
         "modules": report.modules,
         "pycs": report.pycs,

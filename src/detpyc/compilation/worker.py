@@ -3,16 +3,17 @@
 Run as ``INTERPRETER -I -S -B worker.py``. It needs nothing installed there: it loads ``detpyc.errors`` and
 ``detpyc.bytecode`` from beside itself, and imports nothing else but the standard library. Python 3.8 syntax.
 
-What it is told and what it answers are frames on standard input and output; a frame is a list of byte strings. The
-first frame it sends says what it is (`describe`). Then each request is answered by one frame:
+It reads requests from standard input and writes replies to standard output, as frames: lists of byte strings. The
+first frame describes the interpreter (`describe`). Then there is one reply for each request:
 
-    request:  path in the distribution (UTF-8), optimization levels (one byte each), source, and possibly for each level
-              the pyc that is there (or nothing), whose magic number, mode and times the parent has found right
-    answers:  COMPILED, source hash, one canonical payload for each level; an empty one if the pyc there is right
-              REFUSED, the name of the exception, what compile() says of the source
-              UNFAITHFUL, what is wrong: the payload does not load as what was compiled
+    request:  path in the distribution (UTF-8), optimization levels (one byte each), source; optionally, for each level
+              the existing pyc or nothing, whose magic number, mode and times the parent has checked
+    replies:  COMPILED, source hash, one canonical payload for each level; empty if the existing pyc is up to date
+              REFUSED, the name of the exception, its message: the source does not compile, here or anywhere
+              EXHAUSTED, the same: it takes more memory or stack than there is, which depends on the machine
+              UNFAITHFUL, what is wrong: the payload is too large, or does not load as the code that was compiled
 
-It ends with its standard input. The source is compiled, never executed.
+It ends at the end of standard input. The source is compiled, never executed.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ if TYPE_CHECKING:
 
 COMPILED = b"compiled"
 REFUSED = b"refused"
+EXHAUSTED = b"exhausted"
 UNFAITHFUL = b"unfaithful"
 
 MEMORY_LIMIT = 4 << 30  # bytes of address space; the largest real sources take some hundred megabytes
+MAX_PYC = 64 << 20  # bytes; as `detpyc.limits.MAX_FILE`, beyond which no command would read it
 
 _U32 = Struct("<I")
 
 
 def write_frame(stream: IO[bytes], fields: list[bytes]) -> None:
-    """Write a frame: the number of its fields, then each one's size and content."""
+    """Write a frame: the number of its fields, then the size and content of each."""
     parts = [_U32.pack(len(fields))]
     for field in fields:
         parts += (_U32.pack(len(field)), field)
@@ -52,7 +55,7 @@ def read_frame(stream: IO[bytes]) -> list[bytes] | None:
     """Read a frame; None at the end of the stream.
 
     Raises:
-        EOFError: if the stream ends inside the frame.
+        EOFError: if the stream ends within the frame.
 
     """
     count = stream.read(_U32.size)
@@ -74,51 +77,70 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
 
 
 def describe() -> list[bytes]:
-    """Say what this interpreter is: implementation, release, cache tag, magic number (two bytes)."""
+    """Describe this interpreter: implementation, release, cache tag, magic number (two bytes)."""
     from importlib.util import MAGIC_NUMBER
 
     release = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info.releaselevel != "final":
         release += sys.version_info.releaselevel[0] + str(sys.version_info.serial)
-    texts = (sys.implementation.name, release, sys.implementation.cache_tag or "")
-    return [*(text.encode() for text in texts), MAGIC_NUMBER[:2]]
+    names = (sys.implementation.name, release, sys.implementation.cache_tag or "")
+    return [*(name.encode() for name in names), MAGIC_NUMBER[:2]]
 
 
 def compile_source(path: str, levels: bytes, source: bytes, *pycs: bytes) -> list[bytes]:
-    """Answer one request."""
+    """Return the reply to a request."""
     from importlib.util import source_hash
 
-    from detpyc.bytecode.canonical import canonicalize
-    from detpyc.errors import BytecodeError
-
-    version = sys.version_info[:2]
     digest = source_hash(source)
     payloads = []
-    for index, level in enumerate(levels):
-        if pycs and is_current(pycs[index], digest, path):
-            payloads.append(b"")
-            continue
-        try:
-            code = compile(source, path, "exec", dont_inherit=True, optimize=level)
-            written = marshal.dumps(code)
-        except SyntaxError as error:
-            place = "" if error.lineno is None else f"line {error.lineno}: "
-            return [REFUSED, type(error).__name__.encode(), f"{place}{error.msg}".encode("utf-8", "replace")]
-        except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            return [REFUSED, type(error).__name__.encode(), str(error).encode("utf-8", "replace")]
-        try:
-            payload = canonicalize(written, version)
-            faithful = loads_as(code, payload, canonicalize)
-        except (BytecodeError, ValueError, EOFError, TypeError) as error:
-            return [UNFAITHFUL, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
-        if not faithful:
-            return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
-        payloads.append(payload)
+    try:
+        for index, level in enumerate(levels):
+            if pycs and is_current(pycs[index], digest, path):
+                payloads.append(b"")
+                continue
+            kind, *fields = compile_level(path, level, source)
+            if kind != COMPILED:
+                return [kind, *fields]
+            payloads += fields
+    except (RecursionError, MemoryError) as error:
+        return error_reply(EXHAUSTED, error)
     return [COMPILED, digest, *payloads]
 
 
+def compile_level(path: str, level: int, source: bytes) -> list[bytes]:
+    """Return COMPILED and the canonical payload for one optimization level, or the reply for an error."""
+    from detpyc.bytecode.canonical import canonicalize
+    from detpyc.bytecode.header import HEADER_SIZE
+    from detpyc.errors import BytecodeError
+
+    try:
+        code = compile(source, path, "exec", dont_inherit=True, optimize=level)
+    except SyntaxError as error:
+        place = "" if error.lineno is None else f"line {error.lineno}: "
+        return error_reply(REFUSED, error, f"{place}{error.msg}")
+    except (ValueError, OverflowError) as error:
+        return error_reply(REFUSED, error)
+    try:
+        payload = canonicalize(marshal.dumps(code), sys.version_info[:2])
+        faithful = loads_as(code, payload, canonicalize)
+    except (BytecodeError, ValueError, EOFError, TypeError) as error:
+        return [UNFAITHFUL, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
+    size = HEADER_SIZE + len(payload)
+    if size > MAX_PYC:
+        return [UNFAITHFUL, "its bytecode has {} bytes; the limit is {}".format(size, MAX_PYC).encode()]
+    if not faithful:
+        return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
+    return [COMPILED, payload]
+
+
+def error_reply(kind: bytes, error: Exception, message: str | None = None) -> list[bytes]:
+    """Return the reply for an exception."""
+    text = str(error) if message is None else message
+    return [kind, type(error).__name__.encode(), text.encode("utf-8", "replace")]
+
+
 def is_current(pyc: bytes, source_hash: bytes, path: str) -> bool:
-    """Tell whether a pyc that is there is what would be written."""
+    """Return whether an existing pyc is what would be written."""
     from detpyc.bytecode.canonical import is_canonical
     from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 
@@ -130,11 +152,11 @@ def is_current(pyc: bytes, source_hash: bytes, path: str) -> bool:
 
 
 def loads_as(code: CodeType, payload: bytes, canonicalize: Callable[[bytes, tuple[int, int]], bytes]) -> bool:
-    """Tell whether a payload loads as the very same code, in all fields.
+    """Return whether a payload loads as the same code, in all fields.
 
-    Code objects compare equal with different line tables and file names, so what is compared is their encoding in
-    version 2 of the format, which has no references: it depends on the values alone. What it cannot write (slices), or
-    writes in an order that may differ (sets, before 3.11), is compared in canonical form.
+    Code objects with different line tables and file names compare equal. So compare their encodings in version 2 of the
+    format, which has no references and depends on the values alone. Slices, which it cannot encode, and sets, whose
+    order may differ before 3.11, are compared in canonical form.
     """
     loaded = marshal.loads(payload)
     try:
@@ -146,19 +168,23 @@ def loads_as(code: CodeType, payload: bytes, canonicalize: Callable[[bytes, tupl
 
 
 def adopt_package() -> None:
-    """Make ``detpyc.errors`` and ``detpyc.bytecode`` importable, and nothing else that may lie beside them."""
+    """Make ``detpyc.errors`` and ``detpyc.bytecode`` importable, and nothing else in the directory of the package."""
     package = type(sys)("detpyc")
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     sys.modules["detpyc"] = package
 
 
 def limit_memory() -> None:
-    """See to it that a source cannot take the machine's memory, where the system can limit it."""
+    """Limit the memory that compiling a source can take, where the system can do that.
+
+    Nor is it dumped to a file, if compiling overflows the stack.
+    """
     if sys.platform != "win32":
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = min([MEMORY_LIMIT, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)])
+        limit = min([MEMORY_LIMIT, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)])
         try:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
         except (ValueError, OSError):  # macOS does not always let it be lowered
@@ -166,24 +192,24 @@ def limit_memory() -> None:
 
 
 def main() -> None:
-    """Answer requests until standard input ends."""
-    # A Ctrl-C in the terminal goes to the whole process group, as does a Ctrl-Break to all that share a console on
-    # Windows; it is for the parent to decide what ends.
+    """Reply to requests until standard input ends."""
+    # Ctrl-C in a terminal goes to the whole process group, and Ctrl-Break to all processes of a console on Windows;
+    # the parent decides what ends.
     for name in ("SIGINT", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     limit_memory()
-    warnings.simplefilter("ignore")  # what the compiler warns of is for the source's author, at another time
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    warnings.simplefilter("ignore")  # the compiler's warnings are for the source's author, at another time
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else writes to standard output must not end up among the frames
-    write_frame(answers, describe())
+    write_frame(replies, describe())
     request = read_frame(requests)
     if request is None:
         return
     adopt_package()
     while request is not None:
         path, levels, source, *pycs = request
-        write_frame(answers, compile_source(path.decode("utf-8", "surrogatepass"), levels, source, *pycs))
+        write_frame(replies, compile_source(path.decode("utf-8", "surrogatepass"), levels, source, *pycs))
         request = read_frame(requests)
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.hooks import byte_compile_artifact, prepare
+from detpyc.hooks.request import BuildRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,13 +17,15 @@ LOCATION = "tool.pdm.build.hooks.detpyc"
 
 
 class DetpycBuildHook:
-    """Byte-compiles the finished wheel of a project that has the table, be it empty.
+    """Byte-compiles the finished wheel of a project that has the table, even if empty.
 
-    pdm-backend calls the hooks of everything that is installed, whether a project names them or not.
+    pdm-backend calls the hooks of every installed distribution, whether a project names them or not.
     """
 
+    _request: BuildRequest
+
     def pdm_build_hook_enabled(self, context: Context) -> bool:
-        """Tell whether this build is a wheel's, and the project has the table."""
+        """Return whether a wheel is being built and the project has the table."""
         if context.target != "wheel":
             return False
         hooks = context.config.build_config.get("hooks", {})
@@ -32,18 +34,19 @@ class DetpycBuildHook:
         return "detpyc" in hooks
 
     def pdm_build_initialize(self, context: Context) -> None:
-        """Refuse what cannot be done; set the tag of a wheel that will have no sources, as its name comes later."""
+        """Refuse what cannot be done; set the tag of a sourceless wheel, which PDM uses to name it."""
         try:
-            python = prepare(context.config.for_hook("detpyc"), LOCATION)
+            self._request = BuildRequest.read(context.config.for_hook("detpyc"), LOCATION)
+            python = self._request.prepare()
         except DetpycError as error:
             sys.exit(f"detpyc: {error}")
         if python is not None:
             context.builder.config_settings.setdefault("--python-tag", "cp{}{}".format(*python))
 
-    def pdm_build_finalize(self, context: Context, artifact: Path) -> None:
-        """Byte-compile what was built."""
+    def pdm_build_finalize(self, context: Context, artifact: Path) -> None:  # noqa: ARG002 - the hook's signature
+        """Byte-compile the wheel."""
         try:
-            summary, _ = byte_compile_artifact(artifact, context.config.for_hook("detpyc"), LOCATION)
+            summary, _ = self._request.byte_compile(artifact)
         except DetpycError as error:
             sys.exit(f"detpyc: {error}")
-        print(summary)  # noqa: T201 - PDM's manner
+        print(summary)  # noqa: T201 - as PDM's own hooks do

@@ -1,27 +1,27 @@
-"""Sources that do not lie beside their pycs: those of a sourceless wheel, in a source distribution or another wheel."""
+"""Sources that are not beside their pycs: those of a sourceless wheel, in a source distribution or another wheel."""
 
 from __future__ import annotations
 
-import tarfile
 from functools import partial
 from typing import TYPE_CHECKING
 
-from detpyc.errors import DetpycError
-from detpyc.files import open_regular
 from detpyc.limits import MAX_FILE
-from detpyc.wheel.distribution import open_wheel
+from detpyc.sdist import open_sdist
+from detpyc.wheel.distribution import is_wheel, open_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
     from pathlib import Path
 
+    from detpyc.sdist import Sdist
     from detpyc.wheel.distribution import Wheel
 
-# Where the packages of a source distribution lie, below its one directory; the first that has a file is meant, and
-# after them any other directory.
+__all__ = ["open_sources"]
+
+# The directories of a project that packages are in, in the order of precedence. All other directories come after them.
 _ROOTS = ("", "src/", "lib/")
-_DEEPEST = 20  # directories down, elsewhere; nobody vouches for an archive
+_MAX_ROOT = 10  # parts of the path of any other directory
 
 
 def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]:
@@ -32,61 +32,40 @@ def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]
         stack: closes it.
 
     Returns:
-        By the path that each source has when it is installed, e.g. ``package/module.py``, what reads it.
+        For the path that each source has when it is installed, e.g. ``package/module.py``, a function that reads it.
 
     Raises:
-        DetpycError: if it is neither, or cannot be read.
+        DetpycError: if it is neither, breaks a rule of `detpyc.sdist`, or cannot be read.
 
     """
-    if path.suffix == ".whl":
+    if is_wheel(path):
         return _in_wheel(stack.enter_context(open_wheel(path)))
-    stream = stack.enter_context(open_regular(path))
-    try:
-        archive = stack.enter_context(tarfile.open(fileobj=stream))  # noqa: SIM115 - the stack closes it
-        members = {member.name: member for member in archive if member.isfile() and member.size <= MAX_FILE}
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise DetpycError(f"{path}: is no wheel and no source distribution: {tar_fault(error)}") from error
-    return _in_sdist(path, archive, members)
-
-
-def tar_fault(error: Exception) -> str:
-    """Return the first line of what `tarfile` says, which then has one for each compression that it has tried."""
-    return str(error).partition("\n")[0].rstrip(":")
+    return _in_sdist(stack.enter_context(open_sdist(path)))
 
 
 def _in_wheel(wheel: Wheel) -> dict[str, Callable[[], bytes]]:
     return {path: partial(wheel.read_member, name, MAX_FILE) for name, path in wheel.importable_sources().items()}
 
 
-def _in_sdist(
-    path: Path, archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo]
-) -> dict[str, Callable[[], bytes]]:
-    found: dict[str, Callable[[], bytes]] = {}
+def _in_sdist(sdist: Sdist) -> dict[str, Callable[[], bytes]]:
+    names = [name for name in sdist.files if name.endswith(".py")]
+    found: dict[str, str] = {}
     for root in _ROOTS:
-        for name, member in members.items():
+        for name in names:
             inside = name.partition("/")[2]
-            if inside.startswith(root) and inside.endswith(".py"):
-                found.setdefault(inside.removeprefix(root), partial(_extract, path, archive, member))
-    for installed, candidates in _anywhere(members).items():
+            if inside.startswith(root):
+                found.setdefault(inside.removeprefix(root), name)
+    for installed, candidates in _anywhere(names).items():
         if len(candidates) == 1:
-            found.setdefault(installed, partial(_extract, path, archive, candidates[0]))
+            found.setdefault(installed, candidates[0])
+    return {installed: partial(sdist.read, name, MAX_FILE) for installed, name in found.items()}
+
+
+def _anywhere(names: list[str]) -> dict[str, list[str]]:
+    """Return the sources by each path that they could have when installed, whichever directory is the root."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split("/")
+        for depth in range(2, min(len(parts), _MAX_ROOT)):
+            found.setdefault("/".join(parts[depth:]), []).append(name)
     return found
-
-
-def _anywhere(members: dict[str, tarfile.TarInfo]) -> dict[str, list[tarfile.TarInfo]]:
-    """Return the sources by each path that they could have when installed, wherever their packages lie."""
-    found: dict[str, list[tarfile.TarInfo]] = {}
-    for name, member in members.items():
-        directories = name.split("/")
-        if name.endswith(".py"):
-            for depth in range(2, min(len(directories), _DEEPEST)):
-                found.setdefault("/".join(directories[depth:]), []).append(member)
-    return found
-
-
-def _extract(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    try:
-        stream = archive.extractfile(member)
-        return b"" if stream is None else stream.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DetpycError(f"{path}: {member.name} cannot be read: {error}") from error

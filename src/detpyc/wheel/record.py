@@ -1,7 +1,7 @@
 """RECORD: the list of a wheel's files with their hashes and sizes.
 
-The format is in PEP 427 and in the "Recording installed projects" specification of packaging.python.org: CSV, one row a
-file, the hash as ``name=urlsafe-base64-without-padding``.
+PEP 427 and the "Recording installed projects" specification of packaging.python.org define the format: CSV, one row for
+each file, the hash as ``name=urlsafe-base64-without-padding``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from detpyc.errors import WheelError
+from detpyc.limits import MAX_ROWS
+from detpyc.wheel.problems import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["HASH_NAME", "RecordEntry", "encode_digest", "parse", "serialize"]
 
 HASH_NAME = "sha256"
 
-# What PEP 427 allows: sha256 or better. Whatever this Python can compute is compared; older ones prove nothing.
-_TOO_WEAK = frozenset({"md5", "sha1", "sha224"})
+# PEP 427 requires sha256 or better. OpenSSL knows many more by several names each, and weak ones among them.
+_STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
 _FIELDS = 3
+_MAX_DIGITS = 20  # of a size; 64 bits have as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class RecordEntry:
         path: of the file in the archive.
         hash_name: e.g. ``sha256``; empty in the row of RECORD itself.
         digest: urlsafe base64 without padding; empty in the row of RECORD itself.
-        size: in bytes; None where the row does not say.
+        size: in bytes; None if the row does not have it.
 
     """
 
@@ -52,7 +57,7 @@ class RecordEntry:
         """Parse one row.
 
         Raises:
-            ValueError: if it is malformed; it says how.
+            ValueError: if it is malformed; the message completes a sentence that starts with its line.
 
         """
         if len(row) != _FIELDS:
@@ -63,7 +68,7 @@ class RecordEntry:
         hash_name, separator, digest = hash_value.partition("=")
         if hash_value and not (separator and hash_name and digest):
             raise ValueError(f"has the malformed hash {hash_value!r}")
-        if size and not (size.isascii() and size.isdecimal()):
+        if size and not (size.isascii() and size.isdecimal() and len(size) <= _MAX_DIGITS):
             raise ValueError(f"has the malformed size {size!r}")
         return cls(path, hash_name, digest, int(size) if size else None)
 
@@ -76,22 +81,17 @@ class RecordEntry:
         """Return a new hash object of the kind that the entry names.
 
         Raises:
-            ValueError: if PEP 427 does not allow it or this Python does not know it.
+            ValueError: if it is not one that proves anything.
 
         """
-        if self.hash_name.lower() in _TOO_WEAK:
-            raise ValueError(f"has a {self.hash_name} hash, and PEP 427 wants sha256 or better")
-        try:
-            hasher = hashlib.new(self.hash_name)
-        except (TypeError, ValueError):  # the former if there is a NUL in it
-            hasher = None
-        if hasher is None or not hasher.digest_size:  # SHAKE's digests have any size, and so prove nothing
-            raise ValueError(f"has a hash of the unknown kind {self.hash_name!r}")
-        return hasher
+        if self.hash_name not in _STRONG:
+            names = ", ".join(sorted(_STRONG))
+            raise ValueError(f"has the hash {self.hash_name!r}; PEP 427 requires sha256 or better, which are {names}")
+        return hashlib.new(self.hash_name)
 
 
 def encode_digest(digest: bytes) -> str:
-    """Write a digest as RECORD has it."""
+    """Return a digest as RECORD has it."""
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
@@ -99,28 +99,35 @@ def parse(data: bytes) -> list[RecordEntry]:
     """Parse a RECORD.
 
     Raises:
-        WheelError: if it is malformed; the message names every line that is.
+        WheelError: if it is malformed; there is a problem for every line that is, up to a limit.
 
     """
-    entries = []
-    problems = []
-    try:
-        for number, row in enumerate(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True), 1):
-            try:
-                entries.append(RecordEntry.from_row(row))
-            except ValueError as error:
-                problems.append(f"line {number} {error}")
-    except UnicodeDecodeError as error:
-        problems.append(f"it is not UTF-8 (at offset {error.start})")
-    except csv.Error as error:
-        problems.append(f"it is not CSV: {error}")
+    entries: list[RecordEntry] = []
+    problems = limited(f"RECORD is malformed: {problem}" for problem in _parse(data, entries))
     if problems:
-        raise WheelError("RECORD is malformed: " + "; ".join(problems))
+        raise WheelError(*problems)
     return entries
 
 
+def _parse(data: bytes, entries: list[RecordEntry]) -> Iterator[str]:
+    """Parse a RECORD into entries; yield what is wrong with it."""
+    try:
+        for number, row in enumerate(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True), 1):
+            if number > MAX_ROWS:
+                yield f"it has more than {MAX_ROWS} rows"
+                return
+            try:
+                entries.append(RecordEntry.from_row(row))
+            except ValueError as error:
+                yield f"line {number} {error}"
+    except UnicodeDecodeError as error:
+        yield f"it is not UTF-8 (at offset {error.start})"
+    except csv.Error as error:
+        yield f"it is not CSV: {error}"
+
+
 def serialize(entries: Iterable[RecordEntry]) -> bytes:
-    """Write a RECORD; its lines end in a newline on every system."""
+    """Return a RECORD; its lines end in a newline on every system."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     # Before 3.13, csv does not quote a carriage return unless it ends the lines, and its reader would end a line there.

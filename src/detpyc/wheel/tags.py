@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from packaging.tags import compatible_tags, cpython_tags, parse_tag
 
 from detpyc.errors import WheelError
-from detpyc.wheel.archive import NewMember
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
 
-    from detpyc.wheel.distribution import Wheel
+__all__ = ["is_for", "renamed", "retagged", "sourceless_tag", "tag_of"]
 
 _PARTS = 3  # python, ABI, platform: the last of a wheel's name
 
@@ -31,7 +30,7 @@ def renamed(name: str, tag: str) -> str:
 
 
 def is_for(tag: str, version: tuple[int, int]) -> bool:
-    """Tell whether a CPython, e.g. ``(3, 12)``, can install a wheel with a tag, on whatever platform it is for."""
+    """Return whether a CPython, e.g. ``(3, 12)``, can install a wheel with a tag, on the platform that it is for."""
     return bool(_fitting(tag, version))
 
 
@@ -49,17 +48,17 @@ def sourceless_tag(tag: str, version: tuple[int, int]) -> str:
         E.g. ``cp312-none-any``; of a wheel with extension modules, ``cp312-cp312-linux_x86_64``.
 
     Raises:
-        WheelError: if it is no tag, or that CPython does not accept it.
+        WheelError: if it is not a tag, or that CPython does not accept it.
 
     """
     if tag.count("-") != _PARTS - 1:
-        raise WheelError(f"{tag!r} is no tag of a wheel, such as py3-none-any")
+        raise WheelError(f"{tag!r} is not the tag of a wheel, such as py3-none-any")
     python = "cp{}{}".format(*version)
     _, abis, platforms = tag.split("-")
     fitting = _fitting(tag, version)
     if not fitting:
-        raise WheelError(f"its tag {tag} is not for CPython {version[0]}.{version[1]}, whose bytecode it would hold")
-    found = {each.abi for each in fitting}
+        raise WheelError(f"its tag {tag} is not for CPython {version[0]}.{version[1]}, whose bytecode it would have")
+    found = {fitted.abi for fitted in fitting}
     native = [abi for abi in abis.split(".") if abi.startswith(python) and abi in found]
     return f"{python}-{'.'.join(native) or 'none'}-{platforms}"
 
@@ -74,27 +73,23 @@ def _fitting(tag: str, version: tuple[int, int]) -> set[Tag]:
     return accepted & parse_tag(tag)
 
 
-def retagged(wheel: Wheel, tag: str) -> dict[str, NewMember]:
-    """Return the WHEEL file with another tag, by its name; nothing if it has that tag already.
+def retagged(wheel_file: bytes, tag: str) -> bytes | None:
+    """Return a WHEEL file with another tag; None if it has that tag already.
 
     Raises:
-        WheelError: if there is no WHEEL file, or it is no text.
+        WheelError: if it is not UTF-8.
 
     """
-    name = f"{wheel.dist_info}/WHEEL"
-    if name not in wheel.archive.members:
-        raise WheelError(f"{wheel.path}: has no {name}")
     try:
-        lines = wheel.read_member(name).decode("utf-8").splitlines()
+        lines = wheel_file.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise WheelError(f"{wheel.path}: {name} is not UTF-8: {error}") from error
+        raise WheelError(f"WHEEL is not UTF-8: {error}") from error
     first = next((at for at, line in enumerate(lines) if _is_tag(line)), len(lines))
-    tags = [f"Tag: {each}" for each in sorted(map(str, parse_tag(tag)))]
+    tags = [f"Tag: {single}" for single in sorted(map(str, parse_tag(tag)))]
     if [line for line in lines if _is_tag(line)] == tags:
-        return {}
+        return None
     new = [*lines[:first], *tags, *(line for line in lines[first:] if not _is_tag(line))]
-    content = "".join(f"{line}\n" for line in new).encode("utf-8")
-    return {name: NewMember.replacing(wheel.archive.members[name], content)}
+    return "".join(f"{line}\n" for line in new).encode("utf-8")
 
 
 def _is_tag(line: str) -> bool:

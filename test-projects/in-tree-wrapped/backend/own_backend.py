@@ -1,4 +1,4 @@
-"""A build backend that says which settings it is given."""
+"""A build backend that prints the settings it receives."""
 
 from types import SimpleNamespace
 

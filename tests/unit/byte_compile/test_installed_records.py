@@ -1,4 +1,4 @@
-"""The RECORD of an installed distribution, after its pycs have changed."""
+"""Updating the RECORD of an installed distribution."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from installer.records import parse_record_file
 
 import wheels
+from bounds import bounded
 from detpyc.byte_compile import installed_records as installed
 from detpyc.byte_compile.installed_records import is_record, update_record
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, TooLargeError
 from fakes import locked
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def test_new_pycs_are_listed(site: Path) -> None:
     assert update_record(site / RECORD, SLOTS) is False
 
 
-def test_rows_that_are_there_are_mended(site: Path) -> None:
-    """As uv leaves the hashes when it compiles, and as pip lists twice what it has overwritten."""
+def test_existing_rows_are_fixed(site: Path) -> None:
+    """uv leaves stale hashes when it compiles, and pip lists twice what it overwrites."""
     before = rows(site)
     for name in (CORE, INIT, OTHER):
         write(site / name, name.encode())
@@ -102,10 +103,25 @@ def test_malformed(site: Path) -> None:
         update_record(site / RECORD, SLOTS)
 
 
-def test_another_is_at_work(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "_PATIENCE", 0.1)
+def test_record_that_is_too_large(site: Path) -> None:
+    with (site / RECORD).open("ab") as stream:
+        stream.truncate(1 << 40)
+    with bounded(), pytest.raises(TooLargeError, match=f"{RECORD}: has 1099511627776 bytes"):
+        update_record(site / RECORD, SLOTS)
+
+
+def test_pyc_that_is_too_large(site: Path) -> None:
+    write(site / CORE, b"")
+    with (site / CORE).open("ab") as stream:
+        stream.truncate(1 << 40)
+    with bounded(), pytest.raises(TooLargeError, match=f"{CORE}: has 1099511627776 bytes"):
+        update_record(site / RECORD, SLOTS)
+
+
+def test_record_that_another_process_locks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "_LOCK_TIMEOUT", 0.1)
     write(site / CORE, b"pyc")
-    with locked(site / RECORD), pytest.raises(DetpycError, match="another detpyc is at work on it"):
+    with locked(site / RECORD), pytest.raises(DetpycError, match="in use by another detpyc process"):
         update_record(site / RECORD, SLOTS)
     assert update_record(site / RECORD, SLOTS) is True
 

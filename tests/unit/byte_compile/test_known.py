@@ -1,19 +1,19 @@
-"""What is known of pycs from earlier runs: that it saves the work, and is never believed where it must not be."""
+"""The cache of pycs that are known to be up to date: it saves work, and is used only where it applies."""
 
 from __future__ import annotations
 
 import marshal
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 import pytest
 
 import trees
 from detpyc.byte_compile import known
-from detpyc.byte_compile.known import Known
-from detpyc.byte_compile.tree import Options, Report, byte_compile_tree
+from detpyc.byte_compile.known import KnownPycs
+from detpyc.byte_compile.tree import TreeOptions, TreeReport, byte_compile_tree
 from detpyc.bytecode import canonical
 from detpyc.compilation import interpreters, pool
 from detpyc.settings import Settings
@@ -39,8 +39,9 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what becomes the list of the sources that are sent to workers."""
-    genuine, paths = pool.byte_compile, []
+    """Return a list that gains the paths of the sources that are sent to workers."""
+    genuine: Callable[..., object] = pool.byte_compile
+    paths: list[str] = []
 
     def byte_compile(interpreter: object, sources: list[pool.Source], *rest: object, **options: object) -> object:
         paths.extend(source.path for source in sources)
@@ -50,8 +51,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
-def compiled(tree: Path, settings: Settings = DEFAULT, **options: object) -> Report:
-    report = byte_compile_tree(tree, settings, Options(jobs=1, **options), [HERE])
+def compiled(tree: Path, settings: Settings = DEFAULT, **options: Any) -> TreeReport:
+    report = byte_compile_tree(tree, settings, TreeOptions(jobs=1, **options), [HERE])
     assert report.failed == {}
     return report
 
@@ -91,7 +92,7 @@ def test_nothing_is_sent_to_a_worker_twice(tree: Path, mode: str, levels: tuple[
     assert sent == ["top.py"]
 
 
-def test_what_a_worker_found_right_is_known_too(tree: Path, sent: list[str]) -> None:
+def test_pycs_that_a_worker_checked_are_known(tree: Path, sent: list[str]) -> None:
     compiled(tree, cache=False)
     sent.clear()
     assert not compiled(tree).changed
@@ -111,7 +112,7 @@ def test_interpreters_and_levels_in_turn(tree: Path, sent: list[str]) -> None:
 
 
 def test_source_that_was_edited_and_back(tree: Path, sent: list[str]) -> None:
-    """What is known of the pyc is known of it for one source only, whatever its header holds."""
+    """A pyc is known to be up to date for one source only."""
     compiled(tree)
     pyc = next((tree / "__pycache__").iterdir())
     before = pyc.read_bytes()
@@ -119,10 +120,10 @@ def test_source_that_was_edited_and_back(tree: Path, sent: list[str]) -> None:
     compiled(tree)
     sent.clear()
     pyc.write_bytes(before)
-    assert compiled(tree).written == [str(pyc)]
+    assert compiled(tree).written == (str(pyc),)
     assert sent == ["top.py"]
     (tree / "top.py").write_bytes(SOURCES["top.py"])
-    assert compiled(tree).written == [str(pyc)]
+    assert compiled(tree).written == (str(pyc),)
     assert pyc.read_bytes() == before
 
 
@@ -156,7 +157,7 @@ def test_pycs_that_changed_places(tree: Path) -> None:
     expected = pycs(tree)
     one, other = sorted((tree / "__pycache__").iterdir())
     shutil.copy(other, one)
-    assert compiled(tree).written == [str(one)]
+    assert compiled(tree).written == (str(one),)
     assert pycs(tree) == expected
 
 
@@ -212,7 +213,7 @@ def test_what_learned_nothing_writes_nothing(tree: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"cache": False}, {"check": True}])
-def test_no_cache_is_written(tree: Path, cache_home: Path, options: dict[str, bool]) -> None:
+def test_no_cache_is_written(tree: Path, cache_home: Path, options: dict[str, Any]) -> None:
     compiled(tree, cache=False)
     compiled(tree, **options)
     assert cache_files(cache_home) == []
@@ -239,7 +240,7 @@ MALFORMED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("how", MALFORMED)
-def test_malformed_cache_is_none(tree: Path, cache: Path, how: str, sent: list[str]) -> None:
+def test_malformed_cache_is_ignored(tree: Path, cache: Path, how: str, sent: list[str]) -> None:
     expected, before = pycs(tree), cache.read_bytes()
     cache.write_bytes(MALFORMED[how](before))
     assert cache.read_bytes() != before
@@ -290,11 +291,11 @@ def test_it_does_not_grow_without_end(cache_home: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(known, "_ROOM", 0)
     runs = [[bytes([run, number]) * 8 for number in range(10)] for run in range(20)]
     for run in runs:
-        this = Known("/tree")
-        for each in run:
-            this.learn(each)
+        this = KnownPycs("/tree")
+        for key in run:
+            this.add(key)
         this.write()
-    last = Known("/tree")
-    assert [all(map(last.holds, run)) for run in runs] == [False] * 12 + [True] * 8
+    last = KnownPycs("/tree")
+    assert [all(map(last.lookup, run)) for run in runs] == [False] * 12 + [True] * 8
     (file,) = cache_files(cache_home)
     assert file.stat().st_size < 81 * 16 + 100

@@ -30,9 +30,9 @@ RECIPES = {
 def copies(directory: Path, number: int) -> list[Path]:
     """Write a wheel several times, in directories of their own."""
     found = []
-    for each in range(number):
-        (directory / str(each)).mkdir()
-        found.append(wheels.build(directory / str(each), FILES))
+    for index in range(number):
+        (directory / str(index)).mkdir()
+        found.append(wheels.build(directory / str(index), FILES))
     return found
 
 
@@ -76,7 +76,7 @@ def test_a_wheel_like_itself(tmp_path: Path) -> None:
 
 
 def test_normalized_all_the_same(tmp_path: Path) -> None:
-    """That is no setting, and can be asked for."""
+    """Normalization is not a setting, and may be requested beside ``--like``."""
     first, second = copies(tmp_path, 2)
     assert main(["wheel", "--quiet", *RECIPES["plain"], str(first)]) == 0
     assert main(["wheel", "--quiet", "--like", str(first), "--normalize-archive", str(second)]) == 0
@@ -90,7 +90,7 @@ def test_settings_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     options = ["--optimize", "1", "-i", "3.12", "--no-provenance"]
     assert main(["wheel", "--like", str(first), *options, str(second)]) == 2
     assert capsys.readouterr().err == (
-        f"detpyc: --like takes the settings from {first}; leave out --interpreter, --optimize, --no-provenance\n"
+        f"detpyc: --like reads the settings from {first}; omit --interpreter, --optimize, --no-provenance\n"
     )
     assert second.read_bytes() == content
 

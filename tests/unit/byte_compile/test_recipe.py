@@ -64,5 +64,5 @@ def test_no_recipe_with_wrong_patterns(tmp_path: Path) -> None:
 
 
 def test_no_recipe_without_provenance(tmp_path: Path) -> None:
-    with pytest.raises(DetpycError, match=r"\.whl: has no detpyc\.json, and so does not say how it was made"):
+    with pytest.raises(DetpycError, match=r"\.whl: has no detpyc\.json, which records how a wheel was made"):
         Recipe.of(wheels.build(tmp_path))

@@ -11,7 +11,7 @@ import pytest
 from installer.sources import WheelFile
 
 import wheels
-from detpyc.byte_compile.wheel import Options, Report, byte_compile_wheel
+from detpyc.byte_compile.wheel import WheelOptions, WheelReport, byte_compile_wheel
 from detpyc.cli import main
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
@@ -35,10 +35,10 @@ FILES = {
     "demo-1.0.data/data/share/example.py": b"example = 1\n",
 }
 BROKEN = b"def f(:\n"
-RENAMING = Options(rename=True)
+RENAMING = WheelOptions(rename=True)
 
 
-def sourceless(path: Path, *, options: Options = RENAMING, **settings: object) -> Report:
+def sourceless(path: Path, *, options: WheelOptions = RENAMING, **settings: Any) -> WheelReport:
     return byte_compile_wheel(path, Settings(layout="sourceless", **settings), options)
 
 
@@ -84,7 +84,7 @@ def test_platform_stays(tag: str, expected: str, tmp_path: Path) -> None:
     assert report.path.name == f"demo-1.0-{expected}.whl"
     python, abi, platforms = expected.split("-")
     tags = [line for line in wheels.read(report.path)[f"{INFO}/WHEEL"].decode().splitlines() if line.startswith("Tag")]
-    assert tags == [f"Tag: {python}-{abi}-{each}" for each in sorted(platforms.split("."))]
+    assert tags == [f"Tag: {python}-{abi}-{platform}" for platform in sorted(platforms.split("."))]
 
 
 def test_twice_is_once(tmp_path: Path) -> None:
@@ -99,11 +99,11 @@ def test_what_was_there_is_left_or_goes(tmp_path: Path) -> None:
     """With an output directory, it stays; if only checked, nothing comes either."""
     path = wheels.build(tmp_path)
     content = path.read_bytes()
-    report = sourceless(path, options=Options(rename=True, check=True))
+    report = sourceless(path, options=WheelOptions(rename=True, check=True))
     assert (report.changed, list(tmp_path.iterdir())) == (True, [path])
     output = tmp_path / "output"
     output.mkdir()
-    report = sourceless(path, options=Options(rename=True, output_dir=output))
+    report = sourceless(path, options=WheelOptions(rename=True, output_dir=output))
     assert list(output.iterdir()) == [report.path]
     assert path.read_bytes() == content
     assert report.path.name != NAME
@@ -142,10 +142,10 @@ def test_package_that_does_not_compile(on_syntax_error: str, tmp_path: Path) -> 
     message = str(caught.value)
     assert "\n    demo/sub/__init__.py: SyntaxError: line 1" in message
     assert message.endswith(
-        "\nA sourceless package cannot do without its __init__.py, so that is never skipped. Mend it, or leave the"
-        ' package as it is with "exclude".'
+        "\nThe __init__.py of a sourceless package is never skipped, since nothing could replace it. Fix it, or"
+        ' exclude the package with "exclude".'
     )
-    assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == [(path, content)]
+    assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(path, content)]
     members = wheels.read(sourceless(path, exclude=("demo/sub/",)).path)
     assert members["demo/sub/__init__.py"] == BROKEN
 
@@ -157,8 +157,8 @@ def test_name_that_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(
         DetpycError, match=rf"and must be named demo-1\.0-{OWN}-none-any\.whl, but something else has set"
     ):
-        sourceless(path, options=Options())
-    assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == [(path, content)]
+        sourceless(path, options=WheelOptions())
+    assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(path, content)]
 
 
 def test_wheel_for_another_python(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_wheel_for_another_python(tmp_path: Path) -> None:
 
 
 def test_two_interpreters(pythons: dict[str, Interpreter], tmp_path: Path) -> None:
-    both = tuple(each.path for each in pythons.values() if each.cache_tag in {"cpython-311", "cpython-312"})
+    both = tuple(python.path for python in pythons.values() if python.cache_tag in {"cpython-311", "cpython-312"})
     if len(both) < 2:
         pytest.skip("CPython 3.11 and 3.12 are not both here")
     path = wheels.build(tmp_path)
@@ -185,7 +185,7 @@ def test_sources_that_are_gone_do_not_come_back(settings: dict[str, Any], tmp_pa
     path = sourceless(wheels.build(tmp_path)).path
     content = path.read_bytes()
     with pytest.raises(DetpycError, match=r"has no sources any more: .*; start from the wheel that has them"):
-        byte_compile_wheel(path, Settings(**settings), Options(rename=True))
+        byte_compile_wheel(path, Settings(**settings), WheelOptions(rename=True))
     assert path.read_bytes() == content
 
 
@@ -226,7 +226,5 @@ def test_result_that_is_there_already(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_command_with_two_interpreters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = wheels.build(tmp_path)
     assert main(["wheel", "--layout", "sourceless", "-i", "3.11", "-i", "3.12", str(path)]) == 2
-    assert capsys.readouterr().err == (
-        'detpyc: --interpreter has 2 entries, and with layout = "sourceless" there is room for one\n'
-    )
+    assert capsys.readouterr().err == ('detpyc: --interpreter has 2 entries; layout = "sourceless" takes one\n')
     assert list(tmp_path.iterdir()) == [path]

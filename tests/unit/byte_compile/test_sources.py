@@ -25,25 +25,25 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(top: str | Path) -> Iterator[Candidate]:
-    return scan(Path(top), lambda path, error: pytest.fail(f"{path}: {error}"))
+    return scan(Path(top), lambda path, error: pytest.fail(f"{path}: {error}"), pytest.fail)
 
 
 @pytest.mark.parametrize("top", [".", "pkg", "../tree", "{tree}", "{tree}/pkg"])
 def test_order_and_paths_are_those_of_walk(tree: Path, top: str) -> None:
     top = top.format(tree=tree)
-    assert [each.path for each in found(top)] == [str(path) for path in walk(Path(top), ".py")]
+    assert [candidate.path for candidate in found(top)] == [str(path) for path in walk(Path(top), ".py")]
 
 
 def test_names(tree: Path) -> None:
-    assert [each.name for each in found(tree)] == ["a.py", "b.py", "pkg/z.py", "pkg/sub/y.py", "pkg.d/x.py"]
+    assert [candidate.name for candidate in found(tree)] == ["a.py", "b.py", "pkg/z.py", "pkg/sub/y.py", "pkg.d/x.py"]
 
 
-def test_what_is_in_pycache_is_no_source_but_what_is_below_may_be(tree: Path) -> None:
+def test_files_in_pycache_are_not_sources_but_those_below_may_be(tree: Path) -> None:
     cache = tree / "pkg" / "__pycache__"
     (cache / "below").mkdir()
     (cache / "below" / "w.py").write_bytes(b"")
     (cache / "z.py").write_bytes(b"")
-    names = [each.name for each in found(tree)]
+    names = [candidate.name for candidate in found(tree)]
     assert "pkg/__pycache__/below/w.py" in names
     assert "pkg/__pycache__/z.py" not in names
 
@@ -54,7 +54,7 @@ def test_pycs(tree: Path) -> None:
     (cache / "directory.pyc").mkdir()
     (tree / "pkg" / "sub" / "__pycache__").symlink_to("..")
     (tree / "pkg.d" / "__pycache__").write_bytes(b"")
-    pycs = {each.name: each.pycs for each in found(tree)}
+    pycs = {candidate.name: candidate.pycs for candidate in found(tree)}
     assert pycs == {
         "a.py": {},
         "b.py": {},
@@ -66,5 +66,5 @@ def test_pycs(tree: Path) -> None:
 
 def test_directory_that_cannot_be_read(tmp_path: Path) -> None:
     errors: list[tuple[str, type]] = []
-    assert list(scan(tmp_path / "missing", lambda path, error: errors.append((path, type(error))))) == []
+    assert list(scan(tmp_path / "missing", lambda path, error: errors.append((path, type(error))), pytest.fail)) == []
     assert errors == [(str(tmp_path / "missing"), FileNotFoundError)]

@@ -9,7 +9,7 @@ import pytest
 
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.marshal_format import LAYOUTS
-from unit.bytecode.payloads import LAST, flagged, frozenset_of, integer, ref, small_tuple, text
+from payloads import LAST, flagged, frozenset_of, integer, ref, small_tuple, text
 
 PAGE = (Path(__file__).parents[3] / "docs" / "canonical-form.md").read_text("utf-8")
 EMPTY = small_tuple()

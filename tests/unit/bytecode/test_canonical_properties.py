@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detpyc.bytecode.canonical import canonicalize
-from integration.states import fingerprint, in_every_format
+from states import fingerprint, in_every_format
 
 HERE = (sys.version_info.major, sys.version_info.minor)
 
@@ -42,7 +42,7 @@ if sys.version_info >= (3, 14):
     anything |= st.builds(slice, hashable, hashable, hashable)
 
 
-def canonical_of(value: Any) -> bytes:  # noqa: ANN401
+def canonical_of(value: Any) -> bytes:
     return canonicalize(marshal.dumps(value), HERE)
 
 

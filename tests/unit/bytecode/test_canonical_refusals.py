@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import payloads
 from bounds import bounded
 from detpyc.bytecode.canonical import canonicalize, canonicalize_pyc
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.errors import BytecodeError
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     LAST,
     NONE,
     byte_string,

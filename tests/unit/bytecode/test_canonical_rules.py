@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import payloads
 from detpyc.bytecode.canonical import canonicalize, canonicalize_pyc
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.errors import BytecodeError
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     ELLIPSIS,
     FALSE,
     NONE,

@@ -9,7 +9,7 @@ import pytest
 from detpyc.bytecode import reader
 from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError
-from unit.bytecode.payloads import (
+from payloads import (
     FIRST,
     LAST,
     NONE,

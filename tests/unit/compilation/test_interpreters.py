@@ -1,4 +1,4 @@
-"""Interpreters, asked for by name or path, and what they say of themselves."""
+"""Interpreters, requested by name or path, and how they describe themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from detpyc.bytecode.header import MAGIC_NUMBERS
-from detpyc.compilation import interpreters
+from detpyc.compilation import description, interpreters
 from detpyc.compilation.interpreters import Interpreter
 from detpyc.errors import InterpreterError
 
@@ -23,7 +23,9 @@ if sys.platform == "win32":
 from fakes import Fakes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    Arrange = Callable[[Iterable[Interpreter | str]], None]
 
 RUNNING = "{}.{}".format(*sys.version_info[:2])
 
@@ -34,11 +36,11 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 
 @pytest.fixture
-def there_are(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Replace the search by a list: each path, and how the interpreter there describes itself."""
+def there_are(monkeypatch: pytest.MonkeyPatch) -> Arrange:
+    """Replace the search by a list of descriptions, and of paths that do not run."""
 
     def arrange(found: Iterable[Interpreter | str]) -> None:
-        by_path = {each if isinstance(each, str) else each.path: each for each in found}
+        by_path = {item if isinstance(item, str) else item.path: item for item in found}
 
         def describe(path: str) -> Interpreter:
             described = by_path[path]
@@ -53,13 +55,13 @@ def there_are(monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def cpython(release: str, path: str | None = None) -> Interpreter:
-    version = tuple(map(int, release.split(".")[:2]))
-    number = {of: number for number, of in MAGIC_NUMBERS.items()}.get(version, 3394)
-    tag = "cpython-{}{}".format(*version)
+    major, minor = map(int, release.split(".")[:2])
+    number = {of: number for number, of in MAGIC_NUMBERS.items()}.get((major, minor), 3394)
+    tag = f"cpython-{major}{minor}"
     return Interpreter(path or f"/usr/bin/python{release}", "cpython", release, tag, number)
 
 
-# ---- what they say
+# ---- descriptions
 
 
 def test_description_of_the_running_one() -> None:
@@ -76,7 +78,7 @@ def test_description_of_the_running_one() -> None:
     assert found.problem is None
 
 
-def test_description_of_each(interpreter: Interpreter) -> None:
+def test_description_of_every_interpreter(interpreter: Interpreter) -> None:
     assert interpreter.problem is None
     assert MAGIC_NUMBERS[interpreter.magic_number] == interpreter.version
     assert interpreter.cache_tag == "cpython-{}{}".format(*interpreter.version)
@@ -97,12 +99,12 @@ def test_python_that_does_not_know_itself(monkeypatch: pytest.MonkeyPatch) -> No
         ("future", "it is CPython 3.99.0 with magic number 3999"),
         (
             "fails",
-            "is no Python that can be used; CPython 3.8 to 3.15 are supported. It ended with status 7\n    cannot",
+            "not a usable Python interpreter; CPython 3.8 to 3.15 are supported. It ended with status 7\n    cannot",
         ),
-        ("silent", "is no Python: it did not answer as one"),
-        ("talkative", "is no Python: it did not answer as one"),
-        ("short", "is no Python: it did not answer as one"),
-        ("not-utf-8", "is no Python: it did not answer as one"),
+        ("silent", "not a Python interpreter: it sent an invalid reply"),
+        ("talkative", "not a Python interpreter: it sent an invalid reply"),
+        ("short", "not a Python interpreter: it sent an invalid reply"),
+        ("not-utf-8", "not a Python interpreter: it sent an invalid reply"),
         ("mute", "did not start within 1 seconds"),
     ],
 )
@@ -110,10 +112,10 @@ def test_paths_of_what_cannot_compile(
     fakes: Fakes, behaviour: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if behaviour == "mute":
-        monkeypatch.setattr(interpreters, "START_LIMIT", 1.0)
+        monkeypatch.setattr(description, "START_LIMIT", 1.0)
     python = fakes.make(behaviour)
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(python)
+        interpreters.find_interpreter(python)
     assert str(caught.value).startswith(f"{python}: ")
     assert words in str(caught.value)
     assert fakes.all_gone()
@@ -135,68 +137,68 @@ def test_paths_of_what_does_not_run(tmp_path: Path, content: bytes | None, mode:
         path.write_bytes(content)
         path.chmod(mode)
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(str(path))
+        interpreters.find_interpreter(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert words in str(caught.value)
 
 
 def test_path_of_the_running_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It need not be run to say what it is, under whatever name."""
-    monkeypatch.setattr(interpreters, "describe", lambda _: pytest.fail("it was run"))
+    """It need not be run to be described, whatever its name is."""
+    monkeypatch.setattr(interpreters, "describe", lambda _: pytest.fail("the interpreter was run"))
     link = tmp_path / "python"
     link.symlink_to(sys.executable)
     for path in (sys.executable, str(link)):
-        assert interpreters.find(path) == interpreters.current()._replace(path=path)
+        assert interpreters.find_interpreter(path) == interpreters.current()._replace(path=path)
 
 
 def test_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert interpreters.find(sys.executable) == interpreters.current()
+    assert interpreters.find_interpreter(sys.executable) == interpreters.current()
     python = Path(sys.executable)
     monkeypatch.chdir(python.parent)
-    assert interpreters.find(f"./{python.name}").release == platform.python_version()
+    assert interpreters.find_interpreter(f"./{python.name}").release == platform.python_version()
 
 
-# ---- which is meant
+# ---- requests
 
 
 @pytest.mark.parametrize("prefix", ["", "cpython", "cpython-", "python", "Python", "python-"])
 @pytest.mark.parametrize("release", [RUNNING, platform.python_version()])
-def test_running_one_is_preferred(there_are: object, prefix: str, release: str) -> None:
+def test_running_one_is_preferred(there_are: Arrange, prefix: str, release: str) -> None:
     there_are([cpython(f"{RUNNING}.99")])
-    assert interpreters.find(prefix + release) == interpreters.current()
+    assert interpreters.find_interpreter(prefix + release) == interpreters.current()
 
 
 @pytest.mark.parametrize(
     "request_", ["3", "4.0", "3.x", "pypy3.10", "3.12t", "cp312", "", "3.12.", "~=3.12", "3.12.1.2"]
 )
-def test_requests_that_name_none(request_: str) -> None:
+def test_invalid_requests(request_: str) -> None:
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(request_)
-    assert str(caught.value).startswith(f'"{request_}" names no interpreter; write "3.12", "3.12.1"')
+        interpreters.find_interpreter(request_)
+    assert str(caught.value).startswith(f'invalid interpreter "{request_}"; write "3.12", "3.12.1"')
 
 
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [("3.8", "3.8.10"), ("3.8.9", "3.8.9"), ("3.9", "3.9.1"), ("3.8.10", "3.8.10")],
 )
-def test_newest_release_that_fits(there_are: object, request_: str, expected: str) -> None:
+def test_newest_release_that_fits(there_are: Arrange, request_: str, expected: str) -> None:
     there_are(
         [
             cpython("3.8.9", "/a/python3.8"),
             cpython("3.8.10", "/b/python3.8"),
             cpython("3.8.2", "/c/python3.8"),
             "/broken/python3.8",
-            cpython("3.9.1", "/d/python3"),  # what it is does not show
+            cpython("3.9.1", "/d/python3"),  # its name does not say what it is
         ]
     )
-    assert interpreters.find(request_).release == expected
+    assert interpreters.find_interpreter(request_).release == expected
 
 
-def test_one_digit_more_is_another_release(there_are: object) -> None:
+def test_one_digit_more_is_another_release(there_are: Arrange) -> None:
     there_are([cpython("3.8.10", "/a/python3.8")])
     for request in ("3.8.1", "3.80"):
         with pytest.raises(InterpreterError, match=f'no interpreter for "{request}"'):
-            interpreters.find(request)
+            interpreters.find_interpreter(request)
 
 
 @pytest.mark.parametrize(
@@ -207,17 +209,17 @@ def test_one_digit_more_is_another_release(there_are: object) -> None:
             "3.8.3",
             (
                 "Install CPython 3.8.3 exactly (its bytecode differs from other patch releases'), for example with"
-                " `uv python install 3.8.3` or `pyenv install 3.8.3`; or, where another release will do, ask for that."
+                " `uv python install 3.8.3` or `pyenv install 3.8.3`; or, if another release will do, ask for that."
             ),
         ),
     ],
 )
-def test_missing_interpreter_is_told_with_what_is_there(there_are: object, request_: str, advice: str) -> None:
+def test_missing_interpreter_lists_those_that_were_found(there_are: Arrange, request_: str, advice: str) -> None:
     there_are([cpython("3.8.10"), "/shims/python3.9", cpython("3.10.1")])
     with pytest.raises(InterpreterError) as caught:
-        interpreters.find(request_)
+        interpreters.find_interpreter(request_)
     first, *listed, last = str(caught.value).splitlines()
-    assert first == f'no interpreter for "{request_}"; found are:'
+    assert first == f'no interpreter for "{request_}"; found:'
     assert {tuple(line.split()) for line in listed} == {
         ("3.8.10", "/usr/bin/python3.8.10"),
         ("3.10.1", "/usr/bin/python3.10.1"),
@@ -226,23 +228,23 @@ def test_missing_interpreter_is_told_with_what_is_there(there_are: object, reque
     assert last == advice
 
 
-def test_release_that_is_there_but_not_supported(there_are: object) -> None:
+def test_release_that_is_there_but_not_supported(there_are: Arrange) -> None:
     there_are([cpython("3.7.17", "/usr/bin/python3.7")])
     with pytest.raises(InterpreterError, match=r"3\.8 to 3\.15 are supported"):
-        interpreters.find("3.7")
+        interpreters.find_interpreter("3.7")
 
 
-def test_other_implementations_are_not_taken_for_cpython(there_are: object) -> None:
+def test_other_implementations_are_not_taken_for_cpython(there_are: Arrange) -> None:
     pypy = Interpreter("/usr/bin/python3.8", "pypy", "3.8.10", "pypy38", 336)
     there_are([pypy])
     with pytest.raises(InterpreterError, match=r'no interpreter for "3\.8"'):
-        interpreters.find("3.8")
-    assert pypy in interpreters.find_all()
+        interpreters.find_interpreter("3.8")
+    assert pypy in interpreters.find_interpreters()
 
 
-def test_all_that_are_found(there_are: object) -> None:
+def test_all_that_are_found(there_are: Arrange) -> None:
     there_are([cpython("3.8.9"), cpython("3.8.10"), "/shims/python3.9", cpython("3.7.1")])
-    found = [each.release for each in interpreters.find_all()]
+    found = [interpreter.release for interpreter in interpreters.find_interpreters()]
     assert found == [platform.python_version(), "3.8.10", "3.8.9", "3.7.1"]
 
 
@@ -251,7 +253,7 @@ def test_all_that_are_found(there_are: object) -> None:
     [("PYENV_ROOT", "versions/3.8.18/bin"), ("ASDF_DATA_DIR", "installs/python/3.8.18/bin")],
 )
 def test_shims_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, installed: str) -> None:
-    """What they stand for is found itself, and starts in a tenth of the time."""
+    """The Pythons that they run are found themselves, and start in a tenth of the time."""
     for directory in ("shims", installed, "own"):
         (tmp_path / directory).mkdir(parents=True)
         python = tmp_path / directory / "python3.8"
@@ -259,17 +261,18 @@ def test_shims_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vari
         python.chmod(0o755)
     monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}{os.pathsep}{tmp_path / 'own'}{os.pathsep}/bin")
-    found = {each.path for each in interpreters.find_all()}
+    found = {interpreter.path for interpreter in interpreters.find_interpreters()}
     assert {str(tmp_path / directory / "python3.8") for directory in (installed, "own")} <= found
     assert not (tmp_path / "shims" / "python3.8.ran").exists()
 
 
 def test_running_one_is_listed_once() -> None:
-    real = [os.path.realpath(each.path) for each in interpreters.find_all()]
+    real = [os.path.realpath(interpreter.path) for interpreter in interpreters.find_interpreters()]
     assert real.count(os.path.realpath(sys.executable)) == 1
 
 
-def test_one_for_each_release_of_a_version(there_are: object) -> None:
+def test_one_for_each_release_of_a_version(there_are: Arrange) -> None:
     there_are([cpython("3.8.9", "/a/python3.8"), cpython("3.8.10", "/b/python3.8"), cpython("3.8.9", "/c/python3.8")])
-    assert [each.release for each in interpreters.find_releases((3, 8))] == ["3.8.10", "3.8.9"]
+    found = [interpreter.release for interpreter in interpreters.find_releases((3, 8))]
+    assert found == ["3.8.10", "3.8.9"]
     assert interpreters.find_releases(sys.version_info[:2]) == [interpreters.current()]

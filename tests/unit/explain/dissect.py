@@ -19,6 +19,7 @@ import opcode
 import sys
 from base64 import b64encode
 from types import CodeType
+from typing import Any
 
 REFERRING = {*opcode.hasconst, *opcode.hasname, *opcode.haslocal, *opcode.hasfree}
 LONGEST = 50
@@ -33,9 +34,10 @@ def lines(code: CodeType) -> list[tuple[int, int | None]]:
 
 
 def positions(code: CodeType) -> list[tuple[int | None, ...]]:
-    if sys.version_info < (3, 11):
-        return []
-    return [(2 * index, *position) for index, position in enumerate(code.co_positions())]
+    entries: list[tuple[int | None, ...]] = []
+    if sys.version_info >= (3, 11):
+        entries += code.co_positions()
+    return [(2 * index, *position) for index, position in enumerate(entries)]
 
 
 def instructions(code: CodeType) -> list[tuple[str, int, str | None]]:
@@ -58,9 +60,8 @@ def referred(instruction: dis.Instruction) -> str | None:
 
 
 def handlers(code: CodeType) -> list[tuple[int, int, int, int, bool]]:
-    if sys.version_info < (3, 11):
-        return []
-    entries = dis.Bytecode(code).exception_entries
+    bytecode: Any = dis.Bytecode(code)
+    entries = bytecode.exception_entries if sys.version_info >= (3, 11) else ()
     return [(entry.start, entry.end, entry.target, entry.depth, entry.lasti) for entry in entries]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import payloads
 from detpyc.explain.as_written import locate, read_as_written
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     FALSE,
     LAST,
     NONE,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import marshal
 import sys
+from typing import Any
 
 import pytest
 
+import payloads
 from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     FIRST,
     LAST,
     binary_float,
@@ -43,7 +44,7 @@ def shown(payload: bytes, version: tuple[int, int] = LAST) -> str:
         *([], [1], {"key": (1,), 2: {}}, frozenset(), frozenset({"x"}), frozenset({frozenset({1})})),
     ],
 )
-def test_as_python_shows_it(value: object) -> None:
+def test_as_python_shows_it(value: Any) -> None:
     expected = "..." if value is ... else repr(value)
     assert shown(marshal.dumps(value), HERE) in {expected, expected.replace("frozenset()", "frozenset({})")}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import payloads
 from detpyc.bytecode.code_objects import constants
 from detpyc.bytecode.reader import read_payload
 from detpyc.bytecode.writer import arrange, write_payload
@@ -16,8 +17,7 @@ from detpyc.explain.difference import CODE, ENCODING, Difference
 from detpyc.explain.encoding import SET_ORDER, SHARING
 from detpyc.explain.nans import is_nan
 from detpyc.explain.payloads import compare_payloads
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     LAST,
     binary_float,
     byte_string,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +10,7 @@ from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe, payloads, tables
 from detpyc.explain.difference import CODE, ENCODING
 from detpyc.explain.payloads import compare_payloads
-from unit.bytecode.payloads import LAST, byte_string, code, flagged, integer, ref, sized, small_tuple, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from payloads import LAST, byte_string, code, flagged, integer, ref, sized, small_tuple, text
 
 SIZE = 1 << 20
 
@@ -54,7 +50,7 @@ def test_large_payloads_are_compared_as_a_whole(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Collect the sizes of the tables that are decoded."""
     sizes: list[int] = []
 

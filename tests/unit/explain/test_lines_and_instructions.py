@@ -88,7 +88,7 @@ def walk(nodes: Nodes, code: bytes) -> Iterator[bytes]:
 
 @cache
 def dissected(interpreter: Interpreter) -> list[Dissected]:
-    command = [interpreter.path, "-I", "-S", "-B", DISSECT]
+    command = [interpreter.path, "-I", "-S", "-B", str(DISSECT)]
     answer = json.loads(subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True).stdout)
     nodes = read_payload(b64decode(answer["payload"]), interpreter.version)
     codes = walk(nodes, nodes.sequence[0])

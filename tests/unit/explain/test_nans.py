@@ -6,13 +6,13 @@ import struct
 
 import pytest
 
+import payloads
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe, encoding
 from detpyc.explain.difference import CODE, ENCODING, Difference
 from detpyc.explain.payloads import compare_payloads
-from unit.bytecode import payloads
-from unit.bytecode.payloads import LAST, binary_float, flagged, frozenset_of, ref, small_tuple
+from payloads import LAST, binary_float, flagged, frozenset_of, ref, small_tuple
 
 ON_ARM, ON_X86 = 0x7FF8000000000000, 0xFFF8000000000000  # what 1e400 - 1e400 folds to
 

@@ -6,18 +6,18 @@ import marshal
 import sys
 from dataclasses import replace
 from types import CodeType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import payloads
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.compilation import interpreters
 from detpyc.explain import encoding
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.instructions import Opcode
 from detpyc.explain.payloads import compare_payloads
-from unit.bytecode import payloads
-from unit.bytecode.payloads import (
+from payloads import (
     FIRST,
     LAST,
     NONE,
@@ -157,7 +157,8 @@ def test_nested_function_is_named() -> None:
 @pytest.mark.skipif(HERE < (3, 11), reason="there is no exception table before 3.11")
 def test_exception_table() -> None:
     payload = compiled(SOURCE)
-    (table,) = (code.co_exceptiontable for code in functions(module()) if code.co_name == "g")
+    codes: list[Any] = [*functions(module())]
+    (table,) = (code.co_exceptiontable for code in codes if code.co_name == "g")
     tampered = payload.replace(table, bytes([table[0] ^ 1]) + table[1:])
     (difference,) = compare_payloads(payload, tampered, HERE)
     assert (difference.aspect, difference.where, difference.what) == ("exception table", "C.g", "entry 0")

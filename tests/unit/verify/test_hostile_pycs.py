@@ -11,9 +11,9 @@ from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.cli import main
 from detpyc.compare import compare_pycs
 from detpyc.compilation import interpreters
-from detpyc.verify.artifacts import verify_tree
-from detpyc.verify.verdicts import Status
-from unit.bytecode.payloads import (
+from detpyc.verify.artifacts import verify_artifact
+from detpyc.verify.reports import Status
+from payloads import (
     byte_string,
     code,
     flagged,
@@ -180,7 +180,7 @@ def test_verify(tmp_path: Path) -> None:
         (tmp_path / f"{name}.pyc").write_bytes(pyc(name))
 
     with bounded():
-        report = verify_tree(tmp_path, [HERE])
+        report = verify_artifact(tmp_path, [HERE])
 
     assert {finding.status for finding in report.findings} == {Status.STALE}
     assert len(report.findings) == len(names) > 10

@@ -18,9 +18,10 @@ from detpyc.compare import compare_artifacts, compare_pycs
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError
 from detpyc.inspect import Inspection, inspect_pyc
-from detpyc.normalize import normalize
+from detpyc.normalize import normalize_artifact
 from detpyc.settings import Settings
-from detpyc.verify.artifacts import Status, verify_tree, verify_wheel
+from detpyc.verify.artifacts import verify_artifact
+from detpyc.verify.reports import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -88,7 +89,7 @@ def test_damaged_pycs_compared(pyc: bytes) -> None:
 def test_damaged_pycs_normalized(pyc: bytes, tmp_path: Path) -> None:
     for name, data in damaged(pyc, EVERY).items():
         (tmp_path / f"{name}.pyc").write_bytes(data)
-    first, second = normalize(tmp_path), normalize(tmp_path)
+    first, second = normalize_artifact(tmp_path), normalize_artifact(tmp_path)
     assert first.malformed
     assert first.unsupported
     assert second.changed == ()
@@ -103,7 +104,7 @@ def test_damaged_pycs_verified(pyc: bytes, tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_bytes(SOURCE)
         (tmp_path / f"{name}.pyc").write_bytes(data)
 
-    findings = {finding.pyc: finding for finding in verify_tree(tmp_path, [HERE]).findings}
+    findings = {finding.pyc: finding for finding in verify_artifact(tmp_path, [HERE]).findings}
 
     code = compile(SOURCE, "module.py", "exec", dont_inherit=True)
     found = {finding.status for finding in findings.values()}
@@ -172,12 +173,12 @@ def test_damaged_wheels(wheel: Path, tmp_path: Path) -> None:
     outcomes = []
     with bounded():
         for path in each_damaged(wheel, tmp_path, variants):
-            for use in (lambda path: verify_wheel(path, [HERE]), lambda path: normalize(path, check=True)):
+            for use in (lambda path: verify_artifact(path, [HERE]), lambda path: normalize_artifact(path, check=True)):
                 try:
                     outcomes.append(type(use(path)).__name__)
                 except DetpycError:
                     outcomes.append("error")
-    assert {"error", "Report"} <= set(outcomes)
+    assert {"error", "VerificationReport"} <= set(outcomes)
 
 
 @bounded()
@@ -201,7 +202,7 @@ def test_damage_behind_a_right_checksum(wheel: Path, tmp_path: Path) -> None:
         for name in ("demo-1.0.dist-info/detpyc.json", "demo-1.0.dist-info/RECORD"):
             for data in damaged(files[name], 23).values():
                 path = wheels.write(tmp_path / wheel.name, {**files, name: data})
-                report = verify_wheel(path, [HERE])
+                report = verify_artifact(path, [HERE])
                 outcomes |= {finding.status for finding in report.findings}
                 assert report.problems
     assert outcomes == {Status.IDENTICAL}
@@ -210,4 +211,4 @@ def test_damage_behind_a_right_checksum(wheel: Path, tmp_path: Path) -> None:
 def test_wheel_is_as_it_was(wheel: Path, tmp_path: Path) -> None:
     """The damage is what the tests above find."""
     path = shutil.copy(wheel, tmp_path)
-    assert {finding.status for finding in verify_wheel(path, [HERE]).findings} == {Status.IDENTICAL}
+    assert {finding.status for finding in verify_artifact(path, [HERE]).findings} == {Status.IDENTICAL}

@@ -1,4 +1,4 @@
-"""Sources from elsewhere: found under the path that they have when installed, wherever they lie."""
+"""Sources from elsewhere: found under the path that they have when installed, whichever directory they are in."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_the_top_goes_before_src(tmp_path: Path) -> None:
         assert open_sources(sdist, stack)["p/a.py"]() == b"top"
 
 
-def test_anywhere_else_if_there_is_but_one(tmp_path: Path) -> None:
-    """Backends can be told of any directory: maturin's is often ``python``."""
+def test_any_other_directory_if_there_is_only_one(tmp_path: Path) -> None:
+    """Backends can be configured for any directory: maturin's is often ``python``."""
     files = {"p-1/python/p/a.py": b"a", "p-1/x/p/b.py": b"one", "p-1/y/p/b.py": b"other", "p-1/x/y/p/a.txt": b""}
     with ExitStack() as stack:
         found = open_sources(make_sdist(tmp_path / "p-1.tar.gz", files), stack)
@@ -49,10 +49,10 @@ def test_anywhere_else_if_there_is_but_one(tmp_path: Path) -> None:
         assert "p/b.py" not in found
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00truncated"])
-def test_refuses_what_is_neither(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"\x1f\x8b\x08\x00truncated"])
+def test_neither_a_wheel_nor_an_sdist(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "p-1.tar.gz"
     path.write_bytes(content)
-    with ExitStack() as stack, pytest.raises(DetpycError, match="no wheel and no source distribution") as caught:
+    with ExitStack() as stack, pytest.raises(DetpycError, match=r"p-1\.tar\.gz: not a source distribution") as caught:
         open_sources(path, stack)
     assert "\n" not in str(caught.value)

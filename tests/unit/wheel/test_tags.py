@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from packaging.tags import compatible_tags, cpython_tags, parse_tag
 
-import wheels
 from detpyc.errors import WheelError
-from detpyc.reproducible import inflate
-from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.tags import is_for, renamed, retagged, sourceless_tag, tag_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LINUX, WINDOWS = "manylinux_2_17_x86_64.manylinux2014_x86_64", "win_amd64"
-WHEEL, RECORD = "demo-1.0.dist-info/WHEEL", "demo-1.0.dist-info/RECORD"
 
 
 @pytest.mark.parametrize("name", ["demo-1.0-py3-none-any.whl", "demo-1.0-1build-py3-none-any.whl"])
@@ -81,25 +72,14 @@ def test_sourceless_wheel_is_for_no_other(tag: str) -> None:
 )
 def test_not_for_this_python(tag: str) -> None:
     assert not is_for(tag, (3, 12))
-    with pytest.raises(WheelError, match=rf"its tag {tag} is not for CPython 3\.12, whose bytecode it would hold"):
+    with pytest.raises(WheelError, match=rf"its tag {tag} is not for CPython 3\.12, whose bytecode it would have"):
         sourceless_tag(tag, (3, 12))
 
 
 @pytest.mark.parametrize("tag", ["", "any", "none-any", "1-py3-none-any"])
-def test_no_tag(tag: str) -> None:
-    with pytest.raises(WheelError, match="is no tag of a wheel, such as py3-none-any"):
+def test_not_a_tag(tag: str) -> None:
+    with pytest.raises(WheelError, match="is not the tag of a wheel, such as py3-none-any"):
         sourceless_tag(tag, (3, 12))
-
-
-def retag(directory: Path, wheel_file: bytes, tag: str) -> str | None:
-    """Return a WHEEL file with another tag; None if it stays as it is."""
-    contents = {**wheels.complete(), WHEEL: wheel_file}
-    contents[RECORD] = wheels.record({name: data for name, data in contents.items() if name != RECORD}, RECORD)
-    path = wheels.write(directory / "demo-1.0-py3-none-any.whl", contents)
-    with path.open("rb") as stream:
-        found = retagged(Wheel.read(path, stream), tag)
-    assert found.keys() <= {WHEEL}
-    return inflate(found[WHEEL].compressed).decode() if found else None
 
 
 @pytest.mark.parametrize(
@@ -114,19 +94,11 @@ def retag(directory: Path, wheel_file: bytes, tag: str) -> str | None:
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_retagged(lines: list[str], tag: str, expected: list[str] | None, end: str, tmp_path: Path) -> None:
-    found = retag(tmp_path, "".join(f"{line}{end}" for line in lines).encode(), tag)
-    assert found == (None if expected is None else "".join(f"{line}\n" for line in expected))
+def test_retagged(lines: list[str], tag: str, expected: list[str] | None, end: str) -> None:
+    found = retagged("".join(f"{line}{end}" for line in lines).encode(), tag)
+    assert found == (None if expected is None else "".join(f"{line}\n" for line in expected).encode())
 
 
-def test_wheel_file_that_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(WheelError, match=r"\.whl: demo-1\.0\.dist-info/WHEEL is not UTF-8: "):
-        retag(tmp_path, b"Tag: \xff\n", "cp312-none-any")
-
-
-def test_no_wheel_file(tmp_path: Path) -> None:
-    contents = {name: data for name, data in wheels.complete().items() if name != WHEEL}
-    contents[RECORD] = wheels.record({name: data for name, data in contents.items() if name != RECORD}, RECORD)
-    path = wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", contents)
-    with path.open("rb") as stream, pytest.raises(WheelError, match=r"\.whl: has no demo-1\.0\.dist-info/WHEEL"):
-        retagged(Wheel.read(path, stream), "cp312-none-any")
+def test_wheel_file_that_is_not_text() -> None:
+    with pytest.raises(WheelError, match=r"WHEEL is not UTF-8: "):
+        retagged(b"Tag: \xff\n", "cp312-none-any")

@@ -1,4 +1,4 @@
-from hatch_constants import lambdas, letters, nested, numbers, sets, texts
+from hatch_constants import lambdas, letters, nested, numbers, sets, strings
 
 ANSWER = 42
 
@@ -8,7 +8,7 @@ def answer():
     assert sets.check()
     assert nested.check()
     assert numbers.check()
-    assert texts.check()
+    assert strings.check()
     assert lambdas.check()
     assert letters.check()
     return ANSWER

@@ -1,4 +1,4 @@
-"""Code objects that are equal, or that only their column tells apart."""
+"""Code objects that are equal, or that differ only in their column."""
 
 ON_ONE_LINE = [lambda x: x + 1, lambda x: x + 1, lambda x: x + 2, lambda x: x + 1.0, lambda x: x + True]
 NESTED = lambda x: lambda y: lambda z: (x, y, z); AGAIN = lambda x: lambda y: lambda z: (x, y, z)
@@ -36,7 +36,7 @@ def comprehensions(items):
 
 def check():
     return (
-        [type(each(1)) for each in ON_ONE_LINE] == [int, int, int, float, int]
+        [type(function(1)) for function in ON_ONE_LINE] == [int, int, int, float, int]
         and NESTED(1)(2)(3) == AGAIN(1)(2)(3) == (1, 2, 3)
         and make()() == make_again()()
         and A.B().method() == C.B().method() == "B"

@@ -1,8 +1,8 @@
 """Names of one letter outside ASCII.
 
-Once a process has compiled such a name, CPython up to 3.12 writes the same letter in another way wherever else it is a
-constant, as in texts.py. This is the largest source of the project: it is compiled first, by the one worker that may
-have texts.py to compile as well, or by another than that one.
+Once a process has compiled such a name, CPython up to 3.12 writes the same letter differently wherever it is a constant,
+as in strings.py. This is the largest source of the project, so it is compiled first: by the worker that also compiles
+strings.py, or by another worker.
 """
 
 å, ä, ö = 1, 2, 3
@@ -11,7 +11,7 @@ have texts.py to compile as well, or by another than that one.
 
 
 class Ø:
-    """Holds coefficients."""
+    """Three coefficients."""
 
     def __init__(self, å, ä, ö):
         self.å = å
@@ -91,7 +91,7 @@ def swapped(ö):
 
 
 def counted(ß):
-    """Count what there is of each."""
+    """Count equal items."""
     ø = {}
     for é in ß:
         ø[é] = ø.get(é, 0) + 1
@@ -99,7 +99,7 @@ def counted(ß):
 
 
 def largest(ß):
-    """Return the largest of them, and where it stands."""
+    """Return the largest item and its index."""
     ø, é = None, None
     for è, ê in enumerate(ß):
         if ø is None or ê > ø:

@@ -1,4 +1,4 @@
-"""Tuples in tuples: equal ones, nearly equal ones, long ones, deep ones."""
+"""Nested tuples: equal, nearly equal, long, deep."""
 
 PAIRS = (("two words", 1.5), ("two words", 1.5), (("two words", 1.5), ("two words", 1.5)))
 NEARLY = ((1, 0.0), (True, 0.0), (1.0, 0.0), (1, -0.0), (1, 0), (1, False), ("1", 0.0), (b"1", 0.0))

@@ -1,4 +1,4 @@
-"""Numbers that compare equal and are not the same, or do not compare equal to themselves, or are large."""
+"""Numbers that compare equal but are not the same, that do not compare equal to themselves, or that are large."""
 
 INFINITY = 1e400
 NAN = 1e400 - 1e400

@@ -2,7 +2,7 @@
 
 x = "zebra"
 
-# Whether this set and the function's are one object depends on whether "zebra" was interned before, as a name is.
+# Whether this set and the one in the function are the same object depends on whether "zebra" was interned before.
 IN_MODULE = x in {"zebra", 2, 3}
 
 

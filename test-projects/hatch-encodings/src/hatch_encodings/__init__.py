@@ -1,9 +1,9 @@
 from . import bom, carriage_return, cookie, crlf, cyrillic, form_feed, latin1, no_newline
 
 ANSWER = 42
-TEXTS = {each.TEXT for each in (bom, carriage_return, cookie, crlf, cyrillic, form_feed, latin1, no_newline)}
+STRINGS = {module.TEXT for module in (bom, carriage_return, cookie, crlf, cyrillic, form_feed, latin1, no_newline)}
 
 
 def answer():
-    assert TEXTS == {'naïve\n', 'да\n'}, TEXTS
+    assert STRINGS == {'naïve\n', 'да\n'}, STRINGS
     return ANSWER

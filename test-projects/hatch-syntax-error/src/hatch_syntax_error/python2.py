@@ -1,4 +1,4 @@
-"""What Python 2 understood."""
+"""Python 2 syntax."""
 
 if __name__ == "__main__":
     print "no parentheses"

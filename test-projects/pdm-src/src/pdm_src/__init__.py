@@ -1,4 +1,4 @@
-"""Compiles to something else at each optimization level."""
+"""A module that compiles to different code at each optimization level."""
 
 from pdm_src.nested.asserting import has_asserts
 

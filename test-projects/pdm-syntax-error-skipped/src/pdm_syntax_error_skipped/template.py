@@ -1,4 +1,4 @@
-"""To be filled in."""
+"""A template."""
 
 class {{ name }}:
     pass

@@ -4,7 +4,7 @@ from typing import Callable, Iterator
 
 
 class Counter:
-    """Counts what it is called with."""
+    """Counts calls and items."""
 
     limit = 10**20
 

@@ -1,5 +1,5 @@
 def has_asserts() -> bool:
-    """Tell whether assert statements are compiled here."""
+    """Return whether assert statements are compiled here."""
     try:
         assert False, "yes"
     except AssertionError:

@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import struct
 import warnings
 import zipfile
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
 DATE = (2021, 4, 5, 6, 7, 8)
 WHEEL = b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -76,11 +79,52 @@ def write(
     return path
 
 
+# Where a number is in the local and in the central header of a member, and its format (APPNOTE 4.3.7, 4.3.12).
+FIELDS = {
+    "flags": (6, 8, "<H"),
+    "method": (8, 10, "<H"),
+    "crc": (14, 16, "<L"),
+    "compressed_size": (18, 20, "<L"),
+    "size": (22, 24, "<L"),
+}
+
+
+def forge(path: Path, name: str, *, local: bool = True, central: bool = True, **fields: int) -> Path:
+    """Change what an archive says of a member: in its local header, in the directory, or in both alike."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo(name).header_offset
+    entry = data.index(name.encode(), archive.start_dir) - 46
+    for field, value in fields.items():
+        local_at, central_at, layout = FIELDS[field]
+        if local:
+            struct.pack_into(layout, data, offset + local_at, value)
+        if central:
+            struct.pack_into(layout, data, entry + central_at, value)
+    path.write_bytes(data)
+    return path
+
+
 def build(
     directory: Path, files: Mapping[str, bytes] = MODULES, *, project: str = "demo-1.0", tag: str = "py3-none-any"
 ) -> Path:
     """Write a good wheel."""
     return write(directory / f"{project}-{tag}.whl", complete(files, project=project))
+
+
+ZEROS = bytes(1 << 20)
+
+
+class SparseFile(io.FileIO):
+    """A file that leaves holes for blocks of zeros."""
+
+    def write(self, data: Buffer, /) -> int:
+        if data == ZEROS:
+            self.seek(len(ZEROS), io.SEEK_CUR)
+            return len(ZEROS)
+        size = memoryview(data).nbytes
+        assert super().write(data) == size
+        return size
 
 
 def read(path: Path) -> dict[str, bytes]:

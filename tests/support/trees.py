@@ -1,4 +1,4 @@
-"""Directory trees to work on."""
+"""Directory trees for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def write(top: Path, files: Mapping[str, bytes]) -> Path:
-    """Write files, given by their paths below a directory; return that."""
+    """Write files, by their paths below a directory; return the directory."""
     for name, content in files.items():
         path = top / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 NAMES = ("zebra", "check", "one_character", "_", "A1")
 CHARACTERS = ("-", " ", ".", "\n", "a", "Z", "å", "ä", "ö", "é", "ß", "ø", "\xff", "\u0100", "\0", "")
-TEXTS = ("two words", "a-b", "na\u00efve", "naïve", "Größe", "数学", "🐍", "e\u0301", "\ud800", "\udcff", "\U0010ffff")
+STRINGS = ("two words", "a-b", "na\u00efve", "naïve", "Größe", "数学", "🐍", "e\u0301", "\ud800", "\udcff", "\U0010ffff")
 LONG = "Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. Long, and longer than 255 characters. "
 LONG_NAME = "abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_abcdefghij_"
 LONG_OUTSIDE_ASCII = "数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は数学は"
@@ -24,9 +24,9 @@ def check():
         len(LONG) == 304
         and len(LONG_NAME) == 264
         and len(LONG_OUTSIDE_ASCII) == 300
-        and TEXTS[2] == TEXTS[3]
-        and TEXTS[8] != TEXTS[9]
-        and all(isinstance(each, bytes) for each in BYTES)
+        and STRINGS[2] == STRINGS[3]
+        and STRINGS[8] != STRINGS[9]
+        and all(isinstance(constant, bytes) for constant in BYTES)
         and documented()[2] == "   'zebra' – 304"
         and one_character() == ["a", "b"]
     )

@@ -5,23 +5,31 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "detpyc")
 
 
-def detpyc(*arguments: object, prefix: tuple[str, ...] = (), **options: object) -> subprocess.CompletedProcess[str]:
+def detpyc(
+    *arguments: str | os.PathLike[str],
+    prefix: tuple[str, ...] = (),
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
     """Run detpyc to its end; ``prefix`` is a command that runs it."""
     command = [*prefix, *COMMAND, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, **options)
+    completed: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=False, **options
+    )
+    return completed
 
 
-def done(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run detpyc, which has nothing to complain of."""
+def done(*arguments: str | os.PathLike[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run detpyc; it must succeed and print no message."""
     completed = detpyc(*arguments, **options)
     assert (completed.returncode, completed.stderr) == (0, "")
     return completed
@@ -35,7 +43,7 @@ def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int]]:
 
 @contextmanager
 def unchanged(directory: Path) -> Iterator[None]:
-    """Hold that no file in a directory is changed, made or removed."""
+    """Assert that the body does not change, create or remove any file in a directory."""
     before = snapshot(directory)
     yield
     assert snapshot(directory) == before

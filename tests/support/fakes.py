@@ -1,4 +1,4 @@
-"""Interpreters that misbehave, each an executable of its own that does what its name says (`fake_interpreter.py`)."""
+"""Interpreters that misbehave: executables that do what their names say (`fake_interpreter.py`)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
 
 SCRIPT = Path(__file__).with_name("fake_interpreter.py")
-PATIENCE = 60  # seconds for what takes much less
+TIMEOUT = 60  # seconds for what takes much less
 
 
 class Fakes:
-    """Fake interpreters in a directory of their own, and how to tell whether any of them lives."""
+    """Fake interpreters in a directory of their own, and whether any of them is running."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
@@ -33,22 +33,22 @@ class Fakes:
             monkeypatch.setenv(f"FAKE_{name.upper()}", str(directory / name))
 
     def make(self, behaviour: str) -> str:
-        """Return the path of one."""
+        """Make one, and return its path."""
         path = self.directory / "bin" / behaviour
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(SCRIPT)
         return str(path)
 
     def wait_for_one(self) -> None:
-        """Wait until one is at work, or rather is not."""
+        """Wait until one is running."""
         wait_until(self.mark.exists)
 
     def let_go(self) -> None:
-        """Let those work that wait for it."""
+        """Let those continue that wait for it."""
         (self.directory / "go").touch()
 
     def all_gone(self) -> bool:
-        """Tell whether none lives any more, or does so within some time."""
+        """Return whether none is running, or all end within some time."""
         try:
             wait_until(self.is_free)
         except TimeoutError:
@@ -64,8 +64,8 @@ class Fakes:
         return True
 
 
-def wait_until(condition: object) -> None:
-    deadline = time.monotonic() + PATIENCE
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError
@@ -74,7 +74,7 @@ def wait_until(condition: object) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that detpyc takes on a file."""
+    """Keep the lock that detpyc takes on a file."""
     with path.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""A guard against what would hang, or eat the memory of whoever runs the tests."""
+"""Limit the time and memory of a test."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 30  # generous: what it stops would otherwise take minutes, or for ever
+SECONDS = 30  # generous: without the limit, a failing test takes minutes, or never ends
 MEGABYTES = 512
 
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Fail what takes long, or asks for much more memory than there was at its start; a context or a decorator."""
+    """Fail what takes too long or too much memory; a context manager or a decorator."""
     if sys.platform == "win32":
         yield
         return
@@ -31,7 +31,7 @@ def bounded() -> Iterator[None]:
         pytest.fail(f"still running after {SECONDS} seconds")
 
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    with suppress(OSError, ValueError):  # not Linux, or limited already: only the time is bounded
+    with suppress(OSError, ValueError):  # not Linux, or already limited: only the time is bounded
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + (MEGABYTES << 20), limits[1]))
     previous = signal.signal(signal.SIGALRM, expire)

@@ -132,7 +132,7 @@ STATES: Dict[str, Callable[[List[Source]], List[bytes]]] = {  # noqa: UP006 - Py
 def values() -> list[Any]:
     """Return values of every kind that this release can marshal."""
     pair = ("two words", 1.5)
-    found = [
+    found: list[object] = [
         *(None, True, False, ..., StopIteration),
         *(0, -1, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**45 - 1, 2**45, -(10**40)),
         *(0.0, -0.0, 1.5, -1e-300, 1e300, float("inf"), complex(-0.0, 2.5), complex(1e300, float("-inf"))),
@@ -150,7 +150,7 @@ def values() -> list[Any]:
     return found
 
 
-def in_every_format(value: Any) -> list[bytes]:  # noqa: ANN401
+def in_every_format(value: Any) -> list[bytes]:
     payloads = []
     for version in range(marshal.version + 1):
         try:
@@ -160,7 +160,7 @@ def in_every_format(value: Any) -> list[bytes]:  # noqa: ANN401
     return payloads
 
 
-def fingerprint(value: Any) -> object:  # noqa: ANN401
+def fingerprint(value: Any) -> object:
     """Turn a value into one that is equal only for values that programs can distinguish only by identity."""
     kind = type(value).__name__
     if isinstance(value, (float, complex)):

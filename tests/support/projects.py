@@ -1,4 +1,4 @@
-"""The projects in ``test-projects``: what the wheel of each holds, and how a copy of it is built and imported."""
+"""The projects in ``test-projects``: what their wheels contain, and how to build and import copies of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 TEST_PROJECTS = CHECKOUT / "test-projects"
-BUILD_WHEEL = Path(__file__).with_name("build_wheel.py")
-IMPORT_MODULES = Path(__file__).with_name("import_modules.py")
+INTEGRATION = CHECKOUT / "tests" / "integration"
+BUILD_WHEEL = INTEGRATION / "build_wheel.py"
+IMPORT_MODULES = INTEGRATION / "import_modules.py"
 
-# What says to a build how to be done; the tests say it themselves.
+# The variables that influence a build; the tests set those that they need.
 OTHERS = ("DETPYC_", "HATCH_", "LANG", "LC_", "PDM_", "PIP_NO_COMPILE", "PYTHON", "SOURCE_DATE_EPOCH", "TZ", "UV_")
 
-# Stands in the main module of every project, which has a function ``answer`` to return it.
+# In the main module of every project, which has a function ``answer`` to return it.
 ANSWER, EDITED = b"ANSWER = 42", b"ANSWER = 43"
 TABLE = re.compile(r"^\[tool\.(?:hatch|pdm)\.build\.(?:[a-z.]*\.)?hooks\.detpyc\]\n.*\Z", re.MULTILINE | re.DOTALL)
 
@@ -33,14 +34,14 @@ NEW_SYNTAX = {"generics": (3, 12), "matching": (3, 10), "templates": (3, 14)}
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What a project's wheel holds, sources by their paths as installed.
+    """The content of a project's wheel, with sources by their paths as installed.
 
     Attributes:
         name: of the project and its directory.
         compiled: the sources that have bytecode; the first is the main module's.
         plain: the sources that have none.
-        skipped: the sources that have none since they do not compile.
-        roots: for each source that does not stand at the root of the wheel, the directory that it stands in there.
+        skipped: the sources that have none because they do not compile.
+        roots: for each source that is not at the root of the wheel, its directory in the wheel.
         levels: the optimization levels.
 
     """
@@ -58,7 +59,7 @@ class Project:
 
     @property
     def bytecode(self) -> list[tuple[str, int]]:
-        """Each source that has bytecode, with each level."""
+        """Every pair of a source that has bytecode and a level."""
         return [(source, level) for source in self.compiled for level in self.levels]
 
     @property
@@ -80,7 +81,7 @@ def pyc_of(source: str, level: int = 0) -> str:
 
 
 def constants() -> Project:
-    old = ("__init__", "lambdas", "letters", "nested", "numbers", "sets", "texts")
+    old = ("__init__", "lambdas", "letters", "nested", "numbers", "sets", "strings")
     new = sorted(NEW_SYNTAX)
     compiled = [*old, *(name for name in new if sys.version_info >= NEW_SYNTAX[name])]
     skipped = [name for name in new if name not in compiled]
@@ -149,7 +150,7 @@ BY_NAME = {project.name: project for project in PROJECTS}
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Under what a project is copied and built."""
+    """The circumstances under which a project is copied and built."""
 
     hash_seed: str = "random"
     timezone: str = "UTC0"
@@ -174,7 +175,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def copy_project(name: str, directory: Path, conditions: Conditions = Conditions()) -> Path:
-    """Copy a project file by file, so that order, times and modes are as wanted."""
+    """Copy a project file by file, in the order and with the times and modes of the conditions."""
     source, target = TEST_PROJECTS / name, directory / name
     files = sorted(path for path in source.rglob("*") if path.is_file())
     for path in reversed(files) if conditions.last_file_first else files:
@@ -187,7 +188,7 @@ def copy_project(name: str, directory: Path, conditions: Conditions = Conditions
 
 
 def change(path: Path, old: bytes, new: bytes) -> None:
-    """Change a file, and leave its size and mtime as they were if the new bytes are as many."""
+    """Change a file and restore its mtime; its size stays if the new bytes are as many."""
     content, status = path.read_bytes(), path.stat()
     assert content.count(old) == 1
     path.write_bytes(content.replace(old, new))
@@ -273,18 +274,18 @@ def check_run(command: Sequence[str], *, variables: Mapping[str, str] = {}, requ
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import has shown: the answer, and each line of what ``python -v`` says."""
+    """The result of an import: the answer, and the lines that ``python -v`` prints."""
 
     answer: str
     log: frozenset[str]
 
     def from_bytecode(self, site: Path, source: str, pyc: str) -> bool:
-        """Tell whether a module was loaded from its pyc, after the hash of its source was compared."""
+        """Return whether a module was loaded from its pyc, after the hash of its source was compared."""
         matches = f"# {site / pyc} matches {site / source}"
         return {matches, f"# code object from {str(site / pyc)!r}"} <= self.log and not self.from_source(site, source)
 
     def from_source(self, site: Path, source: str) -> bool:
-        """Tell whether a module's source was compiled."""
+        """Return whether a module's source was compiled."""
         return f"# code object from {site / source!s}" in self.log
 
     @property

@@ -1,0 +1,389 @@
+"""Open, list and unpack source distributions by one set of rules, on every Python.
+
+A source distribution is a gzip-compressed tar archive (PEP 517, PEP 625). `tarfile` reads a header as a whole, however
+large, and only newer releases have its filters, so this module walks through the headers itself. The rules are at least
+as strict as those of `tarfile.data_filter` (PEP 706):
+
+- Members are regular files, directories, hard links and symbolic links. Devices, pipes and sparse files are refused.
+- A path is relative and has no ``..``, backslash or drive. Of two members with one path, the last one counts.
+- No path leads through a file or a link.
+- A hard link is a copy of a file that comes before it.
+- A symbolic link leads to a path inside the archive, without ``..`` except at the start and not through another link.
+- Modes are 0644 or, for executable files, 0755. Owners are ignored.
+"""
+
+from __future__ import annotations
+
+import gzip
+import ntpath
+import os
+import re
+import tarfile
+import tempfile
+import zlib
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING
+
+from detpyc.errors import DetpycError, TooLargeError
+from detpyc.files import open_regular
+from detpyc.limits import MAX_DEPTH, MAX_PATH, MAX_SDIST, MAX_SDIST_HEADERS, MAX_SDIST_MEMBERS
+from detpyc.replacement import temporary_directory
+from detpyc.reproducible import normalized_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Sdist", "open_sdist"]
+
+_BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 1 << 20
+_IN_MEMORY = 32 << 20  # bytes; a larger archive is decompressed into a temporary file
+_LAST_MTIME = 0xFFFFFFFF  # seconds; what every file system can store
+
+_FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE})
+_PAX_TYPES = frozenset({tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE})
+_GNU_FIELDS = {tarfile.GNUTYPE_LONGNAME: "path", tarfile.GNUTYPE_LONGLINK: "linkpath"}
+_PAX_RECORD = re.compile(rb"([1-9][0-9]{0,9}) ([^=\n]+)=")
+_PAX_FIELDS = frozenset({b"path", b"linkpath", b"size"})  # what decides where a member is, and what it is called
+_PAX_SPARSE = b"GNU.sparse."
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member of a source distribution.
+
+    Attributes:
+        kind: ``file``, ``directory`` or ``link``.
+        offset: of a file's content in the decompressed archive.
+        size: of a file's content, in bytes.
+        mode: the permission bits.
+        mtime: the modification time, in seconds.
+        target: of a symbolic link, as the archive has it.
+
+    """
+
+    kind: str
+    offset: int = 0
+    size: int = 0
+    mode: int = 0
+    mtime: int = 0
+    target: str = ""
+
+
+class Sdist:
+    """A source distribution, open for reading, whose members follow the rules of this module.
+
+    Attributes:
+        path: of the archive.
+        files: the paths of the regular files and hard links, e.g. ``demo-1.0/setup.py``.
+
+    """
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self.path = path
+        self._stream = stream
+        self._members = _read_members(stream)
+        self.files = [name for name, member in self._members.items() if member.kind == "file"]
+
+    def size(self, name: str) -> int:
+        """Return the size of a file, in bytes."""
+        return self._members[name].size
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return the content of a file.
+
+        Args:
+            name: one of `files`.
+            limit: the largest size to read, in bytes.
+
+        Raises:
+            TooLargeError: if the file is larger.
+
+        """
+        member = self._members[name]
+        if member.size > limit:
+            raise TooLargeError(f"{name} has {member.size} bytes; the limit is {limit}", path=self.path)
+        self._stream.seek(member.offset)
+        return self._stream.read(member.size)
+
+    def unpack(self, directory: Path) -> Path:
+        """Unpack the archive.
+
+        Args:
+            directory: the directory to create and unpack into.
+
+        Returns:
+            The one directory at the top of the archive, unpacked.
+
+        Raises:
+            DetpycError: if there is not exactly one directory at the top, or a file cannot be written.
+
+        """
+        tops = {
+            name.partition("/")[0]
+            for name, member in self._members.items()
+            if "/" in name or member.kind == "directory"
+        }
+        if len(tops) != 1:
+            raise DetpycError(f"has {len(tops)} directories at its top; a source distribution has one", path=self.path)
+        try:
+            directory.mkdir()
+            for name, member in sorted(self._members.items(), key=lambda item: item[1].kind == "link"):
+                self._write(directory / name, member)
+        except OSError as error:
+            raise DetpycError(f"cannot be unpacked: {error.strerror}: {error.filename}", path=self.path) from error
+        return directory / tops.pop()
+
+    def _write(self, path: Path, member: _Member) -> None:
+        """Write a member; links come last, so that nothing is written through one."""
+        if member.kind == "directory":
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if member.kind == "link":
+            path.symlink_to(member.target)
+            return
+        self._stream.seek(member.offset)
+        with path.open("xb") as output:
+            remaining = member.size
+            while remaining:
+                remaining -= output.write(self._stream.read(min(remaining, _CHUNK)))
+        path.chmod(member.mode)
+        os.utime(path, (member.mtime, member.mtime))
+
+
+@contextmanager
+def open_sdist(path: Path) -> Iterator[Sdist]:
+    """Open a source distribution.
+
+    Args:
+        path: of a ``.tar.gz`` file.
+
+    Raises:
+        DetpycError: if it is not a source distribution, breaks a rule of this module, or cannot be read.
+        TooLargeError: if it exceeds a limit.
+
+    """
+    with ExitStack() as stack:
+        archive = stack.enter_context(open_regular(path))
+        directory = str(temporary_directory())
+        stream = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=directory))
+        try:
+            _decompress(archive, stream)
+            sdist = Sdist(path, stream)
+        except DetpycError as error:
+            error.path = error.path or str(path)
+            raise
+        yield sdist
+
+
+def _decompress(archive: IO[bytes], stream: IO[bytes]) -> None:
+    """Decompress a whole archive, so that its files can be read in any order."""
+    size = 0
+    with gzip.GzipFile(fileobj=archive) as compressed:
+        while True:
+            try:
+                chunk = compressed.read(_CHUNK)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise _malformed(error) from error
+            if not chunk:
+                return
+            size += len(chunk)
+            if size > MAX_SDIST:
+                raise TooLargeError(f"has more than {MAX_SDIST} bytes when decompressed, which is the limit")
+            stream.write(chunk)
+
+
+def _read_members(stream: IO[bytes]) -> dict[str, _Member]:
+    """Read the headers of an archive; return its members by their paths.
+
+    Raises:
+        DetpycError: if the archive is malformed or breaks a rule.
+
+    """
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    members: dict[str, _Member] = {}
+    unpacked = 0
+    for info in _headers(stream, end):
+        name = _path(info.name)
+        member = _member(info, name, members)
+        if member.offset + member.size > end:
+            raise _malformed(f"{name} is truncated")
+        unpacked += member.size
+        if unpacked > MAX_SDIST:
+            raise TooLargeError(f"has more than {MAX_SDIST} bytes when unpacked, which is the limit")
+        if name:  # "./" is the directory that it is unpacked into
+            members[name] = member
+    _check_parents(members)
+    return members
+
+
+def _headers(stream: IO[bytes], end: int) -> Iterator[tarfile.TarInfo]:
+    """Yield the header of each member, with the extended headers before it applied (POSIX pax, GNU tar).
+
+    The ``offset_data`` of a header is that of the member's content.
+    """
+    fields: dict[str, str] = {}
+    count = extended = position = 0
+    while position < end:
+        info = _header(stream, position)
+        if info is None:
+            break
+        count += 1
+        if count > MAX_SDIST_MEMBERS:
+            raise TooLargeError(f"has more than {MAX_SDIST_MEMBERS} members, which is the limit")
+        position += _BLOCK
+        if info.type in _PAX_TYPES or info.type in _GNU_FIELDS or info.type == tarfile.XGLTYPE:
+            extended += info.size
+            if extended > MAX_SDIST_HEADERS:
+                raise TooLargeError(f"has more than {MAX_SDIST_HEADERS} bytes of extended headers, which is the limit")
+            fields |= _extended(info, stream.read(info.size))
+            position += _padded(info.size)
+            continue
+        info.name, info.linkname = fields.get("path", info.name), fields.get("linkpath", info.linkname)
+        info.size = int(fields.get("size", info.size))
+        info.offset_data = position
+        fields = {}
+        yield info
+        if info.type in _FILES:
+            position += _padded(info.size)
+    if not count:
+        raise _malformed("the archive is empty")
+    if fields:
+        raise _malformed("the last member is missing")
+
+
+def _header(stream: IO[bytes], position: int) -> tarfile.TarInfo | None:
+    """Return the header at a position; None at the end of the archive."""
+    stream.seek(position)
+    block = stream.read(_BLOCK)
+    if block.count(0) == len(block):
+        return None
+    try:
+        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except (tarfile.TarError, ValueError) as error:
+        raise _malformed(error) from error
+    if info.size < 0:
+        raise _malformed(f"{info.name!r} has a negative size")
+    return info
+
+
+def _padded(size: int) -> int:
+    """Return a size, rounded up to whole blocks."""
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _extended(info: tarfile.TarInfo, content: bytes) -> dict[str, str]:
+    """Return the path, link target and size that an extended header sets for the next member.
+
+    Raises:
+        DetpycError: if it is malformed, describes a sparse file, or names all members at once.
+
+    """
+    if info.type in _GNU_FIELDS:
+        return {_GNU_FIELDS[info.type]: content.partition(b"\0")[0].decode("utf-8", "surrogateescape")}
+    fields: dict[str, str] = {}
+    position = 0
+    while match := _PAX_RECORD.match(content, position):
+        key, start, end = match[2], match.end(), position + int(match[1])
+        if end <= start or content[end - 1 : end] != b"\n":
+            break
+        position = end
+        if key.startswith(_PAX_SPARSE):
+            raise DetpycError("has a sparse file; a source distribution has none")
+        if key in _PAX_FIELDS:
+            fields[key.decode()] = content[start : position - 1].decode("utf-8", "surrogateescape")
+    if content[position:].strip(b"\0") or not re.fullmatch("[0-9]{1,20}", fields.get("size", "0"), re.ASCII):
+        raise _malformed("malformed pax header")
+    if info.type == tarfile.XGLTYPE and fields:
+        raise DetpycError("has a global header that names a member; a source distribution has none")
+    return fields
+
+
+def _path(name: str) -> str:
+    """Return a member's path in its shortest form.
+
+    Raises:
+        DetpycError: if a rule forbids it.
+
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if len(name) > MAX_PATH or len(parts) > MAX_DEPTH:
+        raise TooLargeError(
+            f"has a path of {len(name)} characters and {len(parts)} parts; the limits are {MAX_PATH} and {MAX_DEPTH}"
+        )
+    if name.startswith("/") or ntpath.splitdrive(name)[0] or ".." in parts or "\\" in name or "\0" in name:
+        raise DetpycError(f"has the unsafe path {name!r}")
+    return "/".join(parts)
+
+
+def _member(info: tarfile.TarInfo, name: str, before: dict[str, _Member]) -> _Member:
+    """Return what a header describes.
+
+    Args:
+        info: the header.
+        name: the member's path.
+        before: the members before it, which a hard link may be a copy of.
+
+    Raises:
+        DetpycError: if a rule forbids it.
+
+    """
+    if info.type == tarfile.DIRTYPE:
+        return _Member("directory")
+    if info.type in _FILES and name:
+        mtime = min(max(int(info.mtime), 0), _LAST_MTIME)
+        return _Member("file", info.offset_data, info.size, normalized_mode(info.mode) & 0o777, mtime)
+    if info.type == tarfile.LNKTYPE:
+        original = before.get(_path(info.linkname))
+        if original is None or original.kind != "file":
+            raise DetpycError(f"has the hard link {name!r} to {info.linkname!r}, which is not a file before it")
+        return replace(original)
+    if info.type == tarfile.SYMTYPE:
+        return _Member("link", target=info.linkname)
+    raise DetpycError(f"has {name!r}, which is not a file, directory or link")
+
+
+def _check_parents(members: dict[str, _Member]) -> None:
+    """Refuse paths that lead through a file or a link, and links that lead out of the archive or through another link.
+
+    Raises:
+        DetpycError: if there is one.
+
+    """
+    for name, member in members.items():
+        if not _is_below_directories(name, members):
+            raise DetpycError(f"has {name!r}, which is below a file or a link")
+        if member.kind == "link":
+            target = _target(name, member.target)
+            if target is None or not _is_below_directories(target, members):
+                raise DetpycError(f"has the unsafe symbolic link {name!r} to {member.target!r}")
+
+
+def _is_below_directories(name: str, members: dict[str, _Member]) -> bool:
+    """Return whether no directory of a path is a file or a link."""
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        if name in members and members[name].kind != "directory":
+            return False
+    return True
+
+
+def _target(name: str, target: str) -> str | None:
+    """Return the path in the archive that a symbolic link leads to; None if a rule forbids it."""
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    up = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
+    parent = name.split("/")[:-1]
+    if not target or target.startswith("/") or ntpath.splitdrive(target)[0] or up > len(parent):
+        return None
+    try:
+        return _path("/".join([*parent[: len(parent) - up], *parts[up:]]))
+    except DetpycError:
+        return None
+
+
+def _malformed(fault: object) -> DetpycError:
+    return DetpycError(f"not a source distribution (.tar.gz): {fault}")

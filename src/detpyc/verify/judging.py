@@ -1,0 +1,199 @@
+"""Judge pycs: compile their sources again, with each interpreter in question, and compare the results with them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from detpyc.compilation import interpreters
+from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
+from detpyc.threads import Executor
+from detpyc.verify.pycs import Case, Judgement, finding, prepare
+from detpyc.verify.reports import Finding, Status
+from detpyc.verify.verdicts import compare, without_match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from detpyc.compilation.interpreters import Interpreter
+    from detpyc.compilation.pool import Outcome
+    from detpyc.verify.pycs import Pyc
+
+# How many pycs, and how much of them and their sources, are in a batch; two batches are in memory at once.
+_BATCH = 256
+_BATCH_SIZE = 16 << 20  # bytes
+_NO_MEMORY = "there is not enough memory to compare it with its source"
+
+
+def judge(
+    pycs: Iterable[Pyc],
+    given: Sequence[Interpreter] = (),
+    *,
+    jobs: int | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> tuple[Judgement, ...]:
+    """Judge pycs.
+
+    Args:
+        pycs: what to judge. They are read in a thread, while the workers compile.
+        given: the interpreters to use for their versions. Where nothing is recorded, one of these releases is assumed
+            to have compiled the pyc.
+        jobs: how many workers; by default as many as there are usable processors.
+        time_limit: seconds for one source.
+
+    Returns:
+        A judgement for each pyc, in their order.
+
+    Raises:
+        InterpreterError: if an interpreter cannot be started.
+        DetpycError: if no more threads or processes can be started.
+
+    """
+    judgements: list[Judgement] = []
+    batches = _batches(pycs)
+    with Executor(1, thread_name_prefix="detpyc-read") as reader, _Compilers(given, jobs, time_limit) as used:
+        coming = reader.submit(next, batches, None)
+        while batch := coming.result():
+            coming = reader.submit(next, batches, None)  # read while the workers compile
+            judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)
+            judgements += (item if isinstance(item, Judgement) else judged[item.pyc.path] for item in batch)
+    return tuple(judgements)
+
+
+def _batches(pycs: Iterable[Pyc]) -> Iterator[list[Case | Judgement]]:
+    """Prepare pycs, as many at once as may be in memory."""
+    batch: list[Case | Judgement] = []
+    size = 0
+    for pyc in pycs:
+        try:
+            prepared = prepare(pyc)
+        except MemoryError:
+            prepared = Judgement(finding(pyc, Status.UNVERIFIABLE, [_NO_MEMORY]))
+        batch.append(prepared)
+        if isinstance(prepared, Case):
+            size += prepared.size
+        if len(batch) == _BATCH or size > _BATCH_SIZE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+class _Compilers:
+    """The interpreters that compile sources again. Their workers live on from batch to batch; a context manager."""
+
+    def __init__(self, given: Sequence[Interpreter], jobs: int | None, time_limit: float) -> None:
+        self.given = given
+        self.jobs = jobs
+        self.time_limit = time_limit
+        self.pools: dict[Interpreter, Pool] = {}
+        self.stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stack.__exit__(kind, error, traceback)
+
+    def given_releases(self, version: tuple[int, int]) -> tuple[str, ...]:
+        """Return the releases of a version that were given."""
+        return tuple(interpreter.release for interpreter in self.given if interpreter.version == version)
+
+    def candidates(self, version: tuple[int, int], release: str | None) -> Iterator[Interpreter]:
+        """Yield the interpreters to try, the recorded release first: searching for others takes long."""
+        given = [interpreter for interpreter in self.given if interpreter.version == version]
+        if given:
+            yield from sorted(given, key=lambda interpreter: interpreter.release != release)
+            return
+        running = [interpreters.current()] if sys.executable else []
+        known = [
+            interpreter for interpreter in running if interpreter.problem is None and interpreter.release == release
+        ]
+        yield from known
+        others = [interpreter for interpreter in _found(version) if interpreter not in known]
+        yield from sorted(others, key=lambda interpreter: interpreter.release != release)
+
+    def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Case]:
+        """Compile the sources of pycs and compare the results with them, as `compare` does."""
+
+        def finish(index: int, outcome: Outcome) -> Finding | Case:
+            try:
+                return compare(cases[index], outcome, interpreter)
+            except MemoryError:
+                return cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+
+        if interpreter not in self.pools:
+            self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))
+        sources = (Source(case.path, case.source) for case in cases)
+        return self.pools[interpreter].byte_compile(sources, [level], finish)
+
+
+def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgement]:
+    """Judge pycs that are in memory; return the judgements by their paths."""
+    judged: dict[str, Judgement] = {}
+    # Largest first, so that no worker is left alone with a large source at the end.
+    cases.sort(key=lambda case: len(case.source), reverse=True)
+    groups: dict[tuple[tuple[int, int], str | None], list[Case]] = {}
+    for case in cases:
+        groups.setdefault((case.header.version, case.pyc.release), []).append(case)
+    for (version, release), pending in groups.items():
+        undecided = pending
+        for interpreter in compilers.candidates(version, release):
+            if not undecided:
+                break
+            settled, undecided = _try(undecided, interpreter, compilers)
+            judged |= settled
+        for case in undecided:
+            finding = without_match(case, compilers.given_releases(version))
+            judged[case.pyc.path] = Judgement(finding, case.header.mode)
+    return judged
+
+
+def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> tuple[dict[str, Judgement], list[Case]]:
+    """Compare pycs with what an interpreter compiles their sources to.
+
+    Returns:
+        The judgements on the pycs that this settles, by their paths; and the other cases, with the mismatch.
+
+    """
+    settled: dict[str, Judgement] = {}
+    differing: list[Case] = []
+    for level in sorted({case.level for case in cases}):
+        pending = [case for case in cases if case.level == level]
+        while pending:
+            again: list[Case] = []
+            for case, result in zip(pending, compilers.compile(pending, level, interpreter), strict=True):
+                if isinstance(result, Case):
+                    again.append(result)
+                elif result.status is Status.DIFFERS:
+                    differing.append(case.differing(result))
+                else:
+                    settled[case.pyc.path] = _settled(case, result)
+            pending = again
+    return settled, differing
+
+
+def _settled(case: Case, finding: Finding) -> Judgement:
+    """Judge a pyc that an interpreter settles; note if it is of another release than the recorded one."""
+    release = case.pyc.release
+    if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
+        return Judgement(finding, case.header.mode)
+    note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
+    contradicted = any(mismatch.release == release for mismatch in case.mismatches)
+    if contradicted:
+        note += f", and {release} compiles the source to different code"
+    return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header.mode, contradicted)
+
+
+@cache
+def _found(version: tuple[int, int]) -> list[Interpreter]:
+    """Return an interpreter for each release of a version; the search is slow, so its result is kept."""
+    return interpreters.find_releases(version)

@@ -1,0 +1,118 @@
+"""What provenance says of pycs, and where their judgements contradict it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detpyc import pyc_paths
+from detpyc.errors import DetpycError
+from detpyc.files import read_file
+from detpyc.gitignore import select_bounded
+from detpyc.limits import MAX_PROVENANCE, MAX_RECORD
+from detpyc.provenance import FILE_NAME, Provenance
+from detpyc.settings import SOURCELESS
+from detpyc.verify.reports import Status
+from detpyc.wheel import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from detpyc.provenance import Bytecode
+    from detpyc.verify.pycs import Judgement
+    from detpyc.verify.trees import Tree
+    from detpyc.wheel.distribution import Wheel
+
+
+def by_slot(recorded: Provenance | None) -> dict[tuple[str | None, str], Bytecode]:
+    """Return what provenance says, by cache tag and optimization level as they are in the pycs' names.
+
+    The name of a pyc in its source's place has neither.
+    """
+    return {
+        (None, "") if bytecode.layout == SOURCELESS else (bytecode.cache_tag, str(bytecode.optimize or "")): bytecode
+        for bytecode in (() if recorded is None else recorded.bytecode)
+    }
+
+
+def of_installed_wheels(path: Path, tree: Tree) -> dict[str, Bytecode]:
+    """Return what the provenance of installed wheels says of the pycs that their RECORDs list.
+
+    Args:
+        path: a directory or a pyc. The wheels are installed in it, or it is in what they were installed in.
+        tree: what is in it. What is wrong with provenance is added to its problems.
+
+    Returns:
+        By the absolute paths of the pycs.
+
+    """
+    documents = {Path(document).absolute() for document in tree.documents}
+    for parent in path.absolute().parents:
+        documents |= set(parent.glob(f"*.dist-info/{FILE_NAME}"))
+    found: dict[str, Bytecode] = {}
+    for document in sorted(documents):
+        if document.parent.suffix == ".dist-info":
+            try:
+                found |= _of_installed_wheel(document)
+            except DetpycError as error:
+                tree.problems.append(str(error) if error.path else f"{document}: {error}")
+    return found
+
+
+def _of_installed_wheel(document: Path) -> dict[str, Bytecode]:
+    slots = by_slot(Provenance.from_json(read_file(document, MAX_PROVENANCE)))
+    found: dict[str, Bytecode] = {}
+    for entry in record.parse(read_file(document.with_name("RECORD"), MAX_RECORD)):
+        name = pyc_paths.parse(entry.path)
+        slot = slots.get((name.cache_tag, name.optimization)) if entry.path.endswith(".pyc") else None
+        if slot is not None:
+            found[str(document.parent.parent / entry.path)] = slot
+    return found
+
+
+def contradictions(wheel: Wheel, recorded: Provenance, judgements: Sequence[Judgement]) -> Iterator[str]:
+    """Yield where a wheel is not what its provenance says."""
+    yield from _unlike_recorded(wheel, recorded, {judged.finding.pyc: judged for judged in judgements})
+    for judged in judgements:
+        if judged.contradicted:
+            yield f"provenance names another release than the one that compiled {judged.finding.pyc}"
+
+
+def _unlike_recorded(wheel: Wheel, recorded: Provenance, by_pyc: dict[str, Judgement]) -> Iterator[str]:
+    sources = list(wheel.importable_sources())
+    expected: set[str] = set()
+    for bytecode in recorded.bytecode:
+        try:
+            selected = select_bounded(sources, bytecode.include, bytecode.exclude)
+        except ValueError as error:
+            yield f"provenance has patterns that cannot be applied: {error}"
+            return
+        for source in selected:
+            sourceless = bytecode.layout == SOURCELESS
+            pyc = f"{source}c" if sourceless else pyc_paths.pyc_name(source, *bytecode.slot)
+            expected.add(pyc)
+            yield from _contradiction(source, pyc, by_pyc.get(pyc), bytecode)
+    for member in wheel.archive.members:
+        path = wheel.importable.get(member)
+        if path is not None and pyc_paths.is_cached(path) and member not in expected:
+            yield f"provenance does not mention {member}"
+
+
+def _contradiction(source: str, pyc: str, judged: Judgement | None, bytecode: Bytecode) -> Iterator[str]:
+    """Yield where a pyc is not what provenance says; without a mode, its header is wrong, which is a finding."""
+    skipped = source in bytecode.skipped
+    if bytecode.layout == SOURCELESS and not skipped:
+        yield f"provenance says that {pyc} replaces its source, but there is {source}"
+    if judged is None:
+        if not skipped:
+            yield f"provenance says that {source} is byte-compiled, but there is no {pyc}"
+        return
+    if skipped:
+        yield f"provenance says that {source} is not byte-compiled, but there is {pyc}"
+    if judged.mode is None:
+        return
+    if judged.mode != bytecode.invalidation_mode:
+        yield f"provenance says that {pyc} is {bytecode.invalidation_mode}, but it is {judged.mode}"
+    elif judged.finding.status is Status.EQUIVALENT:
+        reasons = ", ".join(judged.finding.reasons)
+        yield f"provenance says that detpyc wrote {pyc}, but detpyc writes it differently: {reasons}"

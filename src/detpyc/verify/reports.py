@@ -1,0 +1,71 @@
+"""What verification reports: a status and reasons for every pyc, and the problems of the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Finding", "Status", "VerificationReport"]
+
+
+class Status(str, Enum):
+    """The verdict on a pyc."""
+
+    IDENTICAL = "identical"
+    EQUIVALENT = "equivalent"
+    DIFFERS = "differs"
+    STALE = "stale"
+    ORPHAN = "orphan"
+    UNVERIFIABLE = "unverifiable"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The verdict on one pyc.
+
+    Attributes:
+        pyc: its path, in the wheel or on disk.
+        status: the verdict.
+        reasons: for the verdict, the gravest first, and notes.
+        source: the path of its source; None if it has none.
+        release: of the CPython that compiled the source again; None if none did.
+
+    """
+
+    pyc: str
+    status: Status
+    reasons: tuple[str, ...] = ()
+    source: str | None = None
+    release: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationReport:
+    """The verdicts on a wheel, a directory or a pyc.
+
+    Attributes:
+        path: of the wheel, the directory or the pyc.
+        findings: one for each pyc, in the order of their paths.
+        problems: what is wrong with the whole, e.g. with RECORD, or provenance that contradicts the content.
+
+    """
+
+    path: str
+    findings: tuple[Finding, ...]
+    problems: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pycs there are of each status."""
+        found = Counter(finding.status for finding in self.findings)
+        return {status.value: found[status] for status in Status}
+
+    def refused(self, allowed: Iterable[Status]) -> tuple[Finding, ...]:
+        """Return the findings whose status is not allowed."""
+        passing = frozenset(allowed)
+        return tuple(finding for finding in self.findings if finding.status not in passing)

@@ -1,0 +1,112 @@
+"""Which names members may have: every unpacker must create the same files from them, on every system."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from detpyc.file_names import mapped_name
+from detpyc.limits import MAX_DEPTH, MAX_PATH
+from detpyc.wheel.problems import limited
+from detpyc.wording import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# A quick test for names that are examined: with a backslash, NUL, drive, or an empty, "." or ".." part.
+_SUSPICIOUS = re.compile(r"\\|\0|\A.?:|\A\.{0,2}/|/\.{0,2}/|/\.{1,2}\Z|\A\.{0,2}\Z", re.DOTALL)
+
+_SHOWN = 100  # characters of a long name
+
+__all__ = ["Conflict", "conflicts", "mapped_path", "name_problems"]
+
+
+class Conflict(NamedTuple):
+    """Two members that cannot both be unpacked.
+
+    Attributes:
+        path: of the first member, mapped.
+        name: of the second member.
+        other: the name of the first member.
+        inside: whether the second would be in a directory in the place of the first, or both have one path.
+
+    """
+
+    path: str
+    name: str
+    other: str
+    inside: bool
+
+
+def name_problems(names: Iterable[str]) -> tuple[str, ...]:
+    """Return what is wrong with the names of an archive's members.
+
+    Args:
+        names: all of them, as they are written.
+
+    """
+    names = list(names)
+    malformed = (problem for name in names for problem in _malformed(name))
+    conflicting = conflicts((mapped_path(name), name) for name in names)
+    return limited([*malformed, *map(_conflict_problem, conflicting)])
+
+
+def mapped_path(path: str) -> str:
+    """Return a path with every part as the systems see it that ignore most; see `mapped_name`.
+
+    A ``/`` at the end stays, which marks a directory.
+    """
+    if path.isascii() and ":" not in path and "./" not in path and " /" not in path and path[-1:] not in {".", " "}:
+        return path.lower()  # as nearly all are; the general way takes several times as long
+    return "/".join(map(mapped_name, path.split("/")))
+
+
+def conflicts(members: Iterable[tuple[str, str]]) -> Iterator[Conflict]:
+    """Yield the members that cannot both be unpacked: of one path, or a file and what is in a directory of its path.
+
+    Args:
+        members: the mapped path and the name of every member, one or several times.
+
+    """
+    # With a separator that sorts before everything else, what is in a directory comes directly after it.
+    keyed = ((path.removesuffix("/").replace("/", "\0"), number, name) for number, (path, name) in enumerate(members))
+    file, file_name = "", ""  # the last file that nothing encloses
+    previous, previous_name = "", ""
+    for key, _, name in sorted(keyed):
+        inside = bool(file) and key.startswith(f"{file}\0")
+        if key == previous:
+            if name != previous_name or not name.endswith("/"):
+                yield Conflict(key.replace("\0", "/"), name, previous_name, inside=False)
+        elif inside:
+            yield Conflict(file.replace("\0", "/"), name, file_name, inside=True)
+        if not inside and not name.endswith("/"):
+            file, file_name = key, name
+        previous, previous_name = key, name
+
+
+def _conflict_problem(conflict: Conflict) -> str:
+    name, other = conflict.name, conflict.other
+    if conflict.inside:
+        return f"{other}: is a file, and {name} would be in a directory of that name"
+    if name == other:
+        return f"{name}: occurs twice"
+    return f"{name}: occurs twice, as {other}, on systems that ignore letter case or Unicode form"
+
+
+def _malformed(name: str) -> Iterator[str]:
+    """Yield the problem of a name that leads out of the wheel, or that unpackers do not understand alike."""
+    if not _SUSPICIOUS.search(name) and len(name) <= MAX_PATH and name.count("/") < MAX_DEPTH:
+        return
+    parts = name.removesuffix("/").split("/")
+    if len(name) > MAX_PATH:
+        yield f"{shortened(name, _SHOWN)}: has {len(name)} characters; the limit is {MAX_PATH}"
+    elif len(parts) > MAX_DEPTH:
+        yield f"{shortened(name, _SHOWN)}: has {len(parts)} parts; the limit is {MAX_DEPTH}"
+    elif name.startswith("/"):
+        yield f"{name}: is an absolute path"
+    elif "\\" in name or "\0" in name:
+        yield f"{name!r}: contains a backslash or a NUL"
+    elif len(name) > 1 and name[1] == ":":
+        yield f"{name}: starts with a drive"
+    elif not {"", ".", ".."}.isdisjoint(parts):
+        yield f"{name}: has an empty, '.' or '..' part"

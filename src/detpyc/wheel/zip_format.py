@@ -1,0 +1,79 @@
+"""The records of a ZIP archive, by PKWARE's APPNOTE.TXT. The section numbers below are its own."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from detpyc.reproducible import CREATE_SYSTEM, FILE_MODE
+
+if TYPE_CHECKING:
+    from detpyc.reproducible import Date
+
+STORED = zipfile.ZIP_STORED
+DEFLATED = zipfile.ZIP_DEFLATED
+
+# The records, each with the signature that it starts with.
+LOCAL_HEADER, LOCAL_SIGNATURE = Struct("<4s5H3L2H"), b"PK\x03\x04"  # 4.3.7
+DESCRIPTOR, DESCRIPTOR64, DESCRIPTOR_SIGNATURE = Struct("<4s3L"), Struct("<4sL2Q"), b"PK\x07\x08"  # 4.3.9
+CENTRAL_HEADER, CENTRAL_SIGNATURE = Struct("<4s4B4H3L5H2L"), b"PK\x01\x02"  # 4.3.12
+END64, END64_SIGNATURE = Struct("<4sQ2H2L4Q"), b"PK\x06\x06"  # 4.3.14
+LOCATOR64, LOCATOR64_SIGNATURE = Struct("<4sLQL"), b"PK\x06\x07"  # 4.3.15
+END, END_SIGNATURE = Struct("<4s4H2LH"), b"PK\x05\x06"  # 4.3.16
+EXTRA_HEADER = Struct("<2H")  # 4.5.1
+
+# General purpose bit flags: 4.4.4.
+ENCRYPTED = 0x1 | 0x40 | 0x2000
+HAS_DESCRIPTOR = 0x8
+UTF8_NAME = 0x800
+DEFLATE_LEVEL = 0x2 | 0x4
+
+VERSION_ZIP64 = 45  # 4.4.3.2
+ZIP64_EXTRA = 0x0001  # 4.5.3
+END64_REST = END64.size - 12  # the record's own size field does not count itself and what is before it
+MAX_COMMENT = MAX_U16 = 0xFFFF
+MAX_U32 = 0xFFFFFFFF
+
+# Extra fields that some unpackers obey and others do not: they would unpack something else.
+CONFUSING_EXTRAS = {
+    0x0017: "an encryption header",
+    0x6C78: "other attributes",  # libarchive's
+    0x7075: "another name",  # 4.6.9
+    0x756E: "another mode or a link",  # ASi
+    0x9901: "an encryption",  # WinZip's AES
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a ZIP archive records of a file in it.
+
+    Attributes:
+        name: with ``/`` on every system.
+        method: STORED or DEFLATED.
+        crc: CRC-32 of the content.
+        compressed_size: in bytes.
+        size: of the content, in bytes.
+        date_time: of its last modification.
+        external_attributes: with the file's mode in the upper half, if made on Unix.
+        internal_attributes: bit 0 marks a text file.
+        create_system: whose attributes these are; 3 is Unix.
+
+    """
+
+    name: str
+    method: int
+    crc: int
+    compressed_size: int
+    size: int
+    date_time: Date
+    external_attributes: int = FILE_MODE << 16
+    internal_attributes: int = 0
+    create_system: int = CREATE_SYSTEM
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is the entry of a directory."""
+        return self.name.endswith("/")

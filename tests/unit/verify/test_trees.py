@@ -1,0 +1,87 @@
+"""What is found in trees; tests/hostile has what verification makes of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import trees
+from detpyc.errors import DetpycError, TooLargeError
+from detpyc.verify import trees as scanning
+from detpyc.verify.artifacts import verify_artifact
+from detpyc.verify.trees import scan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
+
+
+def names(top: Path) -> list[str]:
+    return [os.path.relpath(pyc, top) for pyc in scan(top).pycs]
+
+
+def test_order(tmp_path: Path) -> None:
+    """Those of a directory come before those of the directories in it, as names sort part by part."""
+    paths = ["a.pyc", "z.pyc", "a/a.pyc", "a/b/a.pyc", "a-b/a.pyc", "b/a.pyc"]
+    trees.write(tmp_path, dict.fromkeys(paths, b""))
+    assert names(tmp_path) == ["a.pyc", "z.pyc", "a/a.pyc", "a/b/a.pyc", "a-b/a.pyc", "b/a.pyc"]
+
+
+def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees.write(tmp_path, {"a.pyc": b"", "b.pyc.": b""})
+    monkeypatch.chdir(tmp_path)
+    report = verify_artifact(".")
+    assert [finding.pyc for finding in report.findings] == ["a.pyc"]
+    assert report.problems == ("b.pyc.: Windows or macOS reads it as b.pyc",)
+
+
+def test_directory_that_links_lead_to_is_scanned_once(tmp_path: Path) -> None:
+    trees.write(tmp_path, {"lib/a.pyc": b""})
+    (tmp_path / "a64").symlink_to("lib")
+    (tmp_path / "lib/again").symlink_to(tmp_path)
+    assert names(tmp_path) == ["lib/a.pyc"]
+
+
+def test_cache_is_scanned_for_each_directory_that_it_is_in(tmp_path: Path) -> None:
+    trees.write(tmp_path, {"a/__pycache__/m.pyc": b"", "b/m.py": b"", "c/m.py": b""})
+    for name in "bc":
+        (tmp_path / name / "__pycache__").symlink_to("../a/__pycache__")
+    assert names(tmp_path) == [f"{name}/__pycache__/m.pyc" for name in "abc"]
+
+
+def test_junctions_are_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows does not call them symbolic links; here every directory is taken for a junction to ``lib``."""
+    trees.write(tmp_path, {"b64/a.pyc": b"", "lib/a.pyc": b""})
+    assert names(tmp_path) == ["b64/a.pyc", "lib/a.pyc"]
+    real = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: real(str(path).replace("b64", "lib")))
+    monkeypatch.setattr(scanning, "_reparse_tag", lambda _: scanning._JUNCTION)  # noqa: SLF001
+    assert names(tmp_path) == ["b64/a.pyc"]
+
+
+@pytest.mark.parametrize(("name", "number", "noun"), [("MAX_DIRECTORIES", 3, "directories"), ("MAX_PYCS", 1, "pycs")])
+def test_limits(name: str, number: int, noun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees.write(tmp_path, {"a/a.pyc": b"", "b/b.pyc": b""})
+    monkeypatch.setattr(scanning, name, number + 1)
+    assert len(names(tmp_path)) == 2
+    monkeypatch.setattr(scanning, name, number - (name == "MAX_DIRECTORIES"))
+    with pytest.raises(TooLargeError, match=f"has more than [0-9]+ {noun}"):
+        scan(tmp_path)
+
+
+def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir()
+    listed = os.scandir
+
+    def refuse(path: str) -> object:
+        if os.path.basename(path) == "closed":  # noqa: PTH119 - a string
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DetpycError, match="closed: cannot be read: Permission denied"):
+        scan(tmp_path)
