@@ -18,7 +18,6 @@ backend.
 from __future__ import annotations
 
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from detpyc.errors import DetpycError
 from detpyc.hooks.wrapped import LOCATION, RESERVED, UNSUPPORTED, WrappedBackend
 from detpyc.settings import FRONTEND
+from detpyc.temporaries import working_directory
 from detpyc.termination import terminable
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def build_wheel(
         request = BuildRequest.read(wrapped.table, LOCATION, RESERVED, frontend=own)
         request.prepare()
         output = Path(wheel_directory)
-        with terminable(resend=True), _temporary_directory(output) as directory:
+        with terminable(resend=True), working_directory(output) as directory:
             built = wrapped.call("build_wheel", directory, _without_own(config_settings), metadata_directory)
             line, name = _byte_compile(request, _artifact(wrapped, directory, built), output)
     print(line)  # noqa: T201 - a frontend shows its backend's output
@@ -114,18 +114,6 @@ def _exiting_on_errors() -> Iterator[None]:
         yield
     except DetpycError as error:
         sys.exit(f"detpyc: {error}")
-
-
-@contextmanager
-def _temporary_directory(parent: Path) -> Iterator[str]:
-    """Create a directory in another one, which is created if it is missing."""
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        directory = tempfile.TemporaryDirectory(prefix=".detpyc-", dir=parent)
-    except OSError as error:
-        raise DetpycError(f"cannot be written to: {error.strerror}", path=parent) from error
-    with directory as name:
-        yield name
 
 
 def _artifact(wrapped: WrappedBackend, directory: str, built: object) -> Path:

@@ -197,14 +197,16 @@ def directory_descriptor(path: StrPath, top: str) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def walk(directory: Path, suffix: str, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:
-    """Yield the files in a directory and below whose names have a suffix, in the order of their paths.
+def walk(
+    directory: Path, suffix: str | tuple[str, ...], on_error: Callable[[OSError], object] | None = None
+) -> Iterator[Path]:
+    """Yield the files in a directory and below whose names have a suffix, or one of some, in the order of their paths.
 
     Symbolic links to directories are not followed.
 
     Args:
         directory: where to begin.
-        suffix: of the names.
+        suffix: of the names, or several.
         on_error: called for each directory that cannot be read, which is then skipped; by default, that is an error.
 
     Raises:

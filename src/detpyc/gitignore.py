@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from math import comb
 from typing import TYPE_CHECKING
 
+from detpyc.limits import MAX_PATTERN
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from pathspec import GitIgnoreSpec
 
-__all__ = ["gitignore_spec", "select", "select_untrusted"]
+__all__ = ["gitignore_spec", "select", "select_bounded"]
 
-# In how many ways untrusted patterns may match: about a minute's work. Real ones need a thousandth of that.
-_MAX_WAYS = 1 << 30
-_MAX_PATTERN = 1000  # characters
+# The work that matching may take, in steps of about two nanoseconds; real patterns need a hundredth.
+_MAX_STEPS = 1 << 29
+_STEPS_PER_PATH = 128  # that any pattern takes for any path
+_STEPS_PER_CHARACTER = 1024  # that compiling a pattern takes
+_STEPS_PER_GROUP = 8  # that trying the optional group for an inner "**" takes
 
 
 def gitignore_spec(patterns: Iterable[str]) -> GitIgnoreSpec:
@@ -57,8 +60,8 @@ def select(names: Iterable[str], include: Collection[str], exclude: Collection[s
             yield name
 
 
-def select_untrusted(names: Collection[str], include: Collection[str], exclude: Collection[str]) -> list[str]:
-    """Narrow names as `select` does, by patterns that may have been made to take for ever.
+def select_bounded(names: Collection[str], include: Collection[str], exclude: Collection[str]) -> list[str]:
+    """Narrow names as `select` does, but refuse patterns that take long, as they may come from an untrusted wheel.
 
     Args:
         names: as for `select`.
@@ -69,20 +72,40 @@ def select_untrusted(names: Collection[str], include: Collection[str], exclude: 
         ValueError: if a pattern is invalid, or the patterns could take too long to match.
 
     """
-    ways = sum(_ways(pattern, name) for pattern in (*include, *exclude) for name in names)
-    if ways > _MAX_WAYS:
+    patterns = (*include, *exclude)
+    steps = len(patterns) * len(names) * _STEPS_PER_PATH + sum(map(len, patterns)) * _STEPS_PER_CHARACTER
+    if max(map(len, patterns), default=0) > MAX_PATTERN or steps > _MAX_STEPS:
         raise ValueError("to match them takes too long")
+    for pattern in patterns:
+        bound = _bound(pattern)
+        for name in names:
+            steps += bound(name)
+            if steps > _MAX_STEPS:
+                raise ValueError("to match them takes too long")
     return list(select(names, include, exclude))
 
 
-def _ways(pattern: str, path: str) -> int:
-    """Return in how many ways a regular expression's backtracking could try to match a path."""
-    if len(pattern) > _MAX_PATTERN:
-        return _MAX_WAYS + 1
-    parts = path.split("/")
-    longest = max(map(len, parts))
-    # So many characters, or parts, are shared out among so many wildcards and what is around them.
-    ways = comb(len(parts) + pattern.count("**"), len(parts))
-    for part in pattern.replace("**", "").split("/"):
-        ways *= comb(longest + part.count("*"), longest)
-    return ways
+def _bound(pattern: str) -> Callable[[str], int]:
+    """Return an upper bound to the steps that the regular expression of a pattern takes to match a path.
+
+    Backtracking tries every combination of the places where the wildcards can end: for directories, any slash; before
+    a plain character, its occurrences; at the end of a part, one; otherwise, any place.
+    """
+    parts = pattern.removeprefix("!").strip("/").split("/")
+    leading = parts[0] == "**" or len(parts) == 1  # a lone name matches in any directory
+    inner = parts[1:-1].count("**")
+    following = "".join(
+        f"{part}/"[index + 1]
+        for part in parts
+        for index, character in enumerate(part)
+        if character == "*" and part != "**"
+    ).replace("/", "")
+
+    def bound(path: str) -> int:
+        directories = path.count("/") + 1
+        steps: int = len(path) * (directories if leading else 1) * (directories + _STEPS_PER_GROUP) ** inner
+        for character in following:
+            steps *= len(path) if character in "*?[\\" else path.count(character) or 1
+        return steps
+
+    return bound

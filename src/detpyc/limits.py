@@ -4,10 +4,15 @@ from __future__ import annotations
 
 MAX_FILE = 64 << 20  # bytes of a pyc or a source; the largest real ones have a few megabytes
 
+MAX_ITEMS = 1000  # of a list among the settings, wherever they come from
+MAX_PATTERN = 1000  # characters of a gitignore pattern
+MAX_MISTAKES = 20  # in the settings, that one error reports
+MAX_SHOWN = 100  # characters of a value in a message
+
 MAX_PATH = 4096  # characters of a member's path; PATH_MAX of Linux
 MAX_DEPTH = 100  # parts of a member's path; the deepest real ones have about 20
 
-MAX_SDIST = 1 << 30  # bytes of a source distribution, decompressed; the largest real ones have some hundred megabytes
+MAX_SDIST = 1 << 29  # bytes of a source distribution, decompressed; the largest real ones have half of that
 MAX_SDIST_MEMBERS = 100_000  # headers in a source distribution; the largest real ones have some ten thousand
 MAX_SDIST_HEADERS = 16 << 20  # bytes of its extended headers in all; a real member has some hundred
 

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.bytecode.canonical import canonicalize_pyc
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.files import open_locked, read_file, walk
 from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, replace_file
+from detpyc.temporaries import is_temporary, remove_stale
 from detpyc.wheel.distribution import Wheel, is_wheel
 from detpyc.wheel.rewrite import rewrite
 from detpyc.wheel.writing import NewMember
@@ -111,18 +113,25 @@ def _normalize_tree(path: Path, *, check: bool) -> NormalizationReport:
     def skip(error: OSError) -> None:
         tally.malformed[str(error.filename)] = f"cannot be read: {error.strerror}"
 
-    for pyc in walk(path, ".pyc", skip):
-        if not pyc.is_symlink():  # its target is in the tree as well, or belongs to something else
-            _normalize_file(pyc, tally, check=check)
+    files = TreeFiles(str(path), check=check)
+    for file in walk(path, (".pyc", ".tmp"), skip):
+        if is_temporary(file.name):
+            files.remove_temporary(str(file))
+        elif file.suffix == ".pyc" and not file.is_symlink():  # its target is in the tree too, or not ours
+            _normalize_file(file, tally, files=files, check=check)
     return tally.report(path)
 
 
-def _normalize_file(pyc: Path, tally: _Tally, *, check: bool) -> None:
+def _normalize_file(pyc: Path, tally: _Tally, *, files: TreeFiles | None = None, check: bool) -> None:
     canonical = tally.canonical(str(pyc), partial(read_file, pyc))
     if canonical is None:
         return
     try:
-        if not check:
+        if files is not None and not check:
+            with files.directory(str(pyc.parent)) as dir_fd:
+                _replace(pyc, canonical, dir_fd)
+        elif not check:
+            remove_stale(pyc.parent)
             _replace(pyc, canonical)
     except DetpycError as error:
         tally.malformed[str(pyc)] = error.reason
@@ -130,14 +139,14 @@ def _normalize_file(pyc: Path, tally: _Tally, *, check: bool) -> None:
         tally.changed.append(str(pyc))
 
 
-def _replace(pyc: Path, content: bytes) -> None:
+def _replace(pyc: Path, content: bytes, dir_fd: int | None = None) -> None:
     """Replace the content of a file; its mode and times stay."""
     try:
         status = pyc.stat()
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=pyc) from error
     times = status.st_atime_ns, status.st_mtime_ns
-    replace_file(pyc, content, stat.S_IMODE(status.st_mode), durable=False, times=times)
+    replace_file(pyc, content, stat.S_IMODE(status.st_mode), durable=False, times=times, dir_fd=dir_fd)
 
 
 def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
@@ -153,6 +162,7 @@ def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
                     replaced[name] = NewMember.replacing(member, canonical)
                     tally.changed.append(name)
         if replaced and not check:
+            remove_stale(path.parent)
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
             with Replacement(path, mode) as replacement:
                 with replacement.writing() as output:

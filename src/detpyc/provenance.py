@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from detpyc import __version__
 from detpyc.bytecode.canonical import FORM
 from detpyc.bytecode.header import MAGIC_NUMBERS
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, TooLargeError
+from detpyc.limits import MAX_PROVENANCE, MAX_SHOWN
 from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STORED, WHEEL_MODES
 
 if TYPE_CHECKING:
@@ -80,7 +81,12 @@ class Provenance:
     detpyc: str = __version__
 
     def to_json(self) -> bytes:
-        """Encode it, with sorted keys, and without a time or a path of the machine."""
+        """Encode it, with sorted keys, and without a time or a path of the machine.
+
+        Raises:
+            TooLargeError: if the result is so large that `from_json` refuses it.
+
+        """
         document = {
             "format": FORMAT,
             "detpyc": self.detpyc,
@@ -88,7 +94,9 @@ class Provenance:
             "archive": {"compression": self.compression, "normalized": self.normalized},
             "bytecode": [_to_object(entry) for entry in sorted(self.bytecode, key=lambda entry: entry.sort_key)],
         }
-        return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+        encoded = (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+        _check_size(encoded)
+        return encoded
 
     @classmethod
     def from_json(cls, data: bytes) -> Provenance:
@@ -96,31 +104,52 @@ class Provenance:
 
         Raises:
             DetpycError: if it is malformed, has another format or canonical form, or unknown settings.
+            TooLargeError: if it is larger than `detpyc.limits.MAX_PROVENANCE`.
 
         """
+        _check_size(data)
         try:
-            document = _object(json.loads(data))
-            if document.get("format") != FORMAT:
-                raise DetpycError(
-                    f"{FILE_NAME} has format {document.get('format')!r}, and this version of detpyc reads {FORMAT};"
-                    f" use the version that wrote it, {document.get('detpyc')!r}, or a later one"
-                )
-            if document["canonical-form"] != FORM:
-                raise DetpycError(
-                    f"{FILE_NAME} describes bytecode in canonical form {document['canonical-form']!r}, and this version"
-                    f" of detpyc writes form {FORM}; use the version that wrote it, {document.get('detpyc')!r}"
-                )
+            document = _object(json.loads(data.decode("utf-8")))
+            _check_versions(document)
             archive = _only(_object(document["archive"]), {"compression", "normalized"})
+            bytecode = tuple(_from_object(_object(entry)) for entry in _list(document["bytecode"]))
+            if len({entry.slot for entry in bytecode}) < len(bytecode):
+                raise ValueError("it describes the same pycs twice")
             return cls(
-                tuple(_from_object(_object(entry)) for entry in _list(document["bytecode"])),
+                bytecode,
                 _known(archive["compression"], (DEFLATED, STORED)),
                 _known(archive["normalized"], (True, False)),
-                _string(document["detpyc"]),
+                _version(document["detpyc"]),
             )
         except KeyError as error:
             raise DetpycError(f"{FILE_NAME} is malformed: {error} is missing") from error
         except (ValueError, TypeError, RecursionError) as error:
             raise DetpycError(f"{FILE_NAME} is malformed: {error}") from error
+
+
+def _check_size(data: bytes) -> None:
+    if len(data) > MAX_PROVENANCE:
+        raise TooLargeError(f"{FILE_NAME} has {len(data)} bytes; the limit is {MAX_PROVENANCE}")
+
+
+def _check_versions(document: dict[str, Any]) -> None:
+    """Refuse a document of another format, or one that describes another canonical form.
+
+    Raises:
+        DetpycError: if it is such a document.
+        KeyError: if it does not name its canonical form.
+
+    """
+    if document.get("format") != FORMAT:
+        raise DetpycError(
+            f"{FILE_NAME} has format {_shown(document.get('format'))}, and this version of detpyc reads {FORMAT};"
+            f" use the version that wrote it, {_shown(document.get('detpyc'))}, or a later one"
+        )
+    if document["canonical-form"] != FORM:
+        raise DetpycError(
+            f"{FILE_NAME} describes bytecode in canonical form {_shown(document['canonical-form'])}, and this version"
+            f" of detpyc writes form {FORM}; use the version that wrote it, {_shown(document.get('detpyc'))}"
+        )
 
 
 def _to_object(bytecode: Bytecode) -> dict[str, object]:
@@ -141,8 +170,8 @@ def _from_object(value: dict[str, Any]) -> Bytecode:
     magic_number = _known(value["magic-number"], MAGIC_NUMBERS)
     major, minor = MAGIC_NUMBERS[magic_number]
     release = _string(value["release"])
-    if not re.fullmatch(rf"{major}\.{minor}\.\d+\w*", release, re.ASCII):
-        raise ValueError(f"{release!r} is not a release of CPython {major}.{minor}")
+    if not re.fullmatch(rf"{major}\.{minor}\.\d{{1,3}}\w{{,6}}", release, re.ASCII):
+        raise ValueError(f"{_shown(release)} is not a release of CPython {major}.{minor}")
     found = Bytecode(
         release=release,
         cache_tag=_known(value["cache-tag"], [f"cpython-{major}{minor}"]),
@@ -162,7 +191,7 @@ def _only(value: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Return an object that has only known keys; another setting could have shaped the bytes."""
     for key in value:
         if key not in known:
-            raise ValueError(f"unknown setting {key!r}")
+            raise ValueError(f"unknown setting {_shown(key)}")
     return value
 
 
@@ -171,22 +200,35 @@ def _known(value: object, known: Collection[T]) -> T:
     for candidate in known:
         if type(candidate) is type(value) and candidate == value:
             return candidate
-    raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
+    raise ValueError(f"{_shown(value)} is not one of {', '.join(map(str, known))}")
 
 
 def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
+        raise TypeError(f"{_shown(value)} is not a string")
+    value.encode("utf-8")  # a UnicodeEncodeError, which is a ValueError, for a lone surrogate
     return value
+
+
+def _version(value: object) -> str:
+    version = _string(value)
+    if len(version) > MAX_SHOWN:
+        raise ValueError(f"{_shown(version)} is not a version")
+    return version
+
+
+def _shown(value: object) -> str:
+    """Format a value for a message."""
+    return f"{value!r:.{MAX_SHOWN}}"
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
+        raise TypeError(f"{_shown(value)} is not a list")
     return value
 
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not an object")
+        raise TypeError(f"{_shown(value)} is not an object")
     return value

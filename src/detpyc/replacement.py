@@ -105,14 +105,14 @@ class Replacement:
         self.follow_symlinks = follow_symlinks and dir_fd is None
         self.dir_fd = dir_fd
         self.target = os.path.realpath(path) if self.follow_symlinks else os.fspath(path)
-        self.temporary = ""
+        self.temporary = Path()  # once it is made, where it is until it is committed
 
     def __enter__(self) -> Self:
         with self._naming_the_file():
             try:
                 self.stream = self._create()
             except BaseException:
-                temporaries.remove(self.temporary, self.dir_fd)
+                self._remove()
                 raise
         return self
 
@@ -123,11 +123,11 @@ class Replacement:
             return TemporaryFile(dir=self.directory)
         while True:
             # Named before it is made, so that it can be removed whenever a signal comes.
-            self.temporary = temporaries.new_path(os.path.dirname(self.target))  # noqa: PTH120
-            stream = open(self._at(self.temporary), "x+b", opener=self._open)  # noqa: SIM115 - see `__exit__`
+            self.temporary = Path(temporaries.new_path(os.path.dirname(self.target)))  # noqa: PTH120
+            stream = open(self._at(str(self.temporary)), "x+b", opener=self._open)  # noqa: SIM115 - see `__exit__`
             if sys.platform == "win32" or temporaries.is_intact(stream.fileno()):
                 return stream
-            temporaries.remove(self.temporary, self.dir_fd)
+            self._remove()
             stream.close()
 
     def _open(self, name: str, flags: int) -> int:
@@ -141,7 +141,10 @@ class Replacement:
         # Closing it flushes it, which fails again if the disk is full.
         with suppress(OSError):
             self.stream.close()
-        temporaries.remove(self.temporary, self.dir_fd)
+        self._remove()
+
+    def _remove(self) -> None:
+        temporaries.remove(str(self.temporary), self.dir_fd)
 
     def equals(self, path: Path) -> bool:
         """Return whether its content is that of an existing file, or of the file that an existing link leads to.
@@ -187,8 +190,10 @@ class Replacement:
             if durable:
                 os.fsync(descriptor)
             # Not closed before: without its lock, another process would take it for stale.
-            os.replace(self._at(self.temporary), self._at(self.target), src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd)
-            temporaries.forget(self.temporary)
+            os.replace(
+                self._at(str(self.temporary)), self._at(self.target), src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd
+            )
+            temporaries.forget(str(self.temporary))
 
     def _commit_on_windows(self, times: tuple[int, int] | None, *, durable: bool, replaced: BinaryIO | None) -> None:
         """Close the files before they are replaced and renamed, which Windows demands."""
@@ -201,7 +206,7 @@ class Replacement:
         if replaced is not None:
             replaced.close()
         os.replace(self.temporary, self.target)  # noqa: PTH105
-        temporaries.forget(self.temporary)
+        temporaries.forget(str(self.temporary))
 
     def _keep_owner(self, descriptor: int) -> None:
         """Give the new file the owner and group of the file that it replaces, as far as that is allowed."""

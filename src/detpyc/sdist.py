@@ -15,6 +15,7 @@ as strict as those of `tarfile.data_filter` (PEP 706):
 from __future__ import annotations
 
 import gzip
+import ntpath
 import os
 import re
 import tarfile
@@ -22,7 +23,6 @@ import tempfile
 import zlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
 from detpyc.errors import DetpycError, TooLargeError
@@ -33,6 +33,7 @@ from detpyc.reproducible import normalized_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["Sdist", "open_sdist"]
 
@@ -310,12 +311,11 @@ def _path(name: str) -> str:
 
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    windows = PureWindowsPath(name[:MAX_PATH])
     if len(name) > MAX_PATH or len(parts) > MAX_DEPTH:
         raise TooLargeError(
             f"has a path of {len(name)} characters and {len(parts)} parts; the limits are {MAX_PATH} and {MAX_DEPTH}"
         )
-    if windows.drive or windows.root or ".." in parts or "\\" in name or "\0" in name:
+    if name.startswith("/") or ntpath.splitdrive(name)[0] or ".." in parts or "\\" in name or "\0" in name:
         raise DetpycError(f"has the unsafe path {name!r}")
     return "/".join(parts)
 
@@ -377,7 +377,7 @@ def _target(name: str, target: str) -> str | None:
     parts = [part for part in target.split("/") if part not in ("", ".")]
     up = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
     parent = name.split("/")[:-1]
-    if not target or target.startswith("/") or PureWindowsPath(target).drive or up > len(parent):
+    if not target or target.startswith("/") or ntpath.splitdrive(target)[0] or up > len(parent):
         return None
     try:
         return _path("/".join([*parent[: len(parent) - up], *parts[up:]]))

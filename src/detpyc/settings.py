@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import SettingsError
 from detpyc.gitignore import gitignore_spec
+from detpyc.limits import MAX_ITEMS, MAX_MISTAKES, MAX_PATTERN, MAX_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -106,27 +108,29 @@ class Settings(NamedTuple):
             The settings, with the defaults for what is not set.
 
         Raises:
-            SettingsError: if anything is wrong; it lists every mistake.
+            SettingsError: if anything is wrong; it lists every mistake, up to `detpyc.limits.MAX_MISTAKES`.
 
         """
         if not isinstance(table, Mapping):
             raise SettingsError(f"{location} must be a table, not {_shown(table)}")
         given = _given(table, location, environment, frontend, names)
         values: dict[str, Any] = {}
-        problems = [
-            *_misspelt(environment),
-            *_unknown(frontend, {*_CHECKS, *_OTHERS}, FRONTEND),
-            *_unknown((key for key in table if key not in reserved), _CHECKS, f"{location}."),
-        ]
+        wrong = []
         for key, (name, value) in given.items():
             check = _invalidation_mode(modes) if key == "invalidation-mode" else _CHECKS[key]
             try:
                 values[key.replace("-", "_")] = check(value)
             except ValueError as error:
-                problems.append(f"{name} {error}")
-        problems = problems or [*_too_many(values, given)]
-        if problems:
-            raise SettingsError(*problems)
+                wrong.append(f"{name} {error}")
+        problems = chain(
+            _misspelt(environment),
+            _unknown(frontend, {*_CHECKS, *_OTHERS}, FRONTEND),
+            _unknown((key for key in table if key not in reserved), _CHECKS, f"{location}."),
+            wrong or _too_many(values, given),
+        )
+        reported = [*islice(problems, MAX_MISTAKES)]
+        if reported:
+            raise SettingsError(*reported, *(["there are more mistakes"] if any(problems) else []))
         return cls(**values)
 
 
@@ -225,7 +229,7 @@ def _unknown(keys: Iterable[str], known: Collection[str], prefix: str) -> Iterat
         if key not in known:
             near = _near(key.replace("_", "-").lower(), known)
             advice = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(known))}"
-            yield f"unknown setting {prefix}{key}; {advice}"
+            yield f"unknown setting {prefix}{_shortened(key)}; {advice}"
 
 
 def _misspelt(environment: Iterable[str]) -> Iterator[str]:
@@ -244,7 +248,7 @@ def _near(word: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
     """Return the known word that is most similar, if one is similar enough."""
     from difflib import get_close_matches  # noqa: PLC0415 - as in the module's docstring
 
-    return get_close_matches(word, known, n=1, cutoff=cutoff)
+    return get_close_matches(word, known, n=1, cutoff=cutoff) if len(word) <= MAX_SHOWN else []
 
 
 def _from_text(key: str, value: str) -> object:
@@ -270,6 +274,8 @@ def _one_of(*choices: str) -> Callable[[object], str]:
 def _list(value: object) -> list[object]:
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"must be a list, not {_shown(value)}")  # noqa: TRY004 - one kind of error for every mistake
+    if len(value) > MAX_ITEMS:
+        raise ValueError(f"has {len(value)} items; the limit is {MAX_ITEMS}")
     return list(value)
 
 
@@ -279,7 +285,7 @@ def _strings(value: object) -> tuple[str, ...]:
         if not isinstance(item, str) or not item:
             raise ValueError(f"must be a list of non-empty strings; found {_shown(item)}")
         if not _is_unicode(item):
-            raise ValueError(f"must be a list of Unicode strings; found {item!a}")
+            raise ValueError(f"must be a list of Unicode strings; found {_shortened(ascii(item))}")
     return tuple(str(item) for item in items)
 
 
@@ -294,6 +300,9 @@ def _is_unicode(text: str) -> bool:
 
 def _patterns(value: object) -> tuple[str, ...]:
     patterns = _strings(value)
+    longest = max(map(len, patterns), default=0)
+    if longest > MAX_PATTERN:
+        raise ValueError(f"has a pattern of {longest} characters; the limit is {MAX_PATTERN}")
     try:
         gitignore_spec(patterns)
     except ValueError as error:
@@ -339,8 +348,12 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
-    return repr(value)
+        return f'"{_shortened(value)}"'
+    return _shortened(repr(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 _CHECKS: dict[str, Callable[[object], Any]] = {

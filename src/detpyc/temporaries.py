@@ -41,9 +41,7 @@ def is_temporary(name: str) -> bool:
 
 def new_path(directory: str) -> str:
     """Return a path for a temporary file or directory; `remove` or `forget` it in the end."""
-    from secrets import token_hex  # noqa: PLC0415 - slow to import, and most commands only read
-
-    path = os.path.join(os.path.abspath(directory), f".detpyc-{token_hex(8)}.tmp")  # noqa: PTH100, PTH118 - for speed
+    path = os.path.join(os.path.abspath(directory), f".detpyc-{os.urandom(8).hex()}.tmp")  # noqa: PTH100, PTH118
     _unfinished.add(path)
     return path
 

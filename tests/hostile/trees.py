@@ -252,11 +252,12 @@ def bytecode_named(name: str, mode: int = 0o644) -> Callable[[Path], Path]:
     return build
 
 
-def archive(name: str) -> Callable[[Path], Path]:
-    """Have the bytecode in a zip, which Python imports from if it is on its path."""
+def archive(name: str, before: bytes = b"") -> Callable[[Path], Path]:
+    """Have the bytecode in a zip, which Python runs, and imports from if it is on its path."""
 
     def build(top: Path) -> Path:
-        with zipfile.ZipFile(top / name, "w") as opened:
+        (top / name).write_bytes(before)
+        with zipfile.ZipFile(top / name, "a") as opened:
             opened.writestr("core.pyc", forged())
         return top
 
@@ -272,6 +273,11 @@ def archive_that_is_damaged(top: Path) -> Path:
     content[-22:-22] = b"junk"
     (top / "python311.zip").write_bytes(content)
     return top
+
+
+def program_about_archives(top: Path) -> Path:
+    """Have the signatures of a ZIP's records in a program, as those that read archives do."""
+    return write(top, {"unzip": b"\x7fELF" + b"PK\x05\x06" + bytes(100) + b"PK\x01\x02" + bytes(100)})
 
 
 def archive_of_sources(top: Path) -> Path:
@@ -429,6 +435,9 @@ CASES = (
         Case(archive(name), FOUND, ("is an archive with pycs",), name=f"archive-{name}")
         for name in ("python311.zip", "demo.EGG", "demo.pyz", "demo-1.0-py3-none-any.whl")
     ),
+    Case(archive("demo", b"#!/usr/bin/env python3\n"), FOUND, ("is an archive with pycs",), name="zipapp"),
+    Case(archive("core.py", SOURCE), FOUND, ("is an archive with pycs",), name="source_and_archive"),
+    Case(program_about_archives, PASSED, ("no pycs",)),
     Case(archive_that_is_damaged, FOUND, ("is an archive with pycs",)),
     Case(archive_of_sources, PASSED, ("no pycs",)),
     Case(nan_that_is_shared, FOUND, ("differs",), CODE),

@@ -9,10 +9,12 @@ import pytest
 
 import trees
 import wheels
-from command_line import detpyc, unchanged
+from command_line import detpyc, snapshot, unchanged
 
 if sys.platform == "win32":
     pytest.skip("it has no such limits", allow_module_level=True)
+
+import resource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +35,26 @@ def test_source_that_exhausts_the_stack(tmp_path: Path, interpreter: Interpreter
         assert (completed.returncode, completed.stdout.count("skipped")) == (2, 0)
         assert f"{module}: " in completed.stderr
         assert "Traceback" not in completed.stderr
+
+
+@pytest.mark.parametrize("command", ["wheel", "compile", "verify"])
+@pytest.mark.parametrize("megabytes", [30, 40, 50, 60, 80, 100, 120, 200])
+def test_little_memory(tmp_path: Path, command: str, megabytes: int) -> None:
+    """Threads need memory for their stacks. The exit status is never 1, as nothing was found."""
+    path = wheels.build(tmp_path) if command != "compile" else trees.write(tmp_path / "tree", wheels.MODULES)
+    before = snapshot(tmp_path)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    completed = detpyc(command, "-j4", path, preexec_fn=limit)
+    assert completed.returncode in {0, 2}, completed.stderr
+    assert completed.returncode == 0 or completed.stderr
+    if completed.returncode and command == "wheel":
+        assert snapshot(tmp_path) == before
+
+
+def test_absurd_number_of_workers(tmp_path: Path) -> None:
+    tree = trees.write(tmp_path / "tree", wheels.MODULES)
+    completed = detpyc("compile", "-j", "999999999", "--no-cache", tree, timeout=60)
+    assert (completed.returncode, completed.stderr) == (0, "")

@@ -98,6 +98,7 @@ def fail_with(error: BaseException) -> Callable[[], NoReturn]:
     [
         (fail_with(DetpycError("pkg/x.whl: not a wheel")), "detpyc: pkg/x.whl: not a wheel\n"),
         (fail_with(KeyboardInterrupt()), "detpyc: interrupted; unfinished files are unchanged\n"),
+        (fail_with(MemoryError()), "detpyc: there is not enough memory; unfinished files are unchanged\n"),
         (lambda: signal.raise_signal(signal.SIGTERM), "detpyc: terminated; unfinished files are unchanged\n"),
     ],
 )
@@ -201,10 +202,16 @@ def test_signal_of_windows(
     assert capsys.readouterr().err == "detpyc: terminated; unfinished files are unchanged\n"
 
 
-def test_our_own_mistakes_are_not_hidden(interrupted: Callable[[Callable[[], object]], None]) -> None:
-    interrupted(fail_with(ZeroDivisionError()))
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["interpreters"])
+def test_bug_is_shown_and_never_looks_like_a_finding(
+    interrupted: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python itself would exit with 1, which means that a check found something."""
+    interrupted(fail_with(ZeroDivisionError("a bug")))
+    assert cli.main(["interpreters"]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("Traceback (most recent call last):\n")
+    assert errors.endswith("ZeroDivisionError: a bug\n")
 
 
 FOUND = [

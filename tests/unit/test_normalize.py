@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -245,3 +245,43 @@ def test_what_cannot_be_read_is_named_once(tmp_path: Path, capsys: pytest.Captur
     assert first.startswith(f"detpyc: {path}: core.pyc: the data ends ")
     assert large_member == f"detpyc: {path}: large.pyc: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
     assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
+
+
+# ---- temporary files, and directories that are swapped
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_temporary_files_of_killed_runs(tree: Path, check: bool) -> None:  # noqa: FBT001
+    """They are removed even if nothing else is to be done there."""
+    wheel = wheels.build(tree / "sub", {"demo.pyc": raw()})
+    normalize_artifact(tree)
+    stale = [directory / ".detpyc-0123456789abcdef.tmp" for directory in (tree, tree / "sub")]
+    for path in stale:
+        path.write_bytes(b"unfinished")
+    assert normalize_artifact(tree, check=check).changed == ()
+    assert [path for path in stale if path.exists()] == (stale if check else [])
+    stale[1].write_bytes(b"unfinished")
+    assert normalize_artifact(wheel, check=check).changed == ("demo.pyc",)
+    assert stale[1].exists() is check
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no directory descriptors")
+def test_directory_that_is_swapped_for_a_link(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = tmp_path.with_name("outside")
+    outside.mkdir()
+    for path in (tree / "sub").iterdir():
+        (outside / path.name).write_bytes(path.read_bytes())
+    before = {path: path.read_bytes() for path in outside.iterdir()}
+    replace = os.replace
+
+    def swap_and_replace(*arguments: Any, **options: Any) -> None:
+        if not (tree / "sub").is_symlink():
+            (tree / "sub").rename(tmp_path.with_name("moved"))
+            (tree / "sub").symlink_to(outside)
+        replace(*arguments, **options)
+
+    monkeypatch.setattr(os, "replace", swap_and_replace)
+    report = normalize_artifact(tree)
+    assert {path: path.read_bytes() for path in outside.iterdir()} == before
+    assert len(report.changed) == 1
+    assert "leads out of the tree" in report.malformed[str(tree / "sub" / "3.9.pyc")]

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import wheels
+from bounds import bounded
 from detpyc import __version__
-from detpyc.errors import DetpycError
+from detpyc.cli import main
+from detpyc.errors import DetpycError, TooLargeError
+from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import Bytecode, Provenance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from detpyc.compilation.interpreters import Interpreter
 
 NEWER = Bytecode("3.13.0", "cpython-313", 3571, 1, "unchecked-hash")
 OLDER = Bytecode(
@@ -85,6 +94,8 @@ def test_slots() -> None:
         b"null",
         b"\xff",
         b"[" * 100_000,
+        json.dumps(document()).encode("utf-16"),
+        b"\xef\xbb\xbf" + json.dumps(document()).encode(),
         *(
             json.dumps(found).encode()
             for found in [
@@ -110,6 +121,14 @@ def test_slots() -> None:
                 changed(release="3.9"),
                 changed(release="/bin/3.9.18"),
                 changed(release="3.9.18\n"),
+                changed(release="3.9." + "1" * 5000),
+                changed(include=["\ud800"]),
+                changed(exclude=["x\udc80"]),
+                changed(skipped={"\ud800.py": "no"}),
+                changed(skipped={"a.py": "\udfff"}),
+                document(detpyc="\ud800"),
+                document(detpyc="1" * 101),
+                document(bytecode=[document()["bytecode"][0]] * 2),
                 changed(cache_tag="cpython-313"),
                 document(archive=None),
                 document(archive={"compression": "stored"}),
@@ -123,8 +142,10 @@ def test_slots() -> None:
     ],
 )
 def test_malformed(data: bytes) -> None:
-    with pytest.raises(DetpycError, match=r"detpyc\.json is malformed: ."):
+    with pytest.raises(DetpycError, match=r"detpyc\.json is malformed: .") as caught:
         Provenance.from_json(data)
+    assert len(str(caught.value)) < 300
+    str(caught.value).encode()
 
 
 @pytest.mark.parametrize("number", [2, "1", 1.5, None, [1]])
@@ -143,6 +164,56 @@ def test_another_canonical_form() -> None:
         Provenance.from_json(json.dumps(document(**{"canonical-form": 2})).encode())
 
 
+@pytest.mark.parametrize("key", ["format", "canonical-form", "detpyc"])
+def test_long_values_are_cut(key: str) -> None:
+    data = json.dumps(document(format=2) | {key: "x" * 100_000}).encode()
+    with pytest.raises(DetpycError) as caught:
+        Provenance.from_json(data)
+    assert len(str(caught.value)) < 300
+
+
+@bounded()
+@pytest.mark.parametrize("filler", [b" ", b"[],", b"0,", b'"",', b'{"a":', b"["])
+def test_large_document(filler: bytes) -> None:
+    """What is larger than the limit is refused; what is not is read with little memory."""
+    with pytest.raises(TooLargeError, match=r"detpyc\.json has 8388609 bytes; the limit is 8388608"):
+        Provenance.from_json(b"[" + filler * (MAX_PROVENANCE // len(filler)) + b"0" * (MAX_PROVENANCE % len(filler)))
+    with pytest.raises(DetpycError, match="malformed"):
+        Provenance.from_json(b"[" + filler * (MAX_PROVENANCE // len(filler) - 1))
+
+
+def test_nothing_is_written_that_could_not_be_read() -> None:
+    skipped = {f"{number}.py": "x" * 1000 for number in range(8400)}
+    with pytest.raises(TooLargeError):
+        Provenance((replace(NEWER, skipped=skipped),)).to_json()
+
+
 def test_unknown_keys_at_the_top_are_ignored() -> None:
     data = json.dumps(document(another="key")).encode()
     assert Provenance.from_json(data) == Provenance((OLDER, NEWER))
+
+
+@pytest.mark.parametrize(
+    ("source", "error"), [(b"-" * 100_000 + b"1\n", "MemoryError"), (b"x" + b".x" * 150_000 + b"\n", "RecursionError")]
+)
+def test_sources_that_exhaust_memory_or_stack_are_not_recorded(
+    source: bytes, error: str, interpreter: Interpreter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unlike other errors of the compiler, whose messages are the same in every run; 3.14 names the used stack."""
+    path = wheels.build(tmp_path, {"demo.py": source, "good.py": b""})
+    content = path.read_bytes()
+    options = ["--on-syntax-error", "skip", "-i", interpreter.path]
+    assert main(["wheel", *options, str(path)]) == 2
+    assert f"demo.py: {error}" in capsys.readouterr().err
+    assert path.read_bytes() == content
+
+
+def test_other_reasons_are_recorded(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Constant limits of the compiler are the same on every machine."""
+    loops = b"".join(b" " * depth + b"for x in y:\n" for depth in range(30)) + b" " * 30 + b"pass\n"
+    path = wheels.build(tmp_path, {"deep.py": loops, "good.py": b""})
+    assert main(["wheel", "--quiet", "--on-syntax-error", "skip", "-i", interpreter.path, str(path)]) == 0
+    found = Provenance.from_json(wheels.read(path)["demo-1.0.dist-info/detpyc.json"])
+    (reason,) = found.bytecode[0].skipped.values()
+    assert reason.startswith("SyntaxError: ")
+    assert reason.endswith("too many statically nested blocks")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bounds import bounded
 from detpyc.errors import SettingsError
 from detpyc.settings import Settings, disabled, jobs, variable
 
@@ -248,3 +249,30 @@ def test_variables_of_others_are_ignored() -> None:
 def test_value_that_is_not_a_table(value: object) -> None:
     with pytest.raises(SettingsError, match=rf"^{re.escape(TABLE)} must be a table, not "):
         Settings.from_table(value, TABLE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"include": ["x"] * 1001}, f"{TABLE}.include has 1001 items; the limit is 1000"),
+        ({"optimize": [0] * 1001}, f"{TABLE}.optimize has 1001 items; the limit is 1000"),
+        ({"exclude": ["x" * 1001]}, f"{TABLE}.exclude has a pattern of 1001 characters; the limit is 1000"),
+        ({"layout": "x" * 200}, f'{TABLE}.layout must be "pycache" or "sourceless", not "{"x" * 100}..."'),
+        ({"include": {"x" * 200: 1}}, f"{TABLE}.include must be a list, not {{'{'x' * 98}..."),
+        (
+            {"include": ["\ud800" * 200]},
+            (f"{TABLE}.include must be a list of Unicode strings; found '" + r"\ud800" * 17)[:-3] + "...",
+        ),
+        ({"x" * 200: 1}, f"unknown setting {TABLE}.{'x' * 100}...; the settings are {KEYS}"),
+    ],
+)
+def test_limits(table: dict[str, Any], problem: str) -> None:
+    assert problems_of(table) == [problem]
+
+
+@bounded()
+@pytest.mark.parametrize("key", ["{}", "optimise{}", "{}" + "o" * 10**5])
+def test_many_mistakes(key: str) -> None:
+    problems = problems_of({key.format(number): 1 for number in range(1000)} | {"layout": 1})
+    assert len(problems) == 21
+    assert problems[-1] == "there are more mistakes"

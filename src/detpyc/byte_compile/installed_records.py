@@ -41,11 +41,11 @@ def update_record(
         Whether it was changed, or with ``check`` would be.
 
     Raises:
-        DetpycError: if it is malformed, it or a pyc cannot be read, or it cannot be written.
+        DetpycError: if it is malformed or too large, it or a pyc cannot be read, or it cannot be written.
 
     """
     with open_locked(file, _LOCK_TIMEOUT) as stream:
-        old = stream.read()
+        old = read_file(file)  # within bounds
         try:
             entries = record.parse(old)
         except DetpycError as error:

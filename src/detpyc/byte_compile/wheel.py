@@ -15,18 +15,19 @@ from detpyc.byte_compile.modules import Module, compile_sources
 from detpyc.compilation import interpreters
 from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
 from detpyc.files import open_locked
-from detpyc.gitignore import select
+from detpyc.gitignore import select_bounded
 from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
+from detpyc.temporaries import remove_stale
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
 
@@ -128,7 +129,7 @@ def byte_compile_wheel(
             read = partial(wheel.read_member, limit=MAX_FILE)
             modules = [
                 Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
-                for name in select(importable, settings.include, settings.exclude)
+                for name in _selected(importable, settings)
             ]
             with wheel.rewriting({module.name for module in modules}):
                 contents = read_contents(wheel, settings, chosen)
@@ -152,6 +153,14 @@ def byte_compile_wheel(
         bytes_added=bytes_added,
         renamed_from=path.name if path.name != target.name else None,
     )
+
+
+def _selected(names: Collection[str], settings: Settings) -> list[str]:
+    """Return the names that the patterns select; the patterns may be those of an untrusted wheel (``--like``)."""
+    try:
+        return select_bounded(names, settings.include, settings.exclude)
+    except ValueError as error:
+        raise SettingsError(f"include and exclude have patterns that cannot be applied: {error}") from error
 
 
 def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:
@@ -181,6 +190,8 @@ def _write(
     form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
     status = os.fstat(stream.fileno())
     directory = temporary_directory() if options.check else None
+    if not options.check:
+        remove_stale(target.parent)
     mode, in_place = stat.S_IMODE(status.st_mode), target == wheel.path
     with Replacement(target, mode, directory, follow_symlinks=in_place) as replacement:
         with replacement.writing() as output:

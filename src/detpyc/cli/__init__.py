@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+_ENDINGS: dict[type[BaseException], str] = {
+    KeyboardInterrupt: "interrupted; unfinished files are unchanged",
+    Terminated: "terminated; unfinished files are unchanged",
+    MemoryError: "there is not enough memory; unfinished files are unchanged",
+}
+
 # The modules of the commands, in the order of the help.
 _COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
 
@@ -43,10 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
     except DetpycError as error:
         return fail(str(error))
-    except KeyboardInterrupt:
-        return fail("interrupted; unfinished files are unchanged")
-    except Terminated:
-        return fail("terminated; unfinished files are unchanged")
+    except (KeyboardInterrupt, Terminated, MemoryError) as error:
+        return fail(_ENDINGS[type(error)])
     except BrokenPipeError:
         # The reader of the output is gone; the interpreter's flush at exit must not fail again.
         sys.stdout = None
@@ -54,7 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stdout = None
         return fail(f"the output cannot be written: {error.strerror}")
+    except Exception:  # noqa: BLE001 - a bug; Python would exit with 1, which means that a check found something
+        return _show_traceback()
     return status
+
+
+def _show_traceback() -> int:
+    if sys.stderr is not None:
+        import traceback  # noqa: PLC0415 - rarely needed
+
+        traceback.print_exc()
+    return FAILED
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _DELAY = 0.5  # seconds of work before the bar appears
+_INTERVAL = 0.1  # seconds between two times that it is drawn
 
 
 def _nothing() -> None:
@@ -54,16 +55,20 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=console, transient=True)
-    begin = time.monotonic()
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)  # which needs no thread
+    drawn = time.monotonic() + _DELAY - _INTERVAL
 
     def start(steps: int) -> Callable[[], None]:
         task = bar.add_task(printable(label), total=steps)
 
         def advance() -> None:
+            nonlocal drawn
             bar.advance(task)
-            if not bar.live.is_started and time.monotonic() - begin >= _DELAY:
+            now = time.monotonic()
+            if now - drawn >= _INTERVAL:
+                drawn = now
                 bar.start()
+                bar.refresh()
 
         return advance
 

@@ -177,7 +177,7 @@ def _executables() -> dict[str, str]:
 
 def _describe_all(paths: Iterable[str]) -> list[Interpreter]:
     """Describe those that run; a version manager's shim for a Python that is not installed does not."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - as in the module's docstring
+    from detpyc.threads import Executor  # noqa: PLC0415 - as in the module's docstring
 
     def describe_or_none(path: str) -> Interpreter | None:
         try:
@@ -185,7 +185,7 @@ def _describe_all(paths: Iterable[str]) -> list[Interpreter]:
         except InterpreterError:
             return None
 
-    with ThreadPoolExecutor() as executor:
+    with Executor() as executor:
         return [found for found in executor.map(describe_or_none, paths) if found is not None]
 
 

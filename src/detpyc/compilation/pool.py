@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.compilation.outcomes import Compiled, Failed, Outcome, Refused, Source
 from detpyc.compilation.worker_process import WorkerProcess
 from detpyc.errors import InterpreterError
+from detpyc.threads import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -104,6 +105,7 @@ class Pool:
 
         Raises:
             InterpreterError: if the interpreter cannot be started.
+            DetpycError: if no more threads or processes can be started.
 
         """
         results: dict[int, T] = {}
@@ -142,7 +144,7 @@ class Pool:
         The first exception, or an interrupt, ends all of them.
         """
         poll_interval = min(_POLL_INTERVAL, self.time_limit / 4)
-        with ThreadPoolExecutor(self.jobs, thread_name_prefix="detpyc") as executor:
+        with Executor(self.jobs, thread_name_prefix="detpyc") as executor:
             try:
                 futures: set[Future[None]] = set()
                 while len(futures) < self.jobs and (task := tasks.take()) is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,18 +34,18 @@ def run(
 
     Raises:
         OSError: if it cannot be run.
+        DetpycError: if no more processes can be started.
         subprocess.TimeoutExpired: if it takes longer.
 
     """
     import subprocess  # noqa: PLC0415 - most runs do not search for interpreters
 
-    process = subprocess.Popen(
+    process = start_process(
         arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if merged else subprocess.PIPE,
         env=variables,
-        start_new_session=True,
     )
     try:
         output, errors = process.communicate(timeout=limit)
@@ -51,6 +54,28 @@ def run(
         process.communicate()
         raise
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
+def start_process(
+    arguments: Sequence[str], *, stdin: int, stdout: int, stderr: int, env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own.
+
+    Raises:
+        OSError: if it cannot be run.
+        DetpycError: if no more processes can be started.
+
+    """
+    import subprocess  # noqa: PLC0415 - as above
+
+    try:
+        return subprocess.Popen(arguments, stdin=stdin, stdout=stdout, stderr=stderr, env=env, start_new_session=True)
+    except OSError as error:
+        if error.errno in {errno.EAGAIN, errno.ENOMEM}:
+            raise DetpycError(
+                f"cannot start a process: {error.strerror}; allow more processes or memory (ulimit -u, ulimit -v)"
+            ) from error
+        raise
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

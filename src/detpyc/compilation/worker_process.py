@@ -6,7 +6,6 @@ import math
 import os
 import signal
 import subprocess
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 from detpyc.compilation import worker
 from detpyc.compilation.description import START_LIMIT, command, parse_description
 from detpyc.compilation.outcomes import Compiled, Failed, Outcome, Refused
-from detpyc.compilation.processes import environment, indented, kill
-from detpyc.errors import InterpreterError
+from detpyc.compilation.processes import environment, indented, kill, start_process
+from detpyc.errors import DetpycError, InterpreterError
+from detpyc.threads import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ class WorkerProcess:
 
         Raises:
             InterpreterError: if it cannot be run.
+            DetpycError: if no more threads or processes can be started.
 
         """
         self.interpreter = interpreter
@@ -53,13 +54,12 @@ class WorkerProcess:
         self.levels = 0
         self.stderr = _StderrReader()
         try:
-            self.process = subprocess.Popen(
+            self.process = start_process(
                 command(interpreter.path),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.stderr.write_end,
                 env=environment(),
-                start_new_session=True,
             )
         except OSError as error:
             raise InterpreterError(f"cannot be run: {error.strerror}", path=interpreter.path) from error
@@ -167,8 +167,12 @@ class _StderrReader:
     def __init__(self) -> None:
         self.read_end, self.write_end = os.pipe()
         self.tail = b""
-        self.thread = threading.Thread(target=self.run, name="detpyc-stderr", daemon=True)
-        self.thread.start()
+        try:
+            self.thread = start_thread(self.run, "detpyc-stderr")
+        except DetpycError:
+            os.close(self.read_end)
+            os.close(self.write_end)
+            raise
 
     def close_write_end(self) -> None:
         """Close our copy, so that the pipe ends with the process."""

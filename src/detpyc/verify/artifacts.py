@@ -11,16 +11,17 @@ from detpyc import pyc_paths
 from detpyc.compilation.pool import TIME_LIMIT
 from detpyc.errors import DetpycError
 from detpyc.files import open_regular, read_file
-from detpyc.limits import MAX_FILE, MAX_MESSAGE, MAX_PROBLEMS
+from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.verify.judging import judge
 from detpyc.verify.pycs import Pyc
-from detpyc.verify.recorded import by_slot, contradictions, of_installed_wheels
-from detpyc.verify.reports import VerificationReport
+from detpyc.verify.recorded import contradictions, of_installed_wheels
+from detpyc.verify.reports import Status, VerificationReport
 from detpyc.verify.sources import open_sources
-from detpyc.verify.trees import Tree, scan
+from detpyc.verify.trees import Tree, scan, tree_disguises
+from detpyc.verify.wheels import wheel_disguises, wheel_pycs
 from detpyc.wheel.distribution import Wheel, is_wheel
-from detpyc.wording import shortened
+from detpyc.wheel.problems import limited
 
 if TYPE_CHECKING:
     import os
@@ -82,18 +83,22 @@ def _verify_wheel(
         problems: list[str] = []
         recorded = _read_provenance(wheel, problems)
         with wheel.checking([name for name in wheel.archive.members if not name.endswith((".py", ".pyc"))]):
-            judgements = judge_all(_wheel_pycs(wheel, recorded, elsewhere))
+            judgements = judge_all(wheel_pycs(wheel, recorded, elsewhere))
         if recorded is not None:
             problems += contradictions(wheel, recorded, judgements)
-        problems[:0] = wheel.check()
-    return _report(path, judgements, problems)
+        problems += wheel_disguises(wheel, _compiled(judgements))
+        found = (*wheel.check(), *limited(problems))
+    return _report(path, judgements, found)
 
 
-def _report(path: Path, judgements: Sequence[Judgement], problems: Sequence[str]) -> VerificationReport:
-    shown = [shortened(problem, MAX_MESSAGE) for problem in problems[:MAX_PROBLEMS]]
-    if len(problems) > MAX_PROBLEMS:
-        shown.append(f"and {len(problems) - MAX_PROBLEMS} more problems")
-    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), tuple(shown))
+def _compiled(judgements: Sequence[Judgement]) -> set[str | None]:
+    """Return the paths of the sources that are known to compile."""
+    passed = {Status.IDENTICAL, Status.EQUIVALENT}
+    return {judged.finding.source for judged in judgements if judged.finding.status in passed}
+
+
+def _report(path: Path, judgements: Sequence[Judgement], problems: tuple[str, ...]) -> VerificationReport:
+    return VerificationReport(str(path), tuple(judged.finding for judged in judgements), problems)
 
 
 def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
@@ -102,39 +107,10 @@ def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
     if name not in wheel.archive.members:
         return None
     try:
-        return Provenance.from_json(wheel.read_member(name, MAX_FILE))
+        return Provenance.from_json(wheel.read_member(name, MAX_PROVENANCE))
     except DetpycError as error:
         problems.append(str(error))
         return None
-
-
-def _wheel_pycs(
-    wheel: Wheel, recorded: Provenance | None, elsewhere: Mapping[str, Callable[[], bytes]]
-) -> Iterator[Pyc]:
-    """Yield every pyc in a wheel, including those that are not installed as modules.
-
-    What has no source in the wheel may have one elsewhere, under the path that it would have when installed.
-    """
-    members = wheel.archive.members
-    slots = by_slot(recorded)
-    for member in sorted(members):
-        if not member.endswith(".pyc"):
-            continue
-        path = wheel.importable.get(member, member)
-        name = pyc_paths.parse(path)
-        source = member[: len(member) - len(path)] + name.source
-        slot = slots.get((name.cache_tag, name.optimization))
-        if slot is not None and name.cache_tag is None and source not in members:
-            # Beside its source, a pyc is for level 0: zipimport loads it at any level, in place of the source.
-            name = name._replace(optimization=str(slot.optimize or ""))
-        yield Pyc(
-            member,
-            name,
-            partial(wheel.read_member, member, MAX_FILE),
-            partial(wheel.read_member, source, MAX_FILE) if source in members else elsewhere.get(name.source),
-            recorded=slot,
-            in_wheel=True,
-        )
 
 
 def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]]) -> VerificationReport:
@@ -142,7 +118,8 @@ def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgemen
     tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
     recorded = of_installed_wheels(path, tree)
     judgements = judge_all(_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs)
-    return _report(path, judgements, tree.problems)
+    problems = [*tree.problems, *tree_disguises(tree.suspects, _compiled(judgements))]
+    return _report(path, judgements, limited(problems))
 
 
 def _tree_pyc(pyc: Path, recorded: Mapping[str, Bytecode]) -> Pyc:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING, BinaryIO
+from os import SEEK_END
+from typing import BinaryIO
 
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.file_names import mapped_name
 
-if TYPE_CHECKING:
-    import os
-
 MAGIC_SIZE = 4  # bytes
+TAIL = 1 << 20  # bytes at the end of a large file that are searched for the directory of an archive
 
 _ARCHIVES = (".egg", ".pex", ".pyz", ".whl", ".zip")
 _SOURCES = (".py", ".pyw")
 _END_OF_MAGIC = b"\r\n"
+_ENTRY = b"PK\x01\x02"  # which every entry of an archive's directory starts with
 
 
 def is_bytecode(start: bytes) -> bool:
@@ -28,20 +28,9 @@ def is_bytecode(start: bytes) -> bool:
     return start[2:MAGIC_SIZE] == _END_OF_MAGIC and number in MAGIC_NUMBERS
 
 
-def may_be_run(entry: os.DirEntry[str], mapped: str) -> bool:
-    """Return whether people or systems may run a file, so that it is worth looking into.
-
-    Args:
-        entry: a file.
-        mapped: its name, as systems map names.
-
-    """
-    if mapped.endswith((*_SOURCES, *_ARCHIVES)) or "." not in mapped:
-        return True
-    try:
-        return bool(entry.stat().st_mode & 0o111)
-    except OSError:  # a link that leads nowhere
-        return False
+def may_be_run(mapped: str) -> bool:
+    """Return whether a file's name, as systems map it, is that of what people run or import from."""
+    return mapped.endswith((*_SOURCES, *_ARCHIVES)) or "." not in mapped
 
 
 def disguise(name: str, stream: BinaryIO) -> str | None:
@@ -49,7 +38,7 @@ def disguise(name: str, stream: BinaryIO) -> str | None:
 
     Args:
         name: of the file.
-        stream: its content; of anything but an archive, the start is enough.
+        stream: its content.
 
     Raises:
         OSError: if it cannot be read.
@@ -57,19 +46,24 @@ def disguise(name: str, stream: BinaryIO) -> str | None:
     """
     if is_bytecode(stream.read(MAGIC_SIZE)):
         return "contains bytecode, but its name does not end in .pyc"
-    if is_archive(name) and zipfile.is_zipfile(stream) and _has_pycs(stream):
+    # Whatever the name, and whatever is before it: `python FILE` runs an archive.
+    if zipfile.is_zipfile(stream) and _has_pycs(stream, is_archive=mapped_name(name).endswith(_ARCHIVES)):
         return "is an archive with pycs, which are not verified"
     return None
 
 
-def is_archive(name: str) -> bool:
-    """Return whether a file is an archive that Python imports from if it is on ``sys.path``, by its name."""
-    return mapped_name(name).endswith(_ARCHIVES)
-
-
-def _has_pycs(stream: BinaryIO) -> bool:
+def _has_pycs(stream: BinaryIO, *, is_archive: bool) -> bool:
     try:
         with zipfile.ZipFile(stream) as archive:
             return any(mapped_name(name).endswith(".pyc") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, MemoryError):
-        return True  # zipimport may read what zipfile does not
+    except MemoryError:
+        return True
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return is_archive or _mentions_pycs(stream)  # zipimport reads some that zipfile does not
+
+
+def _mentions_pycs(stream: BinaryIO) -> bool:
+    """Return whether what is perhaps an archive, perhaps a program that has to do with them, has names of pycs."""
+    stream.seek(-min(stream.seek(0, SEEK_END), TAIL), SEEK_END)
+    tail = stream.read()
+    return _ENTRY in tail and b".pyc" in tail.lower()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
-from detpyc.errors import DetpycError
+from detpyc.threads import Executor
 from detpyc.verify.pycs import Case, Judgement, finding, prepare
 from detpyc.verify.reports import Finding, Status
 from detpyc.verify.verdicts import compare, without_match
@@ -53,15 +52,13 @@ def judge(
 
     Raises:
         InterpreterError: if an interpreter cannot be started.
+        DetpycError: if no more threads or processes can be started.
 
     """
     judgements: list[Judgement] = []
     batches = _batches(pycs)
-    with ThreadPoolExecutor(1, thread_name_prefix="detpyc-read") as reader, _Compilers(given, jobs, time_limit) as used:
-        try:
-            coming = reader.submit(next, batches, None)
-        except RuntimeError as error:  # of threading, where the system allows no more
-            raise DetpycError("cannot start a thread; allow more processes or memory (ulimit -u, -v)") from error
+    with Executor(1, thread_name_prefix="detpyc-read") as reader, _Compilers(given, jobs, time_limit) as used:
+        coming = reader.submit(next, batches, None)
         while batch := coming.result():
             coming = reader.submit(next, batches, None)  # read while the workers compile
             judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from detpyc import pyc_paths
 from detpyc.errors import DetpycError
 from detpyc.files import read_file
-from detpyc.gitignore import select_untrusted
+from detpyc.gitignore import select_bounded
 from detpyc.limits import MAX_PROVENANCE, MAX_RECORD
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.settings import SOURCELESS
@@ -83,7 +83,7 @@ def _unlike_recorded(wheel: Wheel, recorded: Provenance, by_pyc: dict[str, Judge
     expected: set[str] = set()
     for bytecode in recorded.bytecode:
         try:
-            selected = select_untrusted(sources, bytecode.include, bytecode.exclude)
+            selected = select_bounded(sources, bytecode.include, bytecode.exclude)
         except ValueError as error:
             yield f"provenance has patterns that cannot be applied: {error}"
             return

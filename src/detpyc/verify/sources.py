@@ -21,7 +21,7 @@ __all__ = ["open_sources"]
 
 # The directories of a project that packages are in, in the order of precedence. All other directories come after them.
 _ROOTS = ("", "src/", "lib/")
-_MAX_ROOT = 20  # parts of the path of any other directory
+_MAX_ROOT = 10  # parts of the path of any other directory
 
 
 def open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.file_names import is_short_name, mapped_name
+from detpyc.files import open_regular
 from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
 from detpyc.verify.disguises import disguise, may_be_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator
 
 _MODULES = (".py", ".pyc")
 _SHORT = 8  # characters; longer names have short ones as well
@@ -31,12 +33,14 @@ class Tree:
     Attributes:
         pycs: the paths of what is named like a pyc, in order: those in a directory before those below it.
         documents: the paths of provenance documents.
+        suspects: the paths of files that may be run, and could be bytecode that is not named like it.
         problems: what could be loaded as bytecode, and cannot be judged.
 
     """
 
     pycs: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
+    suspects: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -91,8 +95,8 @@ def scan(top: Path) -> Tree:
             raise TooLargeError(f"has more than {MAX_DIRECTORIES} directories, and no more are read", path=top)
         twins.setdefault(directory.mapped, []).append(directory.path)
         _scan_directory(directory, found, pending, links)
-        if len(found.pycs) > MAX_PYCS:
-            raise TooLargeError(f"has more than {MAX_PYCS} pycs, and no more are read", path=top)
+        if max(len(found.pycs), len(found.suspects)) > MAX_PYCS:
+            raise TooLargeError(f"has more than {MAX_PYCS} pycs or programs, and no more are read", path=top)
     for directories in twins.values():
         if len(directories) > 1:
             found.problems += _twins(map(_entries, directories))
@@ -116,9 +120,11 @@ def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory
             found.pycs.append(entry.path)
         elif entry.name == FILE_NAME:
             found.documents.append(entry.path)
+        else:
+            found.suspects.append(entry.path)
         problem = _problem(entry, mapped)
         if problem is not None:
-            found.problems.append(f"{os.path.normpath(entry.path)}: {problem}")
+            found.problems.append(f"{Path(entry.path)}: {problem}")
 
 
 def _problem(entry: os.DirEntry[str], mapped: str) -> str | None:
@@ -131,13 +137,24 @@ def _problem(entry: os.DirEntry[str], mapped: str) -> str | None:
         return f"Windows or macOS reads it as {CACHE}"
     if mapped == CACHE and entry.is_symlink() and not _is_directory(entry):
         return "the link does not lead to a directory"
-    try:
-        if entry.is_file():
-            with open(entry.path, "rb") as stream:  # noqa: PTH123 - faster
-                return disguise(entry.name, stream)
-    except OSError:  # if it cannot be read, it cannot be run
-        pass
     return None
+
+
+def tree_disguises(suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[str]:
+    """Yield the problems of files that contain bytecode, and are not named like pycs.
+
+    Args:
+        suspects: the paths of the files.
+        compiled: the paths of sources that are known to compile, and so are not bytecode.
+
+    """
+    for suspect in map(Path, suspects):
+        # What cannot be read, or is not a regular file, cannot be run.
+        if suspect.as_posix() not in compiled:
+            with suppress(DetpycError), open_regular(suspect) as stream:
+                problem = disguise(suspect.name, stream)
+                if problem is not None:
+                    yield f"{suspect}: {problem}"
 
 
 def _twins(listings: Iterable[list[tuple[os.DirEntry[str], str]]]) -> Iterator[str]:
@@ -146,7 +163,7 @@ def _twins(listings: Iterable[list[tuple[os.DirEntry[str], str]]]) -> Iterator[s
     for entry, mapped in (pair for listing in listings for pair in listing):
         twin = modules.setdefault(mapped, entry.path) if mapped.endswith(_MODULES) else entry.path
         if twin != entry.path:
-            yield f"{os.path.normpath(entry.path)}: Windows or macOS reads it as {os.path.normpath(twin)}"
+            yield f"{Path(entry.path)}: Windows or macOS reads it as {Path(twin)}"
 
 
 def _short_names(entries: list[tuple[os.DirEntry[str], str]]) -> Iterator[str]:
@@ -156,7 +173,7 @@ def _short_names(entries: list[tuple[os.DirEntry[str], str]]) -> Iterator[str]:
             # Of a long name, two characters stay if there are many that are alike.
             longer = next((other for other, _ in entries if _is_long_name(other.name, mapped[:2])), None)
             if longer is not None:
-                yield f"{os.path.normpath(entry.path)}: Windows can read it as {longer.name}"
+                yield f"{Path(entry.path)}: Windows can read it as {longer.name}"
 
 
 def _is_long_name(name: str, start: str) -> bool:
@@ -169,11 +186,18 @@ def _entries(directory: str) -> list[tuple[os.DirEntry[str], str]]:
         with os.scandir(directory) as entries:
             mapped = ((entry, mapped_name(entry.name)) for entry in entries)
             found = [
-                pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0]) or may_be_run(*pair)
+                pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0]) or _may_be_run(*pair)
             ]
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=directory) from error
     return sorted(found, key=lambda pair: pair[0].name)
+
+
+def _may_be_run(entry: os.DirEntry[str], mapped: str) -> bool:
+    try:
+        return may_be_run(mapped) or bool(entry.stat().st_mode & 0o111)
+    except OSError:  # a link that leads nowhere
+        return False
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

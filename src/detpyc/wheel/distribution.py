@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
@@ -15,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
 from detpyc.limits import MAX_FILE, MAX_RECORD
+from detpyc.threads import Executor
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
@@ -131,10 +131,11 @@ class Wheel:
 
         Raises:
             WheelError: if a member is damaged.
+            DetpycError: if no more threads can be started.
 
         """
         cancelled = Event()
-        with ThreadPoolExecutor(1, thread_name_prefix="detpyc-check") as executor:
+        with Executor(1, thread_name_prefix="detpyc-check") as executor:
             compared = executor.submit(self._compare, takewhile(lambda _: not cancelled.is_set(), names))
             try:
                 yield

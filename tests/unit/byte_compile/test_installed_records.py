@@ -9,9 +9,10 @@ import pytest
 from installer.records import parse_record_file
 
 import wheels
+from bounds import bounded
 from detpyc.byte_compile import installed_records as installed
 from detpyc.byte_compile.installed_records import is_record, update_record
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, TooLargeError
 from fakes import locked
 
 if TYPE_CHECKING:
@@ -99,6 +100,21 @@ def test_mode_stays(site: Path) -> None:
 def test_malformed(site: Path) -> None:
     (site / RECORD).write_bytes(b"one field\n")
     with pytest.raises(DetpycError, match=f"{RECORD}: RECORD is malformed: line 1 has 1 fields"):
+        update_record(site / RECORD, SLOTS)
+
+
+def test_record_that_is_too_large(site: Path) -> None:
+    with (site / RECORD).open("ab") as stream:
+        stream.truncate(1 << 40)
+    with bounded(), pytest.raises(TooLargeError, match=f"{RECORD}: has 1099511627776 bytes"):
+        update_record(site / RECORD, SLOTS)
+
+
+def test_pyc_that_is_too_large(site: Path) -> None:
+    write(site / CORE, b"")
+    with (site / CORE).open("ab") as stream:
+        stream.truncate(1 << 40)
+    with bounded(), pytest.raises(TooLargeError, match=f"{CORE}: has 1099511627776 bytes"):
         update_record(site / RECORD, SLOTS)
 
 

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import trees
+from bounds import bounded
 from detpyc.byte_compile import tree as module
 from detpyc.byte_compile.tree import TreeOptions, TreeReport, byte_compile_tree
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.compilation import interpreters
 from detpyc.errors import DetpycError
+from detpyc.limits import MAX_FILE
+from detpyc.replacement import Replacement
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ SOURCES = {
     "pkg/core.py": b'def f(x, y="two"):\n    return x in {1, "two"}, y, ("two", 1.5), ("two", 1.5)\n',
     "top.py": b"x = 1\n",
 }
+NAME = ".detpyc-0123456789abcdef.tmp"
 PAST = 1_600_000_000_000_000_000
 HEADER_SIZE = 16
 SKIP = Settings(on_syntax_error="skip")
@@ -376,6 +380,36 @@ def test_pyc_of_a_refused_source_is_not_removed_out_of_the_tree(tree: Path, tmp_
     assert theirs.exists()
 
 
+def test_source_that_is_too_large(tree: Path) -> None:
+    """It may be sparse, and larger than the memory."""
+    with (tree / "top.py").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with bounded():
+        report = byte_compile_tree(tree, Settings(), TreeOptions(), [HERE])
+    assert report.failed == {str(tree / "top.py"): f"has {1 << 40} bytes; the limit is {MAX_FILE}"}
+    assert len(report.written) == 2
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_temporary_files_of_killed_runs(tree: Path, check: bool) -> None:  # noqa: FBT001
+    """They are removed even if nothing else is to be done there."""
+    compiled(tree)
+    trees.write(tree, {"demo-1.0.dist-info/RECORD": b""})
+    stale = [directory / NAME for directory in (tree, tree / "pkg" / "__pycache__", tree / "demo-1.0.dist-info")]
+    for path in stale:
+        path.write_bytes(b"unfinished")
+    report = compiled(tree, check=check)
+    assert not report.changed
+    assert [path for path in stale if path.exists()] == (stale if check else [])
+
+
+def test_temporary_file_in_use(tree: Path) -> None:
+    compiled(tree)
+    with Replacement(tree / "__pycache__" / "other.pyc", 0o644) as replacement:
+        compiled(tree)
+        assert replacement.temporary.exists()
+
+
 def state_of(directory: Path) -> dict[Path, tuple[int, int, int, bytes]]:
     """Return the inode, mode, mtime and content of all that is in a directory, and of the directory itself."""
     found = {}
@@ -408,24 +442,24 @@ def test_directory_that_is_swapped_for_a_link(
         def swap_or_not(*arguments: object, **options: object) -> object:
             nonlocal calls
             calls += 1
-            if calls == number and (tree / swapped).is_dir():
-                (tree / swapped).rename(tmp_path / f"moved{number}")
-                (tree / swapped).symlink_to(outside)
+            if calls == number and (attacked / swapped).is_dir():
+                (attacked / swapped).rename(tmp_path / f"moved{number}")
+                (attacked / swapped).symlink_to(outside)
             return call(*arguments, **options)
 
         return swap_or_not
 
     while number <= calls:
         number, calls = number + 1, 0
-        tree = trees.write(tmp_path / f"tree{number}", SOURCES)
-        compiled(tree)
-        trees.write(tree, {"pkg/core.py": content})
+        attacked = trees.write(tmp_path / f"tree{number}", SOURCES)
+        compiled(attacked)
+        trees.write(attacked, {"pkg/core.py": content})
         if not has_cache:
-            shutil.rmtree(tree / "pkg" / "__pycache__")
+            shutil.rmtree(attacked / "pkg" / "__pycache__")
         with monkeypatch.context() as patch:
             for name in ("mkdir", "open", "fchmod", "replace", "unlink", "rmdir"):
                 patch.setattr(os, name, swapping(getattr(os, name)))
-            byte_compile_tree(tree, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
+            byte_compile_tree(attacked, SKIP, TreeOptions(jobs=1, cache=False), [HERE])
         assert state_of(outside) == before, f"call {number}"
     assert number > 10
 

@@ -204,3 +204,17 @@ def test_member_in_the_place_of_a_new_one(name: str, tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{path}: cannot be rewritten: ")
     assert name in str(caught.value)
     assert files(tmp_path) == {path.name: before}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_temporary_files_of_killed_runs(tmp_path: Path, check: bool) -> None:  # noqa: FBT001
+    """They are removed where the result is written."""
+    path = wheels.build(tmp_path)
+    stale, results = ".detpyc-0123456789abcdef.tmp", tmp_path / "results"
+    results.mkdir()
+    for directory in (tmp_path, results):
+        (directory / stale).write_bytes(b"unfinished")
+    byte_compile_wheel(path, Settings(), WheelOptions(check=check, output_dir=results))
+    assert ((tmp_path / stale).exists(), (results / stale).exists()) == (True, check)
+    byte_compile_wheel(path, Settings(), WheelOptions(check=check))
+    assert (tmp_path / stale).exists() is check

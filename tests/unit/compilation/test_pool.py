@@ -6,17 +6,20 @@ import errno
 import marshal
 import os
 import random
+import subprocess
 import sys
+import threading
 import time
 from importlib.util import source_hash
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from detpyc.compilation import interpreters, processes, worker, worker_process
+from detpyc.compilation import interpreters, pool, processes, worker, worker_process
 from detpyc.compilation.pool import Compiled, Failed, Refused, Source, byte_compile
-from detpyc.errors import InterpreterError
+from detpyc.errors import DetpycError, InterpreterError
 
 if sys.platform == "win32":
     pytest.skip("the interpreters that misbehave need POSIX", allow_module_level=True)
@@ -26,7 +29,7 @@ import resource
 from fakes import Fakes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from detpyc.compilation.pool import Outcome
 
@@ -297,6 +300,77 @@ def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkey
     (outcome,) = compiled([GOOD], fakes.make(behaviour), time_limit=LIMIT)
     assert isinstance(outcome, Failed)
     assert fakes.all_gone()
+
+
+# ---- threads and processes that cannot be started
+
+
+def failing_at(call: Callable[..., Any], number: int, error: Exception) -> Callable[..., Any]:
+    """Return a function that fails when it is called for some time, and afterwards."""
+    calls = count(1)
+
+    def fail_or_not(*arguments: object, **options: object) -> object:
+        if next(calls) >= number:
+            raise error
+        return call(*arguments, **options)
+
+    return fail_or_not
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/dev/fd"))  # noqa: PTH208
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_no_threads_left(fakes: Fakes, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers have two threads each."""
+    interpreter = interpreters.describe(fakes.make("waits"))
+    before = open_descriptors()
+    error = RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, "start", failing_at(threading.Thread.start, number, error))
+    with pytest.raises(DetpycError, match="cannot start a thread; allow more processes or memory"):
+        byte_compile(interpreter, [GOOD] * 5, [0], keep, jobs=2)
+    assert fakes.all_gone()
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOMEM])
+def test_no_processes_left(fakes: Fakes, code: int, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter = interpreters.describe(fakes.make("waits"))
+    before = open_descriptors()
+    error = OSError(code, os.strerror(code))
+    monkeypatch.setattr(subprocess, "Popen", failing_at(subprocess.Popen, number, error))
+    with pytest.raises(DetpycError, match=f"cannot start a process: {os.strerror(code)}; allow more processes"):
+        byte_compile(interpreter, [GOOD] * 5, [0], keep, jobs=2)
+    assert fakes.all_gone()
+    assert open_descriptors() == before
+
+
+def test_search_without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that could not be asked is not one that is missing."""
+    error = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    monkeypatch.setattr(subprocess, "Popen", failing_at(subprocess.Popen, 1, error))
+    with pytest.raises(DetpycError, match="cannot start a process"):
+        interpreters.find_interpreters()
+
+
+@pytest.mark.parametrize(("jobs", "sources"), [(999_999_999, 3), (2, 5), (999_999_999, 1)])
+def test_no_more_workers_than_sources_and_some_for_each_processor(
+    jobs: int, sources: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Counted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    interpreter = interpreters.current()
+    monkeypatch.setattr(pool, "usable_processors", lambda: 1)
+    monkeypatch.setattr(subprocess, "Popen", Counted)
+    assert len(byte_compile(interpreter, [GOOD] * sources, [0], keep, jobs=jobs)) == sources
+    assert 0 < len(started) <= min(jobs, sources, 4)
 
 
 # ---- memory

@@ -7,7 +7,17 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from unit.bytecode.payloads import (
+
+import payloads
+from detpyc.bytecode.code_objects import constants
+from detpyc.bytecode.reader import read_payload
+from detpyc.bytecode.writer import arrange, write_payload
+from detpyc.compilation.pool import Compiled, Source, byte_compile
+from detpyc.explain.difference import CODE, ENCODING, Difference
+from detpyc.explain.encoding import SET_ORDER, SHARING
+from detpyc.explain.nans import is_nan
+from detpyc.explain.payloads import compare_payloads
+from payloads import (
     LAST,
     binary_float,
     dict_of,
@@ -20,16 +30,6 @@ from unit.bytecode.payloads import (
     small_tuple,
     text,
 )
-
-from detpyc.bytecode.code_objects import constants
-from detpyc.bytecode.reader import read_payload
-from detpyc.bytecode.writer import arrange, write_payload
-from detpyc.compilation.pool import Compiled, Source, byte_compile
-from detpyc.explain.difference import CODE, ENCODING, Difference
-from detpyc.explain.encoding import SET_ORDER, SHARING
-from detpyc.explain.nans import is_nan
-from detpyc.explain.payloads import compare_payloads
-from unit.bytecode import payloads
 
 if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter

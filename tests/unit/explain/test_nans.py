@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 
 import pytest
-from unit.bytecode.payloads import LAST, binary_float, flagged, frozenset_of, ref, small_tuple
 
+import payloads
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe, encoding
 from detpyc.explain.difference import CODE, ENCODING, Difference
 from detpyc.explain.payloads import compare_payloads
-from unit.bytecode import payloads
+from payloads import LAST, binary_float, flagged, frozenset_of, ref, small_tuple
 
 ON_ARM, ON_X86 = 0x7FF8000000000000, 0xFFF8000000000000  # what 1e400 - 1e400 folds to
 

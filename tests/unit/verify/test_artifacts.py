@@ -18,9 +18,9 @@ from detpyc import files
 from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
-from detpyc.verify import artifacts
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import Status
+from detpyc.wheel import problems
 from pycs import HERE, PYC, SOURCE, pyc
 from unit.verify.findings import the_one
 
@@ -55,7 +55,7 @@ def test_wheels_can_be_fanned_out(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_large_members_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detpyc.verify.artifacts.MAX_FILE", 1000)
+    monkeypatch.setattr("detpyc.verify.wheels.MAX_FILE", 1000)
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, "core.pyc": bytes(1001)})
     (finding,) = verify_artifact(wheel).findings
     assert finding.status is Status.UNVERIFIABLE
@@ -99,14 +99,15 @@ def test_sourceless_pyc_beside_its_source(tmp_path: Path) -> None:
 
 
 def test_long_and_many_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifacts, "MAX_PROBLEMS", 2)
-    monkeypatch.setattr(artifacts, "MAX_MESSAGE", 30)
-    files = wheels.complete({f"{number:040}.py": b"" for number in range(5)})
+    monkeypatch.setattr(problems, "MAX_PROBLEMS", 2)
+    monkeypatch.setattr(problems, "MAX_MESSAGE", 30)
+    files = wheels.complete({f"{number}{'0' * 40}.py": b"" for number in range(5)})
     del files["demo-1.0.dist-info/RECORD"]
     path = wheels.write(tmp_path / WHOLE, {**files, "demo-1.0.dist-info/RECORD": b""})
     first, second, third = verify_artifact(path).problems
-    assert first == second == f"RECORD does not list {'0' * 9}... (64 characters)"
-    assert third == "and 6 more problems"
+    assert first == f"RECORD does not list 0{'0' * 8}... (65 characters)"
+    assert second == f"RECORD does not list 1{'0' * 8}... (65 characters)"
+    assert third == "and more problems"
 
 
 # ---- trees
