@@ -126,12 +126,13 @@ def byte_compile_wheel(
         with open_locked(path) as stream:
             wheel = Wheel.open(path, stream)
             importable = wheel.importable_sources()
-            read = partial(wheel.read_member, limit=MAX_FILE)
+            selected = _selected(importable, settings)
+            wheel.require_size(selected, MAX_FILE)
             modules = [
-                Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
-                for name in _selected(importable, settings)
+                Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
+                for name in selected
             ]
-            with wheel.rewriting({module.name for module in modules}):
+            with wheel.rewriting({*selected}):
                 contents = read_contents(wheel, settings, chosen)
                 compiled = compile_sources(modules, chosen, settings, options.jobs)
                 members = choose_members(
