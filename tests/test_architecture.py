@@ -35,7 +35,7 @@ FOUNDATION: dict[str, set[str]] = {
     "bytecode": {"errors"},
     "explain": {"errors", "bytecode"},
     "threads": {"errors"},
-    "compilation": {"errors", "bytecode", "explain", "threads"},
+    "compilation": {"errors", "limits", "wording", "bytecode", "explain", "threads"},
     "reproducible": {"errors"},
     "files": {"errors", "limits"},
     "temporaries": {"errors", "files"},
