@@ -125,6 +125,7 @@ CASES = (
     Case(claiming(layout="sourceless"), FOUND, ("replaces its source, but there is",), name="layout"),
     Case(claiming(optimize=2), FOUND, ("but there is no",), name="optimize"),
     Case(claiming(include=["*?" * 400 + "b"]), FOUND, ("cannot be applied",), name="slow_pattern"),
+    Case(claiming(include=["*a" * 400 + "b"]), FOUND, ("does not mention",), name="pattern_of_many_stars"),
     Case(claiming(release="3.99.1"), FOUND, ("malformed",), name="release"),
     Case(changed(lambda document: document.update(bytecode=[])), FOUND, ("does not mention",), name="nothing"),
     Case(saying(b""), FOUND, ("malformed",), name="empty"),
