@@ -12,7 +12,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
