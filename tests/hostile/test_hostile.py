@@ -23,7 +23,8 @@ KILOBYTES = 1_500_000  # of address space, for the command and for each of its w
 MAX_OUTPUT = 1 << 16  # characters; an untrusted file must not flood a log
 MAX_CONTENT = 1 << 20  # bytes of a file that are compared; of larger ones, the size and the mtime
 
-TABLES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {"cases", Path(__file__).stem})
+MODULES = {path.stem for path in Path(__file__).parent.glob("*.py")}
+TABLES = sorted(name for name in MODULES - {"cases"} if not name.startswith("test_"))
 CASES: dict[str, Case] = {}
 for table in TABLES:
     for listed in importlib.import_module(f"hostile.{table}").CASES:

@@ -106,6 +106,11 @@ def forged(attribute: str, value: int) -> Callable[[Path], Path]:
     return written(wheels.complete(), forge=forge)
 
 
+def damaged(**fields: int) -> Callable[[Path], Path]:
+    """Write other values for one member in both of its headers."""
+    return lambda directory: wheels.forge(wheels.build(directory), "demo/core.py", **fields)
+
+
 def truncated(share: float) -> Callable[[Path], Path]:
     def write(directory: Path) -> Path:
         path = wheels.build(directory)
@@ -155,8 +160,8 @@ UNSOUND = {
     "name twice by Unicode form": (with_names("\xe9.py", "e\u0301.py"), ["e\u0301.py: occurs twice, as \xe9.py"]),
     "encrypted": (forged("flag_bits", 1), ["demo/core.py: is encrypted"]),
     "symbolic link": (forged("external_attr", (stat.S_IFLNK | 0o777) << 16), ["demo/core.py: is a symbolic link"]),
-    "inflates too far": (forged("file_size", 10), ["demo/core.py: inflates past its declared 10 bytes"]),
-    "damaged": (forged("CRC", 1), ["demo/core.py: its CRC-32 is wrong"]),
+    "inflates too far": (damaged(size=10), ["demo/core.py: inflates past its declared 10 bytes"]),
+    "damaged": (damaged(crc=1), ["demo/core.py: its CRC-32 is wrong"]),
     "signed by RECORD.jws": (with_members(**{f"{INFO}/RECORD.jws": b"{}"}), ["the signature RECORD.jws"]),
     "signed by RECORD.p7s": (with_members(**{f"{INFO}/RECORD.p7s": b""}), ["the signature RECORD.p7s"]),
     "malformed provenance": (with_members(**{f"{INFO}/detpyc.json": b"{"}), ["detpyc.json is malformed"]),

@@ -89,18 +89,16 @@ FIELDS = {
 }
 
 
-def forge(path: Path, name: str, *, local: bool = True, central: bool = True, **fields: int) -> Path:
-    """Change what an archive says of a member: in its local header, in the directory, or in both alike."""
+def forge(path: Path, name: str, **fields: int) -> Path:
+    """Change what an archive says of a member, in its local header and in the directory alike."""
     data = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
         offset = archive.getinfo(name).header_offset
     entry = data.index(name.encode(), archive.start_dir) - 46
     for field, value in fields.items():
         local_at, central_at, layout = FIELDS[field]
-        if local:
-            struct.pack_into(layout, data, offset + local_at, value)
-        if central:
-            struct.pack_into(layout, data, entry + central_at, value)
+        struct.pack_into(layout, data, offset + local_at, value)
+        struct.pack_into(layout, data, entry + central_at, value)
     path.write_bytes(data)
     return path
 

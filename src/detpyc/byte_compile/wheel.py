@@ -197,10 +197,11 @@ def _byte_compile(
 def _modules(wheel: Wheel, settings: Settings) -> list[Module]:
     """Return the sources that are byte-compiled."""
     importable = wheel.importable_sources()
-    read = partial(wheel.read_member, limit=MAX_FILE)
+    selected = _selected(importable, settings)
+    wheel.require_size(selected, MAX_FILE)
     return [
-        Module(name, importable[name], wheel.archive.members[name].size, partial(read, name))
-        for name in _selected(importable, settings)
+        Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
+        for name in selected
     ]
 
 

@@ -13,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
-from detpyc.limits import MAX_FILE, MAX_RECORD
+from detpyc.limits import MAX_RECORD
 from detpyc.threads import Executor
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Wheel", "is_wheel", "open_wheel"]
 
-_CODE = (".py", ".pyc")
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
@@ -50,11 +49,8 @@ class Wheel:
         self.dist_info = _dist_info(path.name, archive.members)
         self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
-        oversized = {
-            name for name, member in archive.members.items() if name.endswith(_CODE) and member.size > MAX_FILE
-        }
-        self._problems = {*found, *self._read_record(), *map(self._size_problem, oversized)}
-        self._unchecked = (self.record.keys() & archive.members.keys()) - oversized
+        self._problems = {*found, *self._read_record()}
+        self._unchecked = self.record.keys() & archive.members.keys()
 
     @classmethod
     def open(cls, path: Path, stream: BinaryIO) -> Wheel:
@@ -166,21 +162,29 @@ class Wheel:
             WheelError: if it is damaged.
 
         """
-        size = self.archive.members[name].size
-        if limit is not None and size > limit:
-            raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
+        if limit is not None:
+            self.require_size([name], limit)
         with _naming(self.path):
             content = self.archive.read(name)
         if name in self._unchecked:
             self._compare_member(name, [content])
         return content
 
+    def require_size(self, names: Iterable[str], limit: int) -> None:
+        """Refuse members that are too large to be read as a whole.
+
+        Raises:
+            TooLargeError: if one is larger than the limit.
+
+        """
+        for name in names:
+            size = self.archive.members[name].size
+            if size > limit:
+                raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
+
     def importable_sources(self) -> dict[str, str]:
         """Return those of the importable members that are sources."""
         return {name: path for name, path in self.importable.items() if path.endswith(".py")}
-
-    def _size_problem(self, name: str) -> str:
-        return f"{name}: has {self.archive.members[name].size} bytes; the limit is {MAX_FILE}"
 
     def _read_record(self) -> Iterator[str]:
         """Read RECORD, compare the list of members with it, and yield the problems."""

@@ -140,6 +140,9 @@ def _conflicts(places: Iterable[_Place], dist_info: str) -> Iterator[Conflict]:
     anywhere: list[tuple[str, str]] = []  # one path with some installer
     for place in places:
         own.append((f"{place.scheme}/{place.path}", place.name))
+        directory, _, script = place.path.partition("/")
+        if place.scheme == _DATA and script and directory in _SCRIPT_DIRECTORIES:
+            own.append((f"{_SCRIPTS}/{script}", place.name))
         if place.scheme == _ROOT or place.path.endswith(_CODE):
             anywhere += ((path, place.name) for path in _paths(place, project))
     yield from conflicts(own)

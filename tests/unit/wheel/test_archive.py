@@ -12,7 +12,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -178,7 +178,7 @@ def store(info: zipfile.ZipInfo) -> None:
         ({"crc": 1}, "a.py: its CRC-32 is wrong"),
     ],
 )
-def test_content_that_is_not_as_declared(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
+def test_content_that_is_not_as_declared(tmp_path: Path, fields: dict[str, int], words: str) -> None:
     path = wheels.write(tmp_path / "a.zip", {"a.py": CONTENT})
     archive = archive_of(wheels.forge(path, "a.py", **fields))
     with pytest.raises(WheelError) as caught:
