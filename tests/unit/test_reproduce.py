@@ -132,7 +132,7 @@ def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_pa
         f'no interpreter for "{release}"; found:\n'
     )
     assert f"Install CPython {release} exactly" in message
-    assert message.endswith(f"`pyenv install {release}`.\n")
+    assert message.endswith(f"`pyenv install {release}`. --install-interpreters has uv install it.\n")
 
 
 def test_missing_interpreter_that_is_to_be_installed(

@@ -70,7 +70,7 @@ def install_interpreter(release: str) -> Interpreter:
 
     """
     uv = _find_uv(release)
-    _run([uv, "python", "install", release], release)
+    _run([uv, "python", "install", "--managed-python", release], release)
     # Not one of the virtual environments around, and whatever the project in the current directory requires.
     found = _run([uv, "python", "find", "--managed-python", "--system", "--no-project", release], release)
     interpreter = supported(describe(found.decode().strip()))

@@ -30,6 +30,7 @@ __all__ = [
     "opcodes",
 ]
 
+_INSTALL = "--install-interpreters has uv install it."
 _REQUEST = re.compile(r"(?:cpython|python)?-?(?P<release>3\.\d+(?:\.\d+\w*)?)", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def find_interpreter(request: str | os.PathLike[str], *, exactly: bool = False, 
         from detpyc.compilation.installation import install_interpreter  # noqa: PLC0415 - as in the module's docstring
 
         return install_interpreter(release)
-    advice = _advice(release) if exactly else _all_advice(release)
+    advice = f"{_advice(release)} {_INSTALL}" if exactly else _all_advice(release)
     raise MissingInterpreterError(f'no interpreter for "{name}"; found:{_listing()}\n{advice}', release)
 
 

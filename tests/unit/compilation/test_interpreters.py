@@ -234,7 +234,7 @@ def test_missing_interpreter_lists_those_that_were_found(there_are: Arrange, req
 
     with pytest.raises(MissingInterpreterError) as caught:
         interpreters.find_interpreter(request_, exactly=True)
-    assert str(caught.value).splitlines()[-1] == advice
+    assert str(caught.value).splitlines()[-1] == f"{advice} --install-interpreters has uv install it."
     assert caught.value.release == request_
 
 
