@@ -145,12 +145,17 @@ def _conflicts(places: Iterable[_Place], dist_info: str) -> Iterator[Conflict]:
             own.append((f"{_SCRIPTS}/{script}", place.name))
         if place.scheme == _ROOT or place.path.endswith(_CODE):
             anywhere += ((path, place.name) for path in _paths(place, project))
-    yield from conflicts(own)
+    yield from filter(_of_files, conflicts(own))
     with_bytecode = {_package(path) for path, _ in anywhere if path.endswith(".pyc")}
-    for conflict in conflicts(anywhere):
+    for conflict in filter(_of_files, conflicts(anywhere)):
         # Where there is no bytecode, what runs is the source that is installed, whichever that is.
         if _package(conflict.path) in with_bytecode:
             yield conflict
+
+
+def _of_files(conflict: Conflict) -> bool:
+    """Return whether one of the members is a file: directories become one without harm."""
+    return not (conflict.name.endswith("/") and conflict.other.endswith("/"))
 
 
 def _paths(place: _Place, project: str) -> Iterator[str]:

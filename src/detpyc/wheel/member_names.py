@@ -46,9 +46,9 @@ def name_problems(names: Iterable[str]) -> tuple[str, ...]:
 
     """
     names = list(names)
-    malformed = (problem for name in names for problem in _malformed(name))
-    conflicting = conflicts((mapped_path(name), name) for name in names)
-    return limited([*malformed, *map(_conflict_problem, conflicting)])
+    mapped = [(mapped_path(name), name) for name in names]
+    malformed = (problem for path, name in mapped for problem in _malformed(path, name))
+    return limited([*malformed, *map(_conflict_problem, conflicts(mapped))])
 
 
 def mapped_path(path: str) -> str:
@@ -70,18 +70,17 @@ def conflicts(members: Iterable[tuple[str, str]]) -> Iterator[Conflict]:
     """
     # With a separator that sorts before everything else, what is in a directory comes directly after it.
     keyed = ((path.removesuffix("/").replace("/", "\0"), number, name) for number, (path, name) in enumerate(members))
-    file, file_name = "", ""  # the last file that nothing encloses
-    previous, previous_name = "", ""
+    file: tuple[str, str] | None = None  # the last one that is not in the place of a directory itself
+    previous: tuple[str, str] | None = None
     for key, _, name in sorted(keyed):
-        inside = bool(file) and key.startswith(f"{file}\0")
-        if key == previous:
-            if name != previous_name or not name.endswith("/"):
-                yield Conflict(key.replace("\0", "/"), name, previous_name, inside=False)
-        elif inside:
-            yield Conflict(file.replace("\0", "/"), name, file_name, inside=True)
+        inside = file is not None and key.startswith(f"{file[0]}\0")
+        if previous is not None and key == previous[0]:
+            yield Conflict(key.replace("\0", "/"), name, previous[1], inside=False)
+        elif file is not None and inside:
+            yield Conflict(file[0].replace("\0", "/"), name, file[1], inside=True)
         if not inside and not name.endswith("/"):
-            file, file_name = key, name
-        previous, previous_name = key, name
+            file = key, name
+        previous = key, name
 
 
 def _conflict_problem(conflict: Conflict) -> str:
@@ -93,9 +92,10 @@ def _conflict_problem(conflict: Conflict) -> str:
     return f"{name}: occurs twice, as {other}, on systems that ignore letter case or Unicode form"
 
 
-def _malformed(name: str) -> Iterator[str]:
+def _malformed(path: str, name: str) -> Iterator[str]:
     """Yield the problem of a name that leads out of the wheel, or that unpackers do not understand alike."""
-    if not _SUSPICIOUS.search(name) and len(name) <= MAX_PATH and name.count("/") < MAX_DEPTH:
+    ignored = "//" in path or path[:1] in {"", "/"} or (path[-1] == "/") != (name[-1] == "/")
+    if not ignored and not _SUSPICIOUS.search(name) and len(name) <= MAX_PATH and name.count("/") < MAX_DEPTH:
         return
     parts = name.removesuffix("/").split("/")
     if len(name) > MAX_PATH:
@@ -110,3 +110,5 @@ def _malformed(name: str) -> Iterator[str]:
         yield f"{name}: starts with a drive"
     elif not {"", ".", ".."}.isdisjoint(parts):
         yield f"{name}: has an empty, '.' or '..' part"
+    elif ignored:
+        yield f"{name!r}: has a part that some systems ignore"
