@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         CompilationError,
         DetpycError,
         InterpreterError,
+        MissingInterpreterError,
         SettingsError,
         TooLargeError,
         UnsupportedBytecodeError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from detpyc.normalize import NormalizationReport, normalize_artifact
     from detpyc.reproduce import Reproduction, reproduce_wheel
     from detpyc.settings import Settings
+    from detpyc.strip import StripReport, strip_artifact
     from detpyc.verify.artifacts import verify_artifact
     from detpyc.verify.reports import Finding, Status, VerificationReport
 
@@ -41,11 +43,13 @@ __all__ = [
     "Inspection",
     "Interpreter",
     "InterpreterError",
+    "MissingInterpreterError",
     "NormalizationReport",
     "Reproduction",
     "Settings",
     "SettingsError",
     "Status",
+    "StripReport",
     "TooLargeError",
     "TreeOptions",
     "TreeReport",
@@ -64,6 +68,7 @@ __all__ = [
     "inspect_pyc",
     "normalize_artifact",
     "reproduce_wheel",
+    "strip_artifact",
     "verify_artifact",
 ]
 
@@ -81,6 +86,7 @@ _EXPORTS = {
         "CompilationError",
         "DetpycError",
         "InterpreterError",
+        "MissingInterpreterError",
         "SettingsError",
         "TooLargeError",
         "UnsupportedBytecodeError",
@@ -91,6 +97,7 @@ _EXPORTS = {
     "normalize": ("NormalizationReport", "normalize_artifact"),
     "reproduce": ("Reproduction", "reproduce_wheel"),
     "settings": ("Settings",),
+    "strip": ("StripReport", "strip_artifact"),
     "verify.artifacts": ("verify_artifact",),
     "verify.reports": ("Finding", "Status", "VerificationReport"),
 }

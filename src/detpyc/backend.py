@@ -31,7 +31,7 @@ from detpyc.termination import terminable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from detpyc.hooks.request import BuildRequest
+    from detpyc.hooks.request import BuildRequest, BuildResult
 
 # All hooks of PEP 517 and PEP 660 but build_wheel. A frontend asks which of them a backend has.
 _PASSED_THROUGH = frozenset(
@@ -79,9 +79,11 @@ def build_wheel(
         output = Path(wheel_directory)
         with terminable(resend=True), working_directory(output) as directory:
             built = wrapped.call("build_wheel", directory, _without_own(config_settings), metadata_directory)
-            line, name = _byte_compile(request, _artifact(wrapped, directory, built), output)
-    print(line)  # noqa: T201 - a frontend shows its backend's output
-    return name
+            result = _byte_compile(request, _artifact(wrapped, directory, built), output)
+    print(result.summary)  # noqa: T201 - a frontend shows its backend's output
+    for warning in result.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201
+    return result.name
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - hooks of any signature
@@ -142,7 +144,7 @@ def _artifact(wrapped: WrappedBackend, directory: str, built: object) -> Path:
     return artifact
 
 
-def _byte_compile(request: BuildRequest, artifact: Path, output: Path) -> tuple[str, str]:
+def _byte_compile(request: BuildRequest, artifact: Path, output: Path) -> BuildResult:
     """Byte-compile a wheel; an error names it without the temporary directory, which is gone when it is read."""
     try:
         return request.byte_compile(artifact, output)

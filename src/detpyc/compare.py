@@ -18,6 +18,7 @@ from detpyc.files import open_regular, read_file, walk
 from detpyc.limits import MAX_FILE
 from detpyc.wheel.distribution import open_wheel
 from detpyc.wheel.zip_format import STORED
+from detpyc.wording import date
 
 if TYPE_CHECKING:
     import os
@@ -136,7 +137,7 @@ def _header(header: PycHeader) -> tuple[tuple[str, str], ...]:
         ("magic number", f"{header.magic_number} (CPython {_dotted(header.version)})"),
         ("invalidation mode", header.mode),
         ("source hash", "none" if header.source_hash is None else header.source_hash.hex()),
-        ("mtime", "none" if header.mtime is None else str(header.mtime)),
+        ("mtime", "none" if header.mtime is None else f"{header.mtime} ({date(header.mtime)})"),
         ("source size", "none" if header.source_size is None else str(header.source_size)),
     )
 

@@ -12,6 +12,7 @@ __all__ = [
     "CompilationError",
     "DetpycError",
     "InterpreterError",
+    "MissingInterpreterError",
     "SettingsError",
     "TooLargeError",
     "UnsupportedBytecodeError",
@@ -86,6 +87,20 @@ class UnsupportedBytecodeError(BytecodeError):
 
 class InterpreterError(DetpycError):
     """An interpreter that is missing or unsuitable, or that fails while it works."""
+
+
+class MissingInterpreterError(InterpreterError):
+    """A release of CPython that was requested and not found.
+
+    Attributes:
+        release: e.g. ``3.12.1``, or ``3.12`` if any patch release would do.
+
+    """
+
+    def __init__(self, reason: str, release: str) -> None:
+        super().__init__(reason)
+        self.args = (reason, release)
+        self.release = release
 
 
 class CompilationError(DetpycError):

@@ -37,4 +37,4 @@ MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a wheel's archive:
 MAX_RECORD = 16 << 20  # bytes of RECORD: 128 for each member
 MAX_ROWS = 1 << 18  # of RECORD: a signature and directories may have some as well
 MAX_PROVENANCE = 8 << 20  # bytes of detpyc.json; it is small unless sources are skipped
-MAX_METADATA = 1 << 20  # bytes of WHEEL; real ones have some hundred
+MAX_METADATA = 8 << 20  # bytes of METADATA, and of WHEEL; the largest descriptions have some hundred kilobytes

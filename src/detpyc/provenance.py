@@ -72,6 +72,7 @@ class Provenance:
         compression: ``deflated`` or ``stored``, the setting of the last run.
         normalized: whether the last run normalized the archive.
         detpyc: the version of detpyc that wrote it.
+        missing: the releases of CPython that were requested and skipped because they were missing.
 
     """
 
@@ -79,6 +80,7 @@ class Provenance:
     compression: str = DEFLATED
     normalized: bool = False
     detpyc: str = __version__
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Encode it, with sorted keys, and without a time or a path of the machine.
@@ -87,13 +89,15 @@ class Provenance:
             TooLargeError: if the result is so large that `from_json` refuses it.
 
         """
-        document = {
+        document: dict[str, object] = {
             "format": FORMAT,
             "detpyc": self.detpyc,
             "canonical-form": FORM,
             "archive": {"compression": self.compression, "normalized": self.normalized},
             "bytecode": [_to_object(entry) for entry in sorted(self.bytecode, key=lambda entry: entry.sort_key)],
         }
+        if self.missing:
+            document["missing"] = sorted(self.missing)
         encoded = (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
         _check_size(encoded)
         return encoded
@@ -120,6 +124,7 @@ class Provenance:
                 _known(archive["compression"], (DEFLATED, STORED)),
                 _known(archive["normalized"], (True, False)),
                 _version(document["detpyc"]),
+                tuple(_release(entry) for entry in _list(document.get("missing", []))),
             )
         except KeyError as error:
             raise DetpycError(f"{FILE_NAME} is malformed: {error} is missing") from error
@@ -208,6 +213,13 @@ def _string(value: object) -> str:
         raise TypeError(f"{_shown(value)} is not a string")
     value.encode("utf-8")  # a UnicodeEncodeError, which is a ValueError, for a lone surrogate
     return value
+
+
+def _release(value: object) -> str:
+    release = _string(value)
+    if not re.fullmatch(r"3\.\d+(\.\d+\w*)?", release, re.ASCII):
+        raise ValueError(f"{_shown(release)} is not a release of CPython")
+    return release
 
 
 def _version(value: object) -> str:

@@ -72,7 +72,11 @@ class Reproduction:
 
 
 def reproduce_wheel(
-    original: str | os.PathLike[str], sources: str | os.PathLike[str], *, jobs: int | None = None
+    original: str | os.PathLike[str],
+    sources: str | os.PathLike[str],
+    *,
+    jobs: int | None = None,
+    install: bool = False,
 ) -> Reproduction:
     """Build a wheel again in a clean environment, byte-compile it as the wheel records, and compare the two.
 
@@ -84,6 +88,7 @@ def reproduce_wheel(
         original: the path of the wheel.
         sources: the path of a source distribution (``.tar.gz``), or of the project's directory.
         jobs: the number of workers; by default one for each usable processor.
+        install: have uv install interpreters that are missing.
 
     Returns:
         What was built, and how it differs.
@@ -102,43 +107,45 @@ def reproduce_wheel(
             path=original,
         )
     source_date_epoch()  # refuses a malformed one, for which backends show a traceback
-    compilers = _compilers(original, recipe)
-    builder = _builder(tag_of(original.name), compilers)
+    compilers = _compilers(original, recipe, install=install)
+    builder = _builder(tag_of(original.name), compilers, install=install)
     constraints = (*_backend(recipe.generator), f"detpyc=={recipe.detpyc}")
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or _epoch(recipe)
     with tempfile.TemporaryDirectory(prefix="detpyc-", dir=temporary_directory()) as name:
         directory = Path(name)
         project = _project(sources, directory / "source")
         built = _build(project, directory, builder.path, constraints, epoch)
-        result = _byte_compiled(built, recipe, directory / "result", jobs)
+        result = _byte_compiled(built, recipe, compilers, directory / "result", jobs)
         same = result.name == original.name and result.read_bytes() == original.read_bytes()
         comparison = Comparison((), (), {}) if same else compare_artifacts(original, result)
     return Reproduction(original, builder.release, constraints, result.name, same, epoch is not None, comparison)
 
 
-def _compilers(original: Path, recipe: Recipe) -> list[Interpreter]:
+def _compilers(original: Path, recipe: Recipe, *, install: bool) -> list[Interpreter]:
+    requests = recipe.settings.interpreters
     try:
-        return [interpreters.find_interpreter(request, exactly=True) for request in recipe.settings.interpreters]
+        return [interpreters.find_interpreter(request, exactly=True, install=install) for request in requests]
     except InterpreterError as error:
-        releases = ", ".join(recipe.settings.interpreters)
+        releases = ", ".join(requests)
         raise InterpreterError(
             f"was byte-compiled by CPython {releases}, and no other release reproduces it: {error}", path=original
         ) from error
 
 
-def _builder(tag: str, compilers: Sequence[Interpreter]) -> Interpreter:
+def _builder(tag: str, compilers: Sequence[Interpreter], *, install: bool = False) -> Interpreter:
     """Return the interpreter to run the build: for extension modules, one of the version that they are for.
 
     Args:
         tag: the wheel's tag.
         compilers: the interpreters that compiled its bytecode.
+        install: have uv install one that is missing.
 
     """
     native = re.search(r"-cp3(\d+)[a-z]*-", tag)
     if native is not None:
         version = (3, int(native[1]))
         found = next((compiler for compiler in compilers if compiler.version == version), None)
-        return found or interpreters.find_interpreter("{}.{}".format(*version))
+        return found or interpreters.find_interpreter("{}.{}".format(*version), install=install)
     running = interpreters.current()
     able = [compiler for compiler in compilers if compiler.version >= _OLDEST_BUILDER]
     if not able or running.release in {compiler.release for compiler in able}:
@@ -228,17 +235,21 @@ def _run(command: Sequence[str], purpose: str, variables: Mapping[str, str]) -> 
         raise DetpycError(f"could not {purpose}: {' '.join(command)} ended with status {completed.returncode}{output}")
 
 
-def _byte_compiled(built: Path, recipe: Recipe, output_dir: Path, jobs: int | None) -> Path:
+def _byte_compiled(
+    built: Path, recipe: Recipe, compilers: Sequence[Interpreter], output_dir: Path, jobs: int | None
+) -> Path:
     """Byte-compile the wheel that was built as the original was."""
+    settings = recipe.settings._replace(interpreters=tuple(compiler.path for compiler in compilers))
     output_dir.mkdir()
     options = WheelOptions(
         output_dir=output_dir,
         jobs=jobs,
         normalize_archive=recipe.normalized,
+        missing=recipe.missing,
         date=recipe.date or ZIP_EPOCH,
         rename=True,
     )
     try:
-        return byte_compile_wheel(built, recipe.settings, options).path
+        return byte_compile_wheel(built, settings, options).path
     except WheelError as error:
         raise DetpycError(f"the wheel that was built cannot be byte-compiled: {error}") from error

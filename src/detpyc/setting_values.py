@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECKS",
     "DEFLATED",
+    "FAIL",
+    "INSTALL",
     "LAYOUTS",
     "LEVELS",
+    "ON_MISSING",
     "OPTIMIZATION_LEVELS",
     "PYCACHE",
     "SOURCELESS",
@@ -34,6 +37,7 @@ OPTIMIZATION_LEVELS = (0, 1, 2)
 LEVELS = {str(level): level for level in OPTIMIZATION_LEVELS}
 PYCACHE, SOURCELESS = LAYOUTS = ("pycache", "sourceless")
 DEFLATED, STORED = "deflated", "stored"
+FAIL, _, INSTALL = ON_MISSING = ("fail", "skip", "install")
 WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
@@ -146,4 +150,5 @@ CHECKS: dict[str, Callable[[object], Any]] = {
     "layout": _one_of(*LAYOUTS),
     "compression": _one_of(DEFLATED, STORED),
     "provenance": flag,
+    "on-missing-interpreter": _one_of(*ON_MISSING),
 }

@@ -16,8 +16,11 @@ from detpyc.limits import MAX_MISTAKES, MAX_SHOWN
 from detpyc.setting_values import (
     CHECKS,
     DEFLATED,
+    FAIL,
+    INSTALL,
     LAYOUTS,
     LEVELS,
+    ON_MISSING,
     OPTIMIZATION_LEVELS,
     PYCACHE,
     SOURCELESS,
@@ -34,8 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFLATED",
+    "FAIL",
     "FRONTEND",
+    "INSTALL",
     "LAYOUTS",
+    "ON_MISSING",
     "OPTIMIZATION_LEVELS",
     "PYCACHE",
     "SOURCELESS",
@@ -75,6 +81,7 @@ class Settings(NamedTuple):
         layout: ``pycache``, or ``sourceless`` to replace each source by its pyc, for one interpreter.
         compression: ``deflated``, or ``stored`` for bytes that do not depend on a deflate implementation.
         provenance: whether to record in ``.dist-info/detpyc.json`` what made the bytecode.
+        on_missing_interpreter: ``fail``, ``skip`` to do without its bytecode, or ``install`` to have uv install it.
 
     """
 
@@ -87,6 +94,7 @@ class Settings(NamedTuple):
     layout: str = PYCACHE
     compression: str = DEFLATED
     provenance: bool = True
+    on_missing_interpreter: str = FAIL
 
     @classmethod
     def from_table(

@@ -90,7 +90,9 @@ def test_wheel_by_detpyc(wheel: Path) -> None:
     assert report.counts() == {**dict.fromkeys(map(str.lower, Status.__members__), 0), "identical": 9}
     assert not report.problems
     assert {(finding.release, finding.reasons) for finding in report.findings} == {(HERE.release, ())}
-    assert done("verify", "--strict", wheel).stdout == f"{wheel}: 9 identical\n"
+    minor = "{}.{}".format(*HERE.version)
+    loaded = f"loaded by CPython {minor}, {minor} -O, {minor} -OO"
+    assert done("verify", "--strict", wheel).stdout == f"{wheel}: 9 identical; {loaded}\n"
 
 
 INSTALLERS = {

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-COMMANDS = ["wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters"]
+COMMANDS = [
+    "wheel",
+    "verify",
+    "compile",
+    "strip",
+    "normalize",
+    "diff",
+    "inspect",
+    "reproduce",
+    "interpreters",
+    "completion",
+]
 
 
 def ended(*arguments: str) -> int:
@@ -35,7 +46,7 @@ def ended(*arguments: str) -> int:
     return caught.value.code
 
 
-@pytest.mark.parametrize("others", [[], ["--help"], ["wheel"]])
+@pytest.mark.parametrize("others", [[], ["--help"], ["wheel"], ["nothing"]])
 def test_version(others: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("--version", *others) == 0
     assert capsys.readouterr() == (f"detpyc {__version__}\n", "")
@@ -58,11 +69,17 @@ def test_commands_have_some_options_in_common(command: str, capsys: pytest.Captu
     ("arguments", "words"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["nothing"], "invalid choice: 'nothing'"),
+        (["nothing"], f"unknown command 'nothing'; choose from {', '.join(COMMANDS)}\n"),
+        (["verfy", "x.whl"], "unknown command 'verfy'; did you mean verify?\n"),
+        (["strips", "--check", "x.whl"], "unknown command 'strips'; did you mean strip?\n"),
         (["wheel"], "the following arguments are required: WHEEL"),
-        (["wheel", "--inter", "3.12", "x.whl"], "unrecognized arguments: --inter"),
-        (["--bogus"], "unrecognized arguments: --bogus"),
-        (["--bogus", "wheel", "x.whl"], "unrecognized arguments: --bogus"),
+        (["wheel", "--inter", "3.12", "x.whl"], "unrecognized arguments: --inter; did you mean --interpreter?\n"),
+        (["wheel", "--optimise=2", "x.whl"], "unrecognized arguments: --optimise=2; did you mean --optimize?\n"),
+        (["verify", "x.whl", "-x", "--Strict"], "unrecognized arguments: -x --Strict; did you mean --strict?\n"),
+        (["inspect", "x.pyc", "json"], "unrecognized arguments: json\n"),
+        (["--versoin"], "unrecognized arguments: --versoin; did you mean --version?\n"),
+        (["--bogus"], "unrecognized arguments: --bogus\n"),
+        (["--bogus", "wheel", "x.whl"], "unrecognized arguments: --bogus\n"),
         (["wheel", "--jobs", "-1", "x.whl"], 'must be a positive number, not "-1"'),
         (["wheel", "--jobs", "many", "x.whl"], 'must be a positive number, not "many"'),
         (["interpreters", "-q", "-v"], "not allowed with argument"),
@@ -315,7 +332,31 @@ def test_status_that_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wheel_that_the_compiling_python_cannot_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A pipeline may name one interpreter for the wheels of several."""
     release = "{}.{}.{}".format(*sys.version_info[:3])
-    warning = f"; the pycs of CPython {release} will never be loaded from a wheel with this tag\n"
-    for tag, warned in (("cp37-cp37m-win_amd64", True), ("py3-none-any", False)):
+    minor = release.rpartition(".")[0]
+    warning = (
+        f"detpyc: warning: demo-1.0-cp37-cp37m-win_amd64.whl: the pycs of CPython {release} will never be loaded:"
+        f" no CPython {minor} can install a wheel with the tag cp37-cp37m-win_amd64\n"
+    )
+    for tag, warnings in (("cp37-cp37m-win_amd64", warning), ("py3-none-any", "")):
         assert cli.main(["wheel", str(wheels.build(tmp_path, tag=tag))]) == 0
-        assert (warning in capsys.readouterr().out) == warned
+        output, errors = capsys.readouterr()
+        assert errors == warnings
+        assert (f"; loaded by CPython {minor}\n" in output) == (not warnings)
+
+
+def test_patterns_where_the_shell_leaves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on Windows."""
+    for project in ("one-1", "two-1", "[x]-1"):
+        wheels.build(tmp_path, project=project)
+    arguments = ["strip", *(str(tmp_path / name) for name in ("*-none-any.whl", "[x]-1-py3-none-any.whl", "?.whl"))]
+    assert cli.main(arguments) == 2
+    assert "any.whl: 0 pycs" not in capsys.readouterr().out  # the pattern, as it is; other shells have expanded it
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert cli.main(arguments) == 2
+    output, errors = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in output.splitlines()] == [
+        *(str(tmp_path / f"{project}-1-py3-none-any.whl") for project in ("one", "two")),
+    ]
+    assert str(tmp_path / "?.whl") in errors

@@ -58,7 +58,7 @@ def test_header() -> None:
         ),
         Difference(HEADER, "invalidation mode", "", "", "checked-hash", "timestamp"),
         Difference(HEADER, "source hash", "", "", b"8 bytes!".hex(), "none"),
-        Difference(HEADER, "mtime", "", "", "none", "5"),
+        Difference(HEADER, "mtime", "", "", "none", "5 (1970-01-01 00:00:05 UTC)"),
         Difference(HEADER, "source size", "", "", "none", "7"),
     ]
 

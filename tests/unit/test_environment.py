@@ -12,7 +12,7 @@ import pytest
 import wheels
 from detpyc.cli import main
 from detpyc.errors import SettingsError
-from detpyc.hooks.request import BuildRequest
+from detpyc.hooks.request import BuildRequest, BuildResult
 from detpyc.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ VALUES: dict[str, tuple[Any, str, list[str]]] = {
     "layout": ("pycache", "sourceless", ["--layout", "pycache"]),
     "compression": ("deflated", "stored", ["--compression", "deflated"]),
     "provenance": (True, "0", ["--no-provenance"]),
+    "on-missing-interpreter": ("skip", "install", ["--on-missing-interpreter", "skip"]),
 }
 
 
@@ -116,7 +117,7 @@ def test_disabled_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     content = path.read_bytes()
     monkeypatch.setenv("DETPYC_DISABLE", "1")
     build = request(interpreters=["3.8.99"], layout="sourceless")
-    assert build.byte_compile(path) == ("detpyc: disabled; the wheel is not byte-compiled", NAME)
+    assert build.byte_compile(path) == BuildResult(NAME, "detpyc: disabled; the wheel is not byte-compiled")
     assert path.read_bytes() == content
     assert build.prepare() is None
     assert not build.sourceless

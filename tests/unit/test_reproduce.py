@@ -9,7 +9,7 @@ import json
 import platform
 import sys
 import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -18,8 +18,9 @@ from detpyc import reproduce
 from detpyc.byte_compile.recipe import Recipe
 from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.cli import main
-from detpyc.compilation import interpreters
+from detpyc.compilation import installation, interpreters
 from detpyc.compilation.interpreters import Interpreter
+from detpyc.errors import InterpreterError
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:
@@ -131,7 +132,22 @@ def test_missing_interpreter(original: Path, fail: Callable[[Path], str], tmp_pa
         f'no interpreter for "{release}"; found:\n'
     )
     assert f"Install CPython {release} exactly" in message
-    assert message.endswith(f"`pyenv install {release}`.\n")
+    assert message.endswith(f"`pyenv install {release}`. --install-interpreters has uv install it.\n")
+
+
+def test_missing_interpreter_that_is_to_be_installed(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (entry,) = json.loads(wheels.read(original)[DOCUMENT])["bytecode"]
+    release = "{}.{}.99".format(*sys.version_info)
+    rewrite(original, changed(original, bytecode=[{**entry, "release": release}]))
+
+    def install(release: str) -> NoReturn:
+        raise InterpreterError(f"{release} is asked for")
+
+    monkeypatch.setattr(installation, "install_interpreter", install)
+    assert main(["reproduce", "--install-interpreters", "--from", str(tmp_path), str(original)]) == 2
+    assert capsys.readouterr().err.endswith(f"no other release reproduces it: {release} is asked for\n")
 
 
 def test_malformed_source_date_epoch(

@@ -12,7 +12,10 @@ from detpyc.errors import SettingsError
 from detpyc.settings import Settings, disabled, jobs, variable
 
 TABLE = "tool.pdm.build.hooks.detpyc"
-KEYS = "compression, exclude, include, interpreters, invalidation-mode, layout, on-syntax-error, optimize, provenance"
+KEYS = (
+    "compression, exclude, include, interpreters, invalidation-mode, layout, on-missing-interpreter,"
+    " on-syntax-error, optimize, provenance"
+)
 
 
 def problems_of(table: dict[str, Any], **options: Any) -> list[str]:
@@ -32,6 +35,7 @@ def test_defaults() -> None:
         layout="pycache",
         compression="deflated",
         provenance=True,
+        on_missing_interpreter="fail",
     )
 
 
@@ -48,6 +52,8 @@ def test_defaults() -> None:
         ("layout", "sourceless", "sourceless"),
         ("compression", "stored", "stored"),
         ("provenance", False, False),
+        ("on-missing-interpreter", "skip", "skip"),
+        ("on-missing-interpreter", "install", "install"),
     ],
 )
 def test_values(key: str, value: object, expected: object) -> None:
@@ -75,6 +81,8 @@ def test_values(key: str, value: object, expected: object) -> None:
         ("invalidation-mode", True, 'must be "checked-hash" or "unchecked-hash", not true'),
         ("invalidation-mode", ["checked-hash"], "not ['checked-hash']"),
         ("invalidation-mode", "timestamp", "installers do not keep mtimes, so the pyc would never load"),
+        ("on-missing-interpreter", "ignore", 'must be "fail" or "skip" or "install", not "ignore"'),
+        ("on-missing-interpreter", True, 'must be "fail" or "skip" or "install", not true'),
         ("include", "*.py", 'must be a list, not "*.py"'),
         ("include", [1], "must be a list of non-empty strings; found 1"),
         ("exclude", ["!"], "must be a list of gitignore patterns: "),

@@ -51,6 +51,8 @@ class Contents:
         cached: the names of the pycs in importable ``__pycache__`` directories.
         earlier: the bytecode of earlier runs.
         wheel_file: its WHEEL file; None if there is none.
+        metadata: its METADATA file; empty if there is none.
+        missing: the interpreters that were missing in earlier runs.
 
     """
 
@@ -60,6 +62,8 @@ class Contents:
     cached: frozenset[str]
     earlier: tuple[EarlierBytecode, ...]
     wheel_file: bytes | None
+    metadata: bytes = b""
+    missing: tuple[str, ...] = ()
 
 
 def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter]) -> Contents:
@@ -76,11 +80,12 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
 
     """
     members, importable = wheel.archive.members, wheel.importable
-    limits = {f"{wheel.dist_info}/WHEEL": MAX_METADATA, f"{wheel.dist_info}/{FILE_NAME}": MAX_PROVENANCE}
-    wheel_file, provenance = (
+    files = {"WHEEL": MAX_METADATA, "METADATA": MAX_METADATA, FILE_NAME: MAX_PROVENANCE}
+    limits = {f"{wheel.dist_info}/{name}": limit for name, limit in files.items()}
+    wheel_file, metadata, provenance = (
         wheel.read_member(name, limit) if name in members else None for name, limit in limits.items()
     )
-    recorded = () if provenance is None else _read_provenance(provenance)
+    recorded, missing = ((), ()) if provenance is None else _read_provenance(provenance)
     _require_sources(recorded, settings, chosen)
     cached = frozenset(name for name, path in importable.items() if is_cached(path))
     sources = tuple(name for name, path in importable.items() if path.endswith(".py"))
@@ -92,14 +97,16 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
         else _compared(bytecode, sources, stays, partial(wheel.read_member, limit=MAX_FILE))
         for bytecode in recorded
     )
-    return Contents(members, wheel.dist_info, sources, cached, earlier, wheel_file)
+    return Contents(members, wheel.dist_info, sources, cached, earlier, wheel_file, metadata or b"", missing)
 
 
-def _read_provenance(content: bytes) -> tuple[Bytecode, ...]:
+def _read_provenance(content: bytes) -> tuple[tuple[Bytecode, ...], tuple[str, ...]]:
+    """Return the bytecode that earlier runs recorded, and the interpreters that were missing."""
     try:
-        return Provenance.from_json(content).bytecode
+        provenance = Provenance.from_json(content)
     except DetpycError as error:
         raise WheelError(error.reason) from error
+    return provenance.bytecode, provenance.missing
 
 
 def _require_sources(recorded: Iterable[Bytecode], settings: Settings, chosen: Sequence[Interpreter]) -> None:

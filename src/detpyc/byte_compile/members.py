@@ -13,7 +13,7 @@ from detpyc.wheel import tags
 from detpyc.wheel.writing import NewMember
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from detpyc.byte_compile.contents import Contents
     from detpyc.byte_compile.modules import CompiledModules
@@ -35,6 +35,7 @@ class ChosenMembers:
         skipped: the sources that do not compile, with the reasons.
         modules: the number of sources that were byte-compiled.
         pycs: the number of pycs that are added.
+        bytecode: what there are pycs of, from this run and from earlier ones.
 
     """
 
@@ -46,10 +47,17 @@ class ChosenMembers:
     skipped: dict[str, str]
     modules: int
     pycs: int
+    bytecode: tuple[Bytecode, ...]
 
 
 def choose_members(
-    contents: Contents, compiled: Sequence[CompiledModules], settings: Settings, tag: str, *, normalized: bool = False
+    contents: Contents,
+    compiled: Sequence[CompiledModules],
+    settings: Settings,
+    tag: str,
+    *,
+    missing: Collection[str] = (),
+    normalized: bool = False,
 ) -> ChosenMembers:
     """Choose the members of a byte-compiled wheel.
 
@@ -58,6 +66,7 @@ def choose_members(
         compiled: the new bytecode, by each interpreter.
         settings: of this run.
         tag: of the new wheel.
+        missing: the interpreters that were missing, which is recorded.
         normalized: whether the archive is going to be normalized, which is recorded.
 
     Raises:
@@ -70,7 +79,9 @@ def choose_members(
     foreign = stray - _repeated(contents, compiled, settings)
     modules = {source for result in compiled for source in result.pycs}
     sourceless = settings.layout == SOURCELESS
-    recorded = _provenance(contents, compiled, settings, normalized=normalized).to_json()
+    bytecode = _bytecode(contents, compiled, settings)
+    missing = _still_missing(contents, bytecode, missing)
+    recorded = Provenance(bytecode, settings.compression, normalized, missing=missing).to_json()
     retagged = _retagged(contents, tag) if sourceless else {}
     provenance = f"{contents.dist_info}/{FILE_NAME}"
     dropped = {*stray, *(modules if sourceless else ()), *({provenance} & contents.members.keys())}
@@ -88,6 +99,7 @@ def choose_members(
         skipped=_skipped(compiled),
         modules=len(modules),
         pycs=len(pycs),
+        bytecode=_with_pycs(bytecode, contents, compiled),
     )
 
 
@@ -129,10 +141,8 @@ def _retagged(contents: Contents, tag: str) -> dict[str, bytes]:
     return {} if retagged is None else {name: retagged}
 
 
-def _provenance(
-    contents: Contents, compiled: Sequence[CompiledModules], settings: Settings, *, normalized: bool
-) -> Provenance:
-    """Return what to record: the bytecode of this run, and of the earlier runs that have pycs left."""
+def _bytecode(contents: Contents, compiled: Sequence[CompiledModules], settings: Settings) -> tuple[Bytecode, ...]:
+    """Return the bytecode of this run, and of the earlier runs that have pycs left."""
     new = [
         Bytecode(
             release=result.interpreter.release,
@@ -154,4 +164,24 @@ def _provenance(
         for run in contents.earlier
         if run.matching
     ]
-    return Provenance((*new, *earlier), settings.compression, normalized)
+    return (*new, *earlier)
+
+
+def _with_pycs(
+    bytecode: Iterable[Bytecode], contents: Contents, compiled: Sequence[CompiledModules]
+) -> tuple[Bytecode, ...]:
+    """Return the bytecode that there is at least one pyc of."""
+    earlier = {run.recorded.slot for run in contents.earlier if run.matching}
+    tags = {result.interpreter.cache_tag for result in compiled if result.pycs}
+    return tuple(entry for entry in bytecode if entry.cache_tag in tags or entry.slot in earlier)
+
+
+def _still_missing(contents: Contents, bytecode: Sequence[Bytecode], missing: Iterable[str]) -> tuple[str, ...]:
+    """Return the interpreters that were missing in this run and in those that have pycs left, and are not added now."""
+    earlier = contents.missing if any(run.matching for run in contents.earlier) else ()
+    releases = [f"{entry.release}." for entry in bytecode]
+    return tuple(
+        request
+        for request in {*missing, *earlier}
+        if not any(release.startswith(f"{request}.") for release in releases)
+    )

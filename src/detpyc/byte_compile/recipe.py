@@ -29,6 +29,7 @@ class Recipe:
         date: of every member, if all have the same one.
         detpyc: the version that made it.
         generator: the backend's name in the WHEEL file, e.g. ``hatchling 1.27.0``; empty if there is none.
+        missing: the interpreters that were requested as well, and were missing.
 
     """
 
@@ -37,6 +38,7 @@ class Recipe:
     date: Date | None
     detpyc: str
     generator: str
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Recipe:
@@ -63,7 +65,7 @@ class Recipe:
                 raise
             dates = {member.date_time for member in wheel.archive.members.values()}
             date = next(iter(dates)) if len(dates) == 1 else None
-            return cls(settings, recorded.normalized, date, recorded.detpyc, _generator(wheel))
+            return cls(settings, recorded.normalized, date, recorded.detpyc, _generator(wheel), recorded.missing)
 
 
 def _settings(recorded: Provenance) -> Settings:

@@ -127,7 +127,9 @@ def byte_compile_tree(
     if interpreters is None:
         from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - the command line has chosen them
 
-        interpreters = choose(settings.interpreters)
+        interpreters, missing = choose(settings.interpreters, settings.on_missing_interpreter)
+        if missing:
+            options = options._replace(prune_other_tags=False)  # it would remove the pycs of those that are missing
     sources = list(tree.find_sources())
     step = progress(len(sources) * len(interpreters)) if progress is not None else lambda: None
     for interpreter in interpreters:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,24 +13,28 @@ from typing import TYPE_CHECKING, BinaryIO
 from detpyc.byte_compile.contents import read_contents
 from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import Module, compile_sources
+from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
 from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
 from detpyc.files import open_locked
 from detpyc.gitignore import select_bounded
 from detpyc.limits import MAX_FILE
+from detpyc.loading import Audience, Loader, name_loaders, required_python
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
 from detpyc.temporaries import remove_stale
+from detpyc.threads import Executor
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from detpyc.compilation.interpreters import Interpreter
+    from detpyc.compilation.interpreters import Chosen, Interpreter
+    from detpyc.provenance import Bytecode
 
 __all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
 
@@ -49,6 +54,9 @@ class WheelReport:
         skipped: the sources that do not compile, with the reasons.
         bytes_added: to the size of the wheel.
         renamed_from: the wheel's name before, if it has another now.
+        loaded_by: the versions of CPython that load the pycs, with the options for optimized ones, e.g. ``3.12 -OO``.
+        never_loaded: the releases of CPython whose pycs are never loaded, with the reasons.
+        missing: the releases of CPython that were requested, and skipped because they are missing.
 
     """
 
@@ -62,9 +70,29 @@ class WheelReport:
     skipped: dict[str, str]
     bytes_added: int
     renamed_from: str | None = None
+    loaded_by: tuple[str, ...] = ()
+    never_loaded: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user probably does not want, one sentence each."""
+        reasons: dict[str, list[str]] = {}
+        for release, reason in self.never_loaded.items():
+            reasons.setdefault(reason, []).append(release)
+        found = [
+            f"{self.path.name}: the pycs of CPython {', '.join(releases)} will never be loaded: {reason}"
+            for reason, releases in reasons.items()
+        ]
+        if self.missing:
+            effect = "their pycs are omitted" if self.interpreters else "the wheel is not byte-compiled"
+            found.append(f"{self.path.name}: interpreters are missing ({', '.join(self.missing)}), so {effect}")
+        return tuple(found)
 
     def summary(self) -> str:
         """Say in one line what was done; with ``check``, what would be."""
+        if not self.interpreters:
+            return f"{self.path.name}: not byte-compiled"
         by = ", ".join(interpreter.release for interpreter in self.interpreters)
         parts = [f"{counted(self.modules, 'module')} byte-compiled by CPython {by}", f"{self.bytes_added:+,} bytes"]
         if self.kept:
@@ -73,10 +101,8 @@ class WheelReport:
             parts.append(f"{counted(len(self.dropped), 'foreign or stale pyc')} dropped")
         if self.skipped:
             parts.append(f"{counted(len(self.skipped), 'source')} skipped because of compile errors")
-        tag = tags.tag_of(self.path.name)
-        others = [used.release for used in self.interpreters if not tags.is_for(tag, used.version)]
-        if others:
-            parts.append(f"the pycs of CPython {', '.join(others)} will never be loaded from a wheel with this tag")
+        if self.loaded_by:
+            parts.append(f"loaded by CPython {', '.join(self.loaded_by)}")
         return f"{self.path.name}: {'; '.join(parts)}"
 
 
@@ -91,6 +117,7 @@ class WheelOptions:
         normalize_archive: give every member a fixed order, date and mode.
         date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
         rename: allow the result to have another name, if its tag changes.
+        missing: releases of CPython to record as missing, in addition to those that are.
 
     """
 
@@ -100,6 +127,7 @@ class WheelOptions:
     normalize_archive: bool = False
     date: Date = ZIP_EPOCH
     rename: bool = False
+    missing: tuple[str, ...] = ()
 
 
 def byte_compile_wheel(
@@ -120,32 +148,23 @@ def byte_compile_wheel(
 
     """
     path = Path(path)
-    chosen = interpreters.choose(settings.interpreters)
+    chosen = interpreters.choose(settings.interpreters, settings.on_missing_interpreter)
+    if not chosen.interpreters:
+        return _leave(path, options, chosen.missing)
     try:
-        target = (options.output_dir or path.parent) / _name(path.name, settings, chosen, options)
+        target = (options.output_dir or path.parent) / _name(path.name, settings, chosen.interpreters, options)
         with open_locked(path) as stream:
             wheel = Wheel.open(path, stream)
-            importable = wheel.importable_sources()
-            selected = _selected(importable, settings)
-            wheel.require_size(selected, MAX_FILE)
-            modules = [
-                Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
-                for name in selected
-            ]
-            with wheel.rewriting({*selected}):
-                contents = read_contents(wheel, settings, chosen)
-                compiled = compile_sources(modules, chosen, settings, options.jobs)
-                members = choose_members(
-                    contents, compiled, settings, tags.tag_of(target.name), normalized=options.normalize_archive
-                )
+            members, audience = _byte_compile(wheel, tags.tag_of(target.name), chosen, settings, options)
             changed, bytes_added = _write(wheel, members, stream, target, settings, options)
     except (CompilationError, WheelError) as error:
         error.path = str(path)
         raise
+    loaders, never_loaded = _loading(members.bytecode, audience)
     return WheelReport(
         path=target,
         changed=changed,
-        interpreters=chosen,
+        interpreters=chosen.interpreters,
         modules=members.modules,
         pycs=members.pycs,
         kept=len(members.kept),
@@ -153,7 +172,80 @@ def byte_compile_wheel(
         skipped=members.skipped,
         bytes_added=bytes_added,
         renamed_from=path.name if path.name != target.name else None,
+        loaded_by=name_loaders(loaders),
+        never_loaded=never_loaded,
+        missing=chosen.missing,
     )
+
+
+def _byte_compile(
+    wheel: Wheel, tag: str, chosen: Chosen, settings: Settings, options: WheelOptions
+) -> tuple[ChosenMembers, Audience]:
+    """Byte-compile the sources of a wheel; return the changes to it, and who can install it with its new tag."""
+    modules = _modules(wheel, settings)
+    with wheel.rewriting({module.name for module in modules}), Executor(1) as executor:
+        contents = read_contents(wheel, settings, chosen.interpreters)
+        required = executor.submit(required_python, contents.metadata)  # imports much, while the workers start
+        compiled = compile_sources(modules, chosen.interpreters, settings, options.jobs)
+        missing = {*chosen.missing, *options.missing}
+        normalized = options.normalize_archive
+        members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)
+        audience = Audience(tag, required.result())
+    return members, audience
+
+
+def _modules(wheel: Wheel, settings: Settings) -> list[Module]:
+    """Return the sources that are byte-compiled."""
+    importable = wheel.importable_sources()
+    selected = _selected(importable, settings)
+    wheel.require_size(selected, MAX_FILE)
+    return [
+        Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
+        for name in selected
+    ]
+
+
+def _leave(path: Path, options: WheelOptions, missing: tuple[str, ...]) -> WheelReport:
+    """Leave a wheel that no interpreter is there to compile; copy it to the output directory, if there is one."""
+    target = (options.output_dir or path.parent) / path.name
+    changed = False
+    if target != path:
+        directory = temporary_directory() if options.check else None
+        with open_locked(path) as stream:
+            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            with Replacement(target, mode, directory, follow_symlinks=False) as replacement:
+                with replacement.writing() as output:
+                    shutil.copyfileobj(stream, output)
+                changed = not replacement.equals(target)
+                _require_free(target, same=not changed, renamed=False)
+                if changed and not options.check:
+                    replacement.commit()
+    return WheelReport(
+        path=target,
+        changed=changed,
+        interpreters=(),
+        modules=0,
+        pycs=0,
+        kept=0,
+        dropped=(),
+        skipped={},
+        bytes_added=0,
+        missing=missing,
+    )
+
+
+def _loading(bytecode: Iterable[Bytecode], audience: Audience) -> tuple[list[Loader], dict[str, str]]:
+    """Return what loads the bytecode of a wheel; and the releases whose bytecode nothing loads, with the reasons."""
+    loaders: list[Loader] = []
+    never: dict[str, str] = {}
+    for entry in bytecode:
+        version = MAGIC_NUMBERS[entry.magic_number]
+        excluded = audience.exclusion(version)
+        if excluded is None:
+            loaders.append(Loader(version, None if entry.layout == SOURCELESS else entry.optimize))
+        else:
+            never[entry.release] = excluded
+    return loaders, never
 
 
 def _selected(names: Collection[str], settings: Settings) -> list[str]:

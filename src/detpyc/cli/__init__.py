@@ -17,7 +17,10 @@ from detpyc.termination import Terminated, terminable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from detpyc.cli.common import Commands
 
 _ENDINGS: dict[type[BaseException], str] = {
     KeyboardInterrupt: "interrupted; unfinished files are unchanged",
@@ -26,7 +29,20 @@ _ENDINGS: dict[type[BaseException], str] = {
 }
 
 # The modules of the commands, in the order of the help.
-_COMMANDS = ("wheel", "verify", "compile", "normalize", "diff", "inspect", "reproduce", "interpreters")
+COMMANDS = (
+    "wheel",
+    "verify",
+    "compile",
+    "strip",
+    "normalize",
+    "diff",
+    "inspect",
+    "reproduce",
+    "interpreters",
+    "completion",
+)
+
+_VERSION = f"detpyc {__version__}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,21 +89,61 @@ def _show_traceback() -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; exit if it is wrong, or asks for help or the version."""
-    version = f"detpyc {__version__}"
     if [*arguments] == ["--version"]:
-        print(version, flush=True)
+        print(_VERSION, flush=True)
         sys.exit(DONE)
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parser, commands = make_parser([named] if named in COMMANDS else COMMANDS)
+    if named is not None and named not in COMMANDS and not {"-h", "--help", "--version"}.intersection(arguments):
+        parser.error(f"unknown command {named!r}{_meant(named, COMMANDS) or '; choose from ' + ', '.join(COMMANDS)}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = (parser if named is None else commands.choices[named])._option_string_actions  # noqa: SLF001 - no public name
+        wrong = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
+        meant = next(filter(None, (_meant(name, known) for name in wrong)), "")
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+    if "run" not in options:
+        parser.error("the following arguments are required: COMMAND")
+    if sys.platform == "win32":
+        _expand(options)
+    return options
+
+
+def make_parser(names: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands]:
+    """Return the parser of the command line, and what has the parsers of the commands that are named."""
     import argparse  # noqa: PLC0415 - takes as long as everything else for --version
     from importlib import import_module  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="detpyc", description="Deterministic, canonical bytecode for wheels.")
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--version", action="version", version=_VERSION)
     # Not required, since argparse would demand a command before it reports an unknown option.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
-    named = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for command in [named] if named in _COMMANDS else _COMMANDS:
-        import_module(f"{__name__}.{command}").add(commands)
-    options = parser.parse_args(arguments)
-    if "run" not in options:
-        parser.error("the following arguments are required: COMMAND")
-    return options
+    for name in names:
+        import_module(f"{__name__}.{name}").add(commands)
+    return parser, commands
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return a question for the known word that is meant, or nothing if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
+
+    by_name = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(word.lstrip("-"), by_name, n=1) if len(word.lstrip("-")) > 1 else []
+    return f"; did you mean {by_name[near[0]]}?" if near else ""
+
+
+def _expand(options: argparse.Namespace) -> None:
+    """Replace patterns such as ``*.whl`` by the paths that match, which the shells of Windows leave to programs."""
+    for name in ("paths", "wheels"):
+        if name in options:
+            setattr(options, name, [found for path in getattr(options, name) for found in _matching(path)])
+
+
+def _matching(path: Path) -> list[Path]:
+    """Return the paths that a pattern matches, or the path itself if it is not one or nothing matches."""
+    from glob import glob, has_magic  # noqa: PLC0415 - likewise
+
+    if path.exists() or not has_magic(str(path)):
+        return [path]
+    found = glob(str(path))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return [type(path)(name) for name in sorted(found)] or [path]

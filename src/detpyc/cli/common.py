@@ -28,10 +28,20 @@ _OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
 
 def fail(message: str) -> int:
     """Print on standard error why something could not be done; return the exit status for it."""
+    _print_error(message)
+    return FAILED
+
+
+def warn(message: str, options: argparse.Namespace) -> None:
+    """Print a warning on standard error, unless nothing but errors is printed."""
+    if not options.quiet:
+        _print_error(f"warning: {message}")
+
+
+def _print_error(message: str) -> None:
     if sys.stderr is not None:  # None if it is closed, and `print` would use standard output instead
         with suppress(OSError):  # there is nowhere to report it; the exit status remains
             print("detpyc:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
-    return FAILED
 
 
 def printable(text: object) -> str:
@@ -135,10 +145,33 @@ def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
         choices=("fail", "skip"),
         help="what to do about sources that do not compile (default: fail for wheels, skip for directories)",
     )
+    _add_on_missing(parser)
+
+
+def _add_on_missing(parser: argparse.ArgumentParser) -> None:
+    """Add the options for interpreters that are missing."""
+    from detpyc.settings import ON_MISSING  # noqa: PLC0415 - as above
+
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--on-missing-interpreter",
+        choices=ON_MISSING,
+        help="what to do about a release of CPython that is not found (default: fail)",
+    )
+    add_install(group)
+
+
+def add_install(parser: argparse._ActionsContainer) -> None:
+    """Add the option that has missing interpreters installed."""
+    parser.add_argument(
+        "--install-interpreters", action="store_true", help="have uv install the releases of CPython that are missing"
+    )
 
 
 def settings_table(options: argparse.Namespace) -> dict[str, object]:
     """Return the settings from the options, as a table."""
+    from detpyc.settings import INSTALL  # noqa: PLC0415 - not needed for --help
+
     table = {
         "interpreters": options.interpreter,
         "optimize": options.optimize,
@@ -146,6 +179,7 @@ def settings_table(options: argparse.Namespace) -> dict[str, object]:
         "include": options.include,
         "exclude": options.exclude,
         "on-syntax-error": options.on_syntax_error,
+        "on-missing-interpreter": INSTALL if options.install_interpreters else options.on_missing_interpreter,
     }
     return {key: value for key, value in table.items() if value is not None}
 

@@ -21,6 +21,7 @@ from detpyc.cli.common import (
     read_path,
     read_settings,
     settings_table,
+    warn,
 )
 from detpyc.cli.progress import progress
 from detpyc.errors import DetpycError, SettingsError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from detpyc.byte_compile.tree import TreeReport
+    from detpyc.byte_compile.tree import TreeOptions, TreeReport
     from detpyc.cli.common import Commands
 
 MODES = ("checked-hash", "unchecked-hash", "timestamp")
@@ -75,24 +76,18 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree  # noqa: PLC0415
-    from detpyc.compilation.interpreters import choose  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.byte_compile.tree import byte_compile_tree  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.compilation.interpreters import choose  # noqa: PLC0415
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
-    how = TreeOptions(
-        strip_prefix=options.strip_prefix,
-        prepend_prefix=options.prepend_prefix,
-        force=options.force,
-        check=options.check,
-        prune=options.prune,
-        prune_other_tags=options.prune_other_tags,
-        update_records=options.update_records,
-        cache=options.cache,
-        jobs=jobs(options),
-    )
+    how = _tree_options(options)
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
-    chosen = choose(settings.interpreters)
+    chosen, missing = choose(settings.interpreters, settings.on_missing_interpreter)
+    if missing:
+        effect = "their pycs are neither written nor removed" if chosen else "nothing is byte-compiled"
+        warn(f"interpreters are missing ({', '.join(missing)}), so {effect}", options)
+        how = how._replace(prune_other_tags=False)
     documents: list[dict[str, object]] = []
 
     def apply(path: Path) -> int:
@@ -108,10 +103,26 @@ def run(options: argparse.Namespace) -> int:
         found = (options.check and report.changed) or (report.skipped and settings.on_syntax_error == "fail")
         return FOUND if found else DONE
 
-    status = each_path(options.paths, apply, documents)
+    status = each_path(options.paths if chosen else (), apply, documents)
     if options.json:
-        print_json({"reports": documents})
+        print_json({"reports": documents, "missing": list(missing)})
     return status
+
+
+def _tree_options(options: argparse.Namespace) -> TreeOptions:
+    from detpyc.byte_compile.tree import TreeOptions  # noqa: PLC0415 - as in the package's docstring
+
+    return TreeOptions(
+        strip_prefix=options.strip_prefix,
+        prepend_prefix=options.prepend_prefix,
+        force=options.force,
+        check=options.check,
+        prune=options.prune,
+        prune_other_tags=options.prune_other_tags,
+        update_records=options.update_records,
+        cache=options.cache,
+        jobs=jobs(options),
+    )
 
 
 def _defaults() -> dict[str, object]:

@@ -47,8 +47,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_inspection(inspection: Inspection) -> None:
+    from detpyc.wording import date  # noqa: PLC0415 - as in the package's docstring
+
     for name, value in _header_document(inspection.header).items():
-        print(f"{name}: {value}")
+        shown = f" ({date(value)})" if name == "mtime" and isinstance(value, int) else ""
+        print(f"{name}: {value}{shown}")
     print(f"size: {inspection.size} bytes, {inspection.canonical_size} in canonical form")
     print(f"canonical: {'no' if inspection.differences else 'yes'}")
     for difference in inspection.differences:

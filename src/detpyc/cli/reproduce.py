@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, add_jobs, jobs, print_json, printable, read_path
+from detpyc.cli.common import DONE, FOUND, add_command, add_install, add_jobs, jobs, print_json, printable, read_path
 from detpyc.cli.diff import comparison_document, print_comparison
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--from", dest="sources", metavar="SDIST_OR_DIR", type=read_path, required=True, help="what to build it from"
     )
+    add_install(parser)
     add_jobs(parser)
 
 
@@ -34,7 +35,9 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.reproduce import reproduce_wheel  # noqa: PLC0415 - as in the package's docstring
 
-    reproduction = reproduce_wheel(options.original, options.sources, jobs=jobs(options))
+    reproduction = reproduce_wheel(
+        options.original, options.sources, jobs=jobs(options), install=options.install_interpreters
+    )
     if options.json:
         print_json(_document(reproduction))
     elif not options.quiet:

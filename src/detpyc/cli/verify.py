@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from detpyc.cli.common import (
     DONE,
     FOUND,
     add_command,
+    add_install,
     add_jobs,
     each_path,
     jobs,
     print_json,
     printable,
     read_path,
+    warn,
 )
+from detpyc.errors import SettingsError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from pathlib import Path
 
     from detpyc.cli.common import Commands
     from detpyc.verify.reports import Status, VerificationReport
+
+_LISTED = 3  # of many names, how many are printed
 
 
 def add(commands: Commands) -> None:
@@ -53,6 +60,16 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--allow", action="append", default=[], type=_status, metavar="STATUS", help="also accept pycs of this status"
     )
+    parser.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        type=_requirement,
+        metavar="TAG[:LEVEL]",
+        help="require that this Python, e.g. cpython-312 or cpython-312:2, loads a pyc of every source; may be given"
+        " several times",
+    )
+    add_install(parser)
     add_jobs(parser)
 
 
@@ -68,6 +85,17 @@ def _status(text: str) -> Status:
         raise ArgumentTypeError(f"unknown status {text!r}; choose from {known}") from error
 
 
+def _requirement(text: str) -> str:
+    from argparse import ArgumentTypeError  # noqa: PLC0415 - as above
+
+    from detpyc.verify.requirements import Requirement  # noqa: PLC0415 - as in the package's docstring
+
+    try:
+        return Requirement.parse(text).text
+    except SettingsError as error:
+        raise ArgumentTypeError(str(error)) from error
+
+
 def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.compilation.interpreters import find_interpreter  # noqa: PLC0415 - as in the package's docstring
@@ -78,18 +106,29 @@ def run(options: argparse.Namespace) -> int:
     allowed = {Status.IDENTICAL, *options.allow}
     if not options.strict:
         allowed.add(Status.EQUIVALENT)
-    workers = jobs(options)
-    interpreters = tuple(find_interpreter(request) for request in options.interpreter or ())
+    workers, install = jobs(options), options.install_interpreters
+    requests = options.interpreter or ()
+    interpreters = tuple(find_interpreter(request, exactly=True, install=install) for request in requests)
+    verify_one = partial(
+        verify_artifact,
+        interpreters=interpreters,
+        sources=options.sources,
+        jobs=workers,
+        install=install,
+        require=options.require,
+    )
     documents: list[dict[str, object]] = []
 
     def verify(path: Path) -> int:
-        report = verify_artifact(path, interpreters, sources=options.sources, jobs=workers)
-        passed = not report.problems and not report.refused(allowed)
+        report = verify_one(path)
+        passed = report.passes(allowed)
         documents.append(_document(report, passed=passed))
         if not options.json and not options.quiet:
             _print(report, set(Status) if options.verbose else set(Status) - allowed)
             if is_wheel(path) and options.sources is None and report.counts()["orphan"]:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")
+        if not report.findings and not options.require:
+            warn(f"{path}: no pycs, so nothing was verified; --require makes that fail", options)
         return DONE if passed else FOUND
 
     status = each_path(options.paths, verify, documents)
@@ -100,7 +139,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(report: VerificationReport, shown: set[Status]) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in report.counts().items() if number)
-    print(f"{printable(report.path)}: {counts or 'no pycs'}")
+    loaded = f"; loaded by CPython {', '.join(report.loaded_by)}" if report.loaded_by else ""
+    print(f"{printable(report.path)}: {counts or 'no pycs'}{loaded}")
+    _print_loading(report)
     for problem in report.problems:
         print(f"    {printable(problem)}")
     for finding in report.findings:
@@ -110,12 +151,37 @@ def _print(report: VerificationReport, shown: set[Status]) -> None:
                 print(f"        {printable(reason)}")
 
 
+def _print_loading(report: VerificationReport) -> None:
+    """Print what is not loaded, and what is required and missing."""
+    from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
+
+    reasons: dict[str, list[str]] = {}
+    for name, reason in report.never_loaded.items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        print(f"    never loaded: {_listed(names)}: {reason}")
+    for requirement, sources in report.unmet.items():
+        if sources:
+            print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {_listed(sources)}")
+        else:
+            print(f"    {requirement} loads no pyc")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of some names, and the number of the others."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(printable, names[:_LISTED])) + more
+
+
 def _document(report: VerificationReport, *, passed: bool) -> dict[str, object]:
     return {
         "path": report.path,
         "holds": passed,
         "counts": report.counts(),
         "problems": list(report.problems),
+        "loaded-by": None if report.loaded_by is None else list(report.loaded_by),
+        "never-loaded": report.never_loaded,
+        "unmet": {requirement: list(sources) for requirement, sources in report.unmet.items()},
         "pycs": [
             {
                 "pyc": finding.pyc,

@@ -18,6 +18,7 @@ from detpyc.cli.common import (
     read_path,
     read_settings,
     settings_table,
+    warn,
 )
 from detpyc.errors import DetpycError
 
@@ -92,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
         if options.check and report.changed:
             status = max(status, FOUND)
         results.append(_report_object(path, report))
+        for warning in report.warnings:
+            warn(warning, options)
         if not options.json and not options.quiet:
             _print_report(report, options)
     if options.json:
@@ -104,7 +107,7 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
     from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
 
     from detpyc.byte_compile.wheel import WheelOptions  # noqa: PLC0415
-    from detpyc.settings import WHEEL_MODES  # noqa: PLC0415
+    from detpyc.settings import FAIL, INSTALL, WHEEL_MODES  # noqa: PLC0415
 
     how = WheelOptions(
         output_dir=options.output_dir,
@@ -117,8 +120,14 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
     if options.like is None:
         return read_settings(table, WHEEL_MODES), how
     recipe = _like(options.like, table)
-    normalized = recipe.normalized or how.normalize_archive
-    return recipe.settings, replace(how, normalize_archive=normalized, date=recipe.date or how.date)
+    how = replace(
+        how,
+        normalize_archive=recipe.normalized or how.normalize_archive,
+        date=recipe.date or how.date,
+        missing=recipe.missing,
+    )
+    on_missing = INSTALL if options.install_interpreters else FAIL
+    return recipe.settings._replace(on_missing_interpreter=on_missing), how
 
 
 def _table(options: argparse.Namespace) -> dict[str, object]:
@@ -135,9 +144,10 @@ def _table(options: argparse.Namespace) -> dict[str, object]:
 
 def _like(path: Path, table: dict[str, object]) -> Recipe:
     from detpyc.byte_compile.recipe import Recipe  # noqa: PLC0415
+    from detpyc.settings import INSTALL  # noqa: PLC0415
 
-    if table:
-        given = ", ".join(map(option, sorted(table)))
+    given = ", ".join(option(key) for key, value in sorted(table.items()) if value != INSTALL)
+    if given:
         raise DetpycError(f"--like reads the settings from {path}; omit {given}")
     return Recipe.of(path)
 
@@ -157,7 +167,9 @@ def _prepare_directory(directory: Path, options: argparse.Namespace) -> None:
 
 
 def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
-    if not report.changed:
+    if not report.interpreters:
+        print(report.summary())
+    elif not report.changed:
         print(f"{report.path.name}: nothing to change")
     elif options.check:
         print(f"{report.path.name}: would change")
@@ -190,4 +202,7 @@ def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
         "dropped": list(report.dropped),
         "skipped": report.skipped,
         "bytes-added": report.bytes_added,
+        "loaded-by": list(report.loaded_by),
+        "never-loaded": report.never_loaded,
+        "missing": list(report.missing),
     }

@@ -9,16 +9,17 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.compilation import worker
 from detpyc.compilation.description import Interpreter, current, describe, opcodes, parse_description, supported
-from detpyc.errors import InterpreterError
+from detpyc.errors import InterpreterError, MissingInterpreterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
+    "Chosen",
     "Interpreter",
     "choose",
     "current",
@@ -29,10 +30,24 @@ __all__ = [
     "opcodes",
 ]
 
+_INSTALL = "--install-interpreters has uv install it."
 _REQUEST = re.compile(r"(?:cpython|python)?-?(?P<release>3\.\d+(?:\.\d+\w*)?)", re.IGNORECASE)
 
 
-def find_interpreter(request: str | os.PathLike[str], *, exactly: bool = False) -> Interpreter:
+class Chosen(NamedTuple):
+    """The interpreters that compile.
+
+    Attributes:
+        interpreters: in the order of their versions.
+        missing: the releases that were requested, not found, and skipped.
+
+    """
+
+    interpreters: tuple[Interpreter, ...]
+    missing: tuple[str, ...] = ()
+
+
+def find_interpreter(request: str | os.PathLike[str], *, exactly: bool = False, install: bool = False) -> Interpreter:
     """Find the interpreter for a request.
 
     The running interpreter is taken if it fits; otherwise the newest release on ``PATH`` and where version managers
@@ -41,13 +56,15 @@ def find_interpreter(request: str | os.PathLike[str], *, exactly: bool = False) 
     Args:
         request: ``3.12``, a pinned ``3.12.1``, the same with ``cpython`` or ``python`` before it, or the path of an
             executable.
-        exactly: whether the release cannot be changed, so that the message for a missing one does not suggest it.
+        exactly: whether nothing else will do, so that the message for a missing one does not suggest it.
+        install: have uv install a release that is missing.
 
     Returns:
         The interpreter, which is supported.
 
     Raises:
-        InterpreterError: if there is none, or it is not supported; the message lists the interpreters that were found.
+        MissingInterpreterError: if there is none; the message lists the interpreters that were found.
+        InterpreterError: if it is not supported or cannot be run, or uv cannot install it.
 
     """
     name = os.fspath(request)
@@ -57,6 +74,19 @@ def find_interpreter(request: str | os.PathLike[str], *, exactly: bool = False) 
     if match is None:
         raise InterpreterError(f'invalid interpreter "{name}"; write "3.12", "3.12.1", "cpython3.12" or a path')
     release = match["release"]
+    found = _find_release(release)
+    if found is not None:
+        return found
+    if install:
+        from detpyc.compilation.installation import install_interpreter  # noqa: PLC0415 - as in the module's docstring
+
+        return install_interpreter(release)
+    advice = f"{_advice(release)} {_INSTALL}" if exactly else _all_advice(release)
+    raise MissingInterpreterError(f'no interpreter for "{name}"; found:{_listing()}\n{advice}', release)
+
+
+def _find_release(release: str) -> Interpreter | None:
+    """Return the running interpreter if it is of a release, otherwise the newest one found that is."""
     running = current()
     if running.problem is None and running.satisfies(release):
         return running
@@ -71,19 +101,43 @@ def find_interpreter(request: str | os.PathLike[str], *, exactly: bool = False) 
         ]
         if fitting:
             return supported(max(fitting, key=lambda found: (found.problem is None, Version(found.release))))
-    raise InterpreterError(f'no interpreter for "{name}"; found:{_listing()}\n{_advice(release, exactly=exactly)}')
+    return None
 
 
-def choose(requests: Iterable[str]) -> tuple[Interpreter, ...]:
+def choose(requests: Iterable[str], on_missing: str = "fail") -> Chosen:
     """Find the interpreter for each request; the running one if there are no requests.
+
+    Args:
+        requests: as `find_interpreter` takes them.
+        on_missing: what to do about a release that is not found: ``fail``, ``skip``, or ``install``.
 
     Raises:
         InterpreterError: if one is missing or not supported, or if two would write pycs of the same names.
 
     """
-    chosen = [find_interpreter(request) for request in requests] or [supported(current())]
+    missing: list[str] = []
+    found: list[Interpreter] = []
+    for request in requests:
+        try:
+            found.append(find_interpreter(request, install=on_missing == "install"))
+        except MissingInterpreterError as error:
+            if on_missing != "skip":
+                raise
+            missing.append(error.release)
+    if not found and not missing:
+        found = [supported(current())]
+    return Chosen(_one_for_each_tag(found), tuple(dict.fromkeys(missing)))
+
+
+def _one_for_each_tag(found: Iterable[Interpreter]) -> tuple[Interpreter, ...]:
+    """Return the interpreters without repetitions, in the order of their versions.
+
+    Raises:
+        InterpreterError: if two would write pycs of the same names.
+
+    """
     by_tag: dict[str, Interpreter] = {}
-    for interpreter in chosen:
+    for interpreter in found:
         other = by_tag.setdefault(interpreter.cache_tag, interpreter)
         if other.release != interpreter.release:
             raise InterpreterError(
@@ -134,14 +188,26 @@ def _is_running(path: str) -> bool:
         return False
 
 
-def _advice(release: str, *, exactly: bool) -> str:
-    if release.count(".") == 1:
+def _advice(release: str) -> str:
+    if not _is_pinned(release):
         return f"Install CPython {release}, put it on PATH, or give the path of its executable."
-    advice = (
+    return (
         f"Install CPython {release} exactly (its bytecode differs from other patch releases'), for example with"
-        f" `uv python install {release}` or `pyenv install {release}`"
+        f" `uv python install {release}` or `pyenv install {release}`."
     )
-    return f"{advice}." if exactly else f"{advice}; or, if another release will do, ask for that."
+
+
+def _is_pinned(release: str) -> bool:
+    return release.count(".") > 1
+
+
+def _all_advice(release: str) -> str:
+    another = " Or, if another patch release will do, request that." if _is_pinned(release) else ""
+    return (
+        f"{_advice(release)}{another}\n"
+        'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to do'
+        " without its bytecode. DETPYC_DISABLE=1 builds wheels without any bytecode."
+    )
 
 
 def _candidates(minor: str) -> Iterator[list[str]]:

@@ -49,10 +49,12 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
                     "another hook makes the wheel platform-specific after this one has set the tag of the sourceless"
                     f" wheel; move [{self._location}] after the table of that hook"
                 )
-            summary, _ = self._request.byte_compile(artifact)
+            result = self._request.byte_compile(artifact)
         except DetpycError as error:
             self.app.abort(f"detpyc: {error}")
-        self.app.display_info(summary)
+        self.app.display_info(result.summary)
+        for warning in result.warnings:
+            self.app.display_warning(warning)
 
     @cached_property
     def _request(self) -> BuildRequest:

@@ -46,7 +46,9 @@ class DetpycBuildHook:
     def pdm_build_finalize(self, context: Context, artifact: Path) -> None:  # noqa: ARG002 - the hook's signature
         """Byte-compile the wheel."""
         try:
-            summary, _ = self._request.byte_compile(artifact)
+            result = self._request.byte_compile(artifact)
         except DetpycError as error:
             sys.exit(f"detpyc: {error}")
-        print(summary)  # noqa: T201 - as PDM's own hooks do
+        print(result.summary)  # noqa: T201 - as PDM's own hooks do
+        for warning in result.warnings:
+            print(warning, file=sys.stderr)  # noqa: T201

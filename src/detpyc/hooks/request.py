@@ -16,7 +16,22 @@ if TYPE_CHECKING:
 
     from detpyc.settings import Settings
 
-__all__ = ["BuildRequest"]
+__all__ = ["BuildRequest", "BuildResult"]
+
+
+class BuildResult(NamedTuple):
+    """What became of a wheel.
+
+    Attributes:
+        name: its file name.
+        summary: a line that says what was done.
+        warnings: what the user probably does not want, a line each.
+
+    """
+
+    name: str
+    summary: str
+    warnings: tuple[str, ...] = ()
 
 
 class BuildRequest(NamedTuple):
@@ -75,7 +90,8 @@ class BuildRequest(NamedTuple):
         """Refuse what can be refused before the backend starts, which may take long and leave a wheel.
 
         Returns:
-            The CPython that a sourceless wheel will be for, e.g. ``(3, 12)``; None if the wheel will have sources.
+            The CPython that a sourceless wheel will be for, e.g. ``(3, 12)``; None if the wheel will have sources, as
+            it does if that CPython is missing and skipped.
 
         Raises:
             DetpycError: if an interpreter is missing.
@@ -85,18 +101,15 @@ class BuildRequest(NamedTuple):
             return None
         from detpyc.compilation.interpreters import choose  # noqa: PLC0415
 
-        chosen = choose(self.settings.interpreters)
-        return chosen[0].version if self.sourceless else None
+        chosen = choose(self.settings.interpreters, self.settings.on_missing_interpreter).interpreters
+        return chosen[0].version if self.sourceless and chosen else None
 
-    def byte_compile(self, artifact: Path, output_dir: Path | None = None) -> tuple[str, str]:
+    def byte_compile(self, artifact: Path, output_dir: Path | None = None) -> BuildResult:
         """Byte-compile a wheel that a backend has just built.
 
         Args:
             artifact: the path of the wheel.
             output_dir: where to write the result, which may then have another name; by default it replaces the wheel.
-
-        Returns:
-            A line that says what was done, and the name of the result.
 
         Raises:
             DetpycError: if it cannot be done; the wheel is then unchanged.
@@ -105,14 +118,15 @@ class BuildRequest(NamedTuple):
         if self.disabled:
             if output_dir is not None:
                 _move(artifact, output_dir / artifact.name)
-            return "detpyc: disabled; the wheel is not byte-compiled", artifact.name
+            return BuildResult(artifact.name, "detpyc: disabled; the wheel is not byte-compiled")
         from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel  # noqa: PLC0415
         from detpyc.termination import terminable  # noqa: PLC0415
 
         options = WheelOptions(jobs=self.jobs, output_dir=output_dir, rename=output_dir is not None)
         with terminable(resend=True):
             report = byte_compile_wheel(artifact, self.settings, options)
-        return f"detpyc: {report.summary()}", report.path.name
+        warnings = tuple(f"detpyc: warning: {warning}" for warning in report.warnings)
+        return BuildResult(report.path.name, f"detpyc: {report.summary()}", warnings)
 
 
 def _move(path: Path, target: Path) -> None:

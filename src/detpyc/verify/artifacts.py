@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from detpyc.files import open_regular, read_file
 from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.verify.judging import judge
+from detpyc.verify.loaded import loaded_of_wheel, unmet_in_tree
 from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import contradictions, of_installed_wheels
 from detpyc.verify.reports import Status, VerificationReport
+from detpyc.verify.requirements import Requirement
 from detpyc.verify.sources import open_sources
 from detpyc.verify.trees import Tree, scan, tree_disguises
 from detpyc.verify.wheels import wheel_disguises, wheel_pycs
@@ -25,7 +28,7 @@ from detpyc.wheel.problems import limited
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
@@ -41,6 +44,8 @@ def verify_artifact(
     sources: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
+    install: bool = False,
+    require: Iterable[str] = (),
 ) -> VerificationReport:
     """Verify every pyc in a wheel, or in a directory and below, or a single pyc.
 
@@ -53,29 +58,37 @@ def verify_artifact(
         sources: a source distribution or a wheel that has the sources which the wheel at the path lacks.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
+        install: have uv install the recorded releases that are missing, and some release of each version without any.
+        require: the CPythons that must load a pyc of every source, as cache tags, and optimization levels other than
+            0, e.g. ``cpython-312`` or ``cpython-312:2``.
 
     Returns:
         What was found. It can be pickled.
 
     Raises:
+        SettingsError: if a requirement is malformed.
         DetpycError: if the path is not a wheel, directory or pyc, or cannot be read.
 
     """
     path = Path(path)
-    judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit)
+    required = [Requirement.parse(text) for text in require]
+    judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit, install=install)
     if is_wheel(path):
-        return _verify_wheel(path, None if sources is None else Path(sources), judge_all)
+        return _verify_wheel(path, None if sources is None else Path(sources), judge_all, required)
     if sources is not None:
         raise DetpycError("not a wheel, and sources can be named for wheels only", path=path)
     if not path.exists():
         raise DetpycError("no such file or directory", path=path)
     if not path.is_dir() and path.suffix != ".pyc":
         raise DetpycError("not a wheel, directory or .pyc file", path=path)
-    return _verify_tree(path, judge_all)
+    return _verify_tree(path, judge_all, required)
 
 
 def _verify_wheel(
-    path: Path, sources: Path | None, judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]]
+    path: Path,
+    sources: Path | None,
+    judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]],
+    required: Sequence[Requirement],
 ) -> VerificationReport:
     with ExitStack() as stack:
         wheel = Wheel.open(path, stack.enter_context(open_regular(path)))
@@ -87,8 +100,10 @@ def _verify_wheel(
         if recorded is not None:
             problems += contradictions(wheel, recorded, judgements)
         problems += wheel_disguises(wheel, _compiled(judgements))
+        loading, unmet = loaded_of_wheel(wheel, judgements, required, problems)
         found = (*wheel.check(), *limited(problems))
-    return _report(path, judgements, found)
+    report = _report(path, judgements, found)
+    return replace(report, loaded_by=loading.by, never_loaded=loading.never, unmet=unmet)
 
 
 def _compiled(judgements: Sequence[Judgement]) -> set[str | None]:
@@ -113,13 +128,16 @@ def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
         return None
 
 
-def _verify_tree(path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]]) -> VerificationReport:
+def _verify_tree(
+    path: Path, judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]], required: Sequence[Requirement]
+) -> VerificationReport:
     """Verify every pyc in a directory and below, or a single one."""
     tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
     recorded = of_installed_wheels(path, tree)
     judgements = judge_all(_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs)
     problems = [*tree.problems, *tree_disguises(tree.suspects, _compiled(judgements))]
-    return _report(path, judgements, limited(problems))
+    unmet = unmet_in_tree(judgements, tree.sources, required)
+    return replace(_report(path, judgements, limited(problems)), unmet=unmet)
 
 
 def _tree_pyc(pyc: Path, recorded: Mapping[str, Bytecode]) -> Pyc:

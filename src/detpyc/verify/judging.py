@@ -37,6 +37,7 @@ def judge(
     *,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
+    install: bool = False,
 ) -> tuple[Judgement, ...]:
     """Judge pycs.
 
@@ -46,6 +47,7 @@ def judge(
             to have compiled the pyc.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
+        install: have uv install the recorded releases that are missing, and some release of each version without any.
 
     Returns:
         A judgement for each pyc, in their order.
@@ -57,7 +59,8 @@ def judge(
     """
     judgements: list[Judgement] = []
     batches = _batches(pycs)
-    with Executor(1, thread_name_prefix="detpyc-read") as reader, _Compilers(given, jobs, time_limit) as used:
+    compilers = _Compilers(given, jobs, time_limit, install=install)
+    with Executor(1, thread_name_prefix="detpyc-read") as reader, compilers as used:
         coming = reader.submit(next, batches, None)
         while batch := coming.result():
             coming = reader.submit(next, batches, None)  # read while the workers compile
@@ -88,10 +91,11 @@ def _batches(pycs: Iterable[Pyc]) -> Iterator[list[Case | Judgement]]:
 class _Compilers:
     """The interpreters that compile sources again. Their workers live on from batch to batch; a context manager."""
 
-    def __init__(self, given: Sequence[Interpreter], jobs: int | None, time_limit: float) -> None:
+    def __init__(self, given: Sequence[Interpreter], jobs: int | None, time_limit: float, *, install: bool) -> None:
         self.given = given
         self.jobs = jobs
         self.time_limit = time_limit
+        self.install = install
         self.pools: dict[Interpreter, Pool] = {}
         self.stack = ExitStack()
 
@@ -119,6 +123,9 @@ class _Compilers:
         ]
         yield from known
         others = [interpreter for interpreter in _found(version) if interpreter not in known]
+        found = {interpreter.release for interpreter in (*known, *others)}
+        if self.install and (not found or release not in {None, *found}):
+            yield _installed(release or "{}.{}".format(*version))
         yield from sorted(others, key=lambda interpreter: interpreter.release != release)
 
     def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Case]:
@@ -153,7 +160,7 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
             judged |= settled
         for case in undecided:
             finding = without_match(case, compilers.given_releases(version))
-            judged[case.pyc.path] = Judgement(finding, case.header.mode)
+            judged[case.pyc.path] = Judgement(finding, case.header)
     return judged
 
 
@@ -185,12 +192,20 @@ def _settled(case: Case, finding: Finding) -> Judgement:
     """Judge a pyc that an interpreter settles; note if it is of another release than the recorded one."""
     release = case.pyc.release
     if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
-        return Judgement(finding, case.header.mode)
+        return Judgement(finding, case.header)
     note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
     contradicted = any(mismatch.release == release for mismatch in case.mismatches)
     if contradicted:
         note += f", and {release} compiles the source to different code"
-    return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header.mode, contradicted)
+    return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header, contradicted)
+
+
+@cache
+def _installed(release: str) -> Interpreter:
+    """Have uv install a release."""
+    from detpyc.compilation.installation import install_interpreter  # noqa: PLC0415 - it is rarely asked for
+
+    return install_interpreter(release)
 
 
 @cache

@@ -59,14 +59,14 @@ class Judgement:
 
     Attributes:
         finding: as it is reported.
-        mode: the invalidation mode; None if the header cannot be read.
+        header: of the pyc; None if it cannot be read.
         contradicted: whether another release than the recorded one verified it, while the recorded one compiles its
             source to different code.
 
     """
 
     finding: Finding
-    mode: str | None = None
+    header: PycHeader | None = None
     contradicted: bool = False
 
 
@@ -136,7 +136,7 @@ def prepare(pyc: Pyc) -> Case | Judgement:
 
 
 def _judgement(pyc: Pyc, header: PycHeader | None, status: Status, reason: str) -> Judgement:
-    return Judgement(finding(pyc, status, [reason]), None if header is None else header.mode)
+    return Judgement(finding(pyc, status, [reason]), header)
 
 
 def finding(pyc: Pyc, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:

@@ -99,7 +99,7 @@ def _unlike_recorded(wheel: Wheel, recorded: Provenance, by_pyc: dict[str, Judge
 
 
 def _contradiction(source: str, pyc: str, judged: Judgement | None, bytecode: Bytecode) -> Iterator[str]:
-    """Yield where a pyc is not what provenance says; without a mode, its header is wrong, which is a finding."""
+    """Yield where a pyc is not what provenance says; if its header cannot be read, that is a finding."""
     skipped = source in bytecode.skipped
     if bytecode.layout == SOURCELESS and not skipped:
         yield f"provenance says that {pyc} replaces its source, but there is {source}"
@@ -109,10 +109,10 @@ def _contradiction(source: str, pyc: str, judged: Judgement | None, bytecode: By
         return
     if skipped:
         yield f"provenance says that {source} is not byte-compiled, but there is {pyc}"
-    if judged.mode is None:
+    if judged.header is None:
         return
-    if judged.mode != bytecode.invalidation_mode:
-        yield f"provenance says that {pyc} is {bytecode.invalidation_mode}, but it is {judged.mode}"
+    if judged.header.mode != bytecode.invalidation_mode:
+        yield f"provenance says that {pyc} is {bytecode.invalidation_mode}, but it is {judged.header.mode}"
     elif judged.finding.status is Status.EQUIVALENT:
         reasons = ", ".join(judged.finding.reasons)
         yield f"provenance says that detpyc wrote {pyc}, but detpyc writes it differently: {reasons}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -53,17 +53,29 @@ class VerificationReport:
         path: of the wheel, the directory or the pyc.
         findings: one for each pyc, in the order of their paths.
         problems: what is wrong with the whole, e.g. with RECORD, or provenance that contradicts the content.
+        loaded_by: the versions of CPython that load pycs of a wheel, with the options for optimized ones, e.g.
+            ``3.12 -OO``; None for a directory or a pyc.
+        never_loaded: the pycs of a wheel that no CPython ever loads, with the reasons.
+        unmet: the requirements that are not met, with the sources that have no pyc for them; none, if there are no
+            sources and no such pyc either.
 
     """
 
     path: str
     findings: tuple[Finding, ...]
     problems: tuple[str, ...] = ()
+    loaded_by: tuple[str, ...] | None = None
+    never_loaded: dict[str, str] = field(default_factory=dict)
+    unmet: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Return how many pycs there are of each status."""
         found = Counter(finding.status for finding in self.findings)
         return {status.value: found[status] for status in Status}
+
+    def passes(self, allowed: Iterable[Status]) -> bool:
+        """Return whether there are no problems, every status is allowed, and the requirements are met."""
+        return not self.problems and not self.refused(allowed) and not self.unmet
 
     def refused(self, allowed: Iterable[Status]) -> tuple[Finding, ...]:
         """Return the findings whose status is not allowed."""

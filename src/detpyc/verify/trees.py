@@ -32,6 +32,7 @@ class Tree:
 
     Attributes:
         pycs: the paths of what is named like a pyc, in order: those in a directory before those below it.
+        sources: the paths of what is named like a source.
         documents: the paths of provenance documents.
         suspects: the paths of files that may be run, and could be bytecode that is not named like it.
         problems: what could be loaded as bytecode, and cannot be judged.
@@ -39,6 +40,7 @@ class Tree:
     """
 
     pycs: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
     suspects: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -101,6 +103,7 @@ def scan(top: Path) -> Tree:
         if len(directories) > 1:
             found.problems += _twins(map(_entries, directories))
     found.pycs.sort(key=_order)
+    found.sources.sort(key=_order)
     found.documents.sort()
     found.problems = sorted(set(found.problems))
     return found
@@ -122,6 +125,8 @@ def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory
             found.documents.append(entry.path)
         else:
             found.suspects.append(entry.path)
+            if entry.name.endswith(".py"):
+                found.sources.append(entry.path)
         problem = _problem(entry, mapped)
         if problem is not None:
             found.problems.append(f"{Path(entry.path)}: {problem}")

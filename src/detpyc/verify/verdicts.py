@@ -13,6 +13,7 @@ from detpyc.explain.difference import CODE, ENCODING
 from detpyc.explain.payloads import compare_payloads
 from detpyc.verify.pycs import recorded_path
 from detpyc.verify.reports import Status
+from detpyc.wording import date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,7 +134,8 @@ def _staleness(case: Case, expected: bytes | None = None) -> str | None:
     if header.source_size != size:
         return f"the source size in its header is {header.source_size}, but the source has {size} bytes"
     if case.pyc.mtime is not None and header.mtime != int(case.pyc.mtime) & 0xFFFFFFFF:
-        return f"the source mtime in its header is {header.mtime}, but the source's is {int(case.pyc.mtime)}"
+        recorded, actual = date(header.mtime or 0), date(int(case.pyc.mtime))
+        return f"the source mtime in its header is {recorded}, but the source's is {actual}"
     return None
 
 

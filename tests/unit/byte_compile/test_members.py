@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -96,6 +97,22 @@ def test_earlier_run_of_which_nothing_stays_is_not_recorded() -> None:
     chosen = choose_members(before, [compiled(CP313, a=[b"3"])], Settings(), "py3-none-any")
     assert [release for release, _, _ in recorded(chosen)] == ["3.13.0"]
     assert chosen.foreign == {"__pycache__/a.cpython-312.pyc"}
+
+
+@pytest.mark.parametrize(
+    ("matching", "missing", "expected"),
+    [
+        (("a.py",), (), ["3.10", "3.8.1"]),  # of the earlier run, whose pycs stay
+        ((), (), []),
+        (("a.py",), ("3.9", "3.10"), ["3.10", "3.8.1", "3.9"]),
+        ((), ("3.9", "3.13.0", "3.12"), ["3.12", "3.9"]),  # 3.13.0 has been added
+    ],
+)
+def test_what_is_still_missing(matching: tuple[str, ...], missing: tuple[str, ...], expected: list[str]) -> None:
+    before = contents("a.py", "__pycache__/a.cpython-312.pyc", earlier=(EarlierBytecode(EARLIER, matching),))
+    before = replace(before, missing=("3.8.1", "3.10", "3.13"))
+    chosen = choose_members(before, [compiled(CP313, a=[b"3"])], Settings(), "py3-none-any", missing=missing)
+    assert json.loads(added(chosen)[f"{INFO}/detpyc.json"]).get("missing", []) == expected
 
 
 def test_what_this_run_replaces_is_not_foreign() -> None:

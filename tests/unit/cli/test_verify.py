@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 WHOLE = "demo-1.0-py3-none-any.whl"
+LOADED = "loaded by CPython {}.{}".format(*HERE.version)
 
 
 @pytest.fixture
@@ -51,6 +52,9 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "holds": False,
                 "counts": {**dict.fromkeys((status.value for status in Status), 0), "equivalent": 1, "orphan": 1},
                 "problems": [],
+                "loaded-by": None,
+                "never-loaded": {},
+                "unmet": {},
                 "pycs": [
                     {
                         "pyc": str(tree / "gone.pyc"),
@@ -112,7 +116,7 @@ def test_wheel_without_sources(sourceless: Path, capsys: pytest.CaptureFixture[s
     """It says how to do better."""
     assert main(["verify", str(sourceless)]) == 1
     first, *others, last = capsys.readouterr().out.splitlines()
-    assert first == f"{sourceless}: 2 orphan"
+    assert first == f"{sourceless}: 2 orphan; {LOADED}"
     assert "    orphan: demo/core.pyc" in others
     assert last == "    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel"
 
@@ -122,13 +126,15 @@ def test_sources_from_elsewhere(kind: str, sourceless: Path, capsys: pytest.Capt
     beside = sourceless.parents[1]
     sources = beside / WHOLE if kind == "wheel" else sdist(beside, wheels.MODULES)
     assert main(["verify", "--strict", "--sources", str(sources), str(sourceless)]) == 0
-    assert capsys.readouterr().out == f"{sourceless}: 2 identical\n"
+    assert capsys.readouterr().out == f"{sourceless}: 2 identical; {LOADED}\n"
 
 
 def test_other_sources(sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:
     modules = {**wheels.MODULES, "demo/core.py": b"other = 1\n"}
     assert main(["verify", "--sources", str(sdist(sourceless.parent, modules)), str(sourceless)]) == 1
-    assert capsys.readouterr().out.startswith(f"{sourceless}: 1 identical, 1 stale\n    stale: demo/core.pyc\n")
+    assert capsys.readouterr().out.startswith(
+        f"{sourceless}: 1 identical, 1 stale; {LOADED}\n    stale: demo/core.pyc\n"
+    )
 
 
 def test_sources_that_cannot_be_used(tree: Path, sourceless: Path, capsys: pytest.CaptureFixture[str]) -> None:

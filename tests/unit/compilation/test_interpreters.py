@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from detpyc.bytecode.header import MAGIC_NUMBERS
-from detpyc.compilation import description, interpreters
+from detpyc.compilation import description, installation, interpreters
 from detpyc.compilation.interpreters import Interpreter
-from detpyc.errors import InterpreterError
+from detpyc.errors import InterpreterError, MissingInterpreterError
 
 if sys.platform == "win32":
     pytest.skip("the interpreters that misbehave need POSIX", allow_module_level=True)
@@ -209,7 +209,7 @@ def test_one_digit_more_is_another_release(there_are: Arrange) -> None:
             "3.8.3",
             (
                 "Install CPython 3.8.3 exactly (its bytecode differs from other patch releases'), for example with"
-                " `uv python install 3.8.3` or `pyenv install 3.8.3`; or, if another release will do, ask for that."
+                " `uv python install 3.8.3` or `pyenv install 3.8.3`."
             ),
         ),
     ],
@@ -218,14 +218,81 @@ def test_missing_interpreter_lists_those_that_were_found(there_are: Arrange, req
     there_are([cpython("3.8.10"), "/shims/python3.9", cpython("3.10.1")])
     with pytest.raises(InterpreterError) as caught:
         interpreters.find_interpreter(request_)
-    first, *listed, last = str(caught.value).splitlines()
+    first, *listed, own, way_out = str(caught.value).splitlines()
     assert first == f'no interpreter for "{request_}"; found:'
     assert {tuple(line.split()) for line in listed} == {
         ("3.8.10", "/usr/bin/python3.8.10"),
         ("3.10.1", "/usr/bin/python3.10.1"),
         (platform.python_version(), sys.executable),
     }
-    assert last == advice
+    another = " Or, if another patch release will do, request that." if request_ == "3.8.3" else ""
+    assert own == advice + another
+    assert way_out == (
+        'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to do'
+        " without its bytecode. DETPYC_DISABLE=1 builds wheels without any bytecode."
+    )
+
+    with pytest.raises(MissingInterpreterError) as caught:
+        interpreters.find_interpreter(request_, exactly=True)
+    assert str(caught.value).splitlines()[-1] == f"{advice} --install-interpreters has uv install it."
+    assert caught.value.release == request_
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The releases that are installed, in place of an installation."""
+    releases: list[str] = []
+
+    def install(release: str) -> Interpreter:
+        releases.append(release)
+        return cpython(release)
+
+    monkeypatch.setattr(installation, "install_interpreter", install)
+    return releases
+
+
+def test_missing_interpreter_is_installed(there_are: Arrange, installed: list[str]) -> None:
+    there_are([cpython("3.8.10", "/a/python3.8")])
+    assert interpreters.find_interpreter("3.8", install=True).release == "3.8.10"
+    assert installed == []
+    assert interpreters.find_interpreter("cpython-3.8.3", install=True).release == "3.8.3"
+    assert installed == ["3.8.3"]
+
+
+# ---- those that compile
+
+
+def test_what_is_missing_is_skipped(there_are: Arrange, installed: list[str]) -> None:
+    there_are([cpython("3.8.10", "/a/python3.8")])
+    chosen = interpreters.choose(["3.9.1", "cpython3.8", "3.9", "python3.9.1"], "skip")
+    assert [interpreter.release for interpreter in chosen.interpreters] == ["3.8.10"]
+    assert chosen.missing == ("3.9.1", "3.9")
+    assert interpreters.choose(["3.9"], "skip") == interpreters.Chosen((), ("3.9",))
+    assert interpreters.choose([], "skip") == interpreters.Chosen((interpreters.current(),))
+    assert installed == []
+
+
+def test_what_is_missing_is_installed(there_are: Arrange, installed: list[str]) -> None:
+    there_are([cpython("3.8.10", "/a/python3.8")])
+    chosen = interpreters.choose(["3.9.1", "3.8"], "install")
+    assert [interpreter.release for interpreter in chosen.interpreters] == ["3.8.10", "3.9.1"]
+    assert chosen.missing == ()
+    assert installed == ["3.9.1"]
+
+
+@pytest.mark.parametrize("on_missing", ["fail", "skip", "install"])
+@pytest.mark.parametrize("request_", ["/no/python", "pypy3.10"])
+def test_only_releases_can_be_missing(on_missing: str, request_: str, installed: list[str]) -> None:
+    with pytest.raises(InterpreterError) as caught:
+        interpreters.choose([request_], on_missing)
+    assert not isinstance(caught.value, MissingInterpreterError)
+    assert installed == []
+
+
+def test_missing_interpreter_fails(there_are: Arrange) -> None:
+    there_are([])
+    with pytest.raises(MissingInterpreterError):
+        interpreters.choose(["3.9"])
 
 
 def test_release_that_is_there_but_not_supported(there_are: Arrange) -> None:

@@ -28,6 +28,13 @@ def test_mtime_and_size(tree: Path) -> None:
         assert the_one(tree).status is status
 
 
+def test_dates_are_for_people(tree: Path) -> None:
+    (tree / PYC).write_bytes(pyc(mtime=1_617_602_828))
+    assert the_one(tree).reasons[0] == (
+        "the source mtime in its header is 2021-04-05 06:07:08 UTC, but the source's is 2020-09-13 12:26:40 UTC"
+    )
+
+
 def test_mtime_has_no_meaning_in_a_wheel(tmp_path: Path) -> None:
     wheel = wheels.build(tmp_path, {"core.py": SOURCE, PYC: pyc(mtime=5)})
     (finding,) = verify_artifact(wheel, [HERE]).findings

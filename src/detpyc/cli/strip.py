@@ -1,0 +1,74 @@
+"""``detpyc strip``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from detpyc.cli.common import Commands
+    from detpyc.strip import StripReport
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "strip",
+        run,
+        "remove bytecode from wheels and directories",
+        "Remove pycs from wheels, or from directories and below, and update RECORD. Pycs that have no source are left.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel or a directory")
+    parser.add_argument(
+        "--sourceless", action="store_true", help="remove pycs that have no source as well; what they define is lost"
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.strip import strip_artifact  # noqa: PLC0415 - as in the package's docstring
+
+    documents: list[dict[str, object]] = []
+
+    def apply(path: Path) -> int:
+        report = strip_artifact(path, sourceless=options.sourceless, check=options.check)
+        documents.append(_document(report))
+        if not options.json and not options.quiet:
+            _print(report, check=options.check, names=options.verbose or options.check)
+        status = FOUND if options.check and report.changed else DONE
+        for name, reason in report.failed.items():
+            status = fail(f"{name}: {reason}")
+        return status
+
+    status = each_path(options.paths, apply, documents)
+    if options.json:
+        print_json({"reports": documents})
+    return status
+
+
+def _print(report: StripReport, *, check: bool, names: bool) -> None:
+    from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
+
+    verb = "would be removed" if check else "removed"
+    print(f"{printable(report.path)}: {counted(len(report.pycs), 'pyc')} {verb}")
+    for name in (*report.pycs, *report.updated) if names else ():
+        print(f"    {printable(name)}")
+    for name, reason in report.left.items():
+        print(f"    left {printable(name)}: {reason}")
+
+
+def _document(report: StripReport) -> dict[str, object]:
+    return {
+        "path": report.path,
+        "changed": report.changed,
+        "pycs": list(report.pycs),
+        "left": report.left,
+        "updated": list(report.updated),
+        "failed": report.failed,
+    }
