@@ -35,7 +35,7 @@ FOUNDATION: dict[str, set[str]] = {
     "bytecode": {"errors"},
     "explain": {"errors", "bytecode"},
     "threads": {"errors"},
-    "compilation": {"errors", "bytecode", "explain", "threads"},
+    "compilation": {"errors", "limits", "wording", "bytecode", "explain", "threads"},
     "reproducible": {"errors"},
     "files": {"errors", "limits"},
     "temporaries": {"errors", "files"},
@@ -44,8 +44,11 @@ FOUNDATION: dict[str, set[str]] = {
     "wheel": {"errors", "limits", "reproducible", "files", "file_names", "threads", "wording"},
     "gitignore": {"limits"},
     "pyc_paths": set(),
-    "termination": set(),
-    "settings": {"errors", "limits", "gitignore"},
+    "termination": {"temporaries"},
+    "setting_values": {"limits", "gitignore"},
+    "settings": {"errors", "limits", "setting_values"},
+    "tar_headers": {"errors", "limits"},
+    "sdist": {"errors", "limits", "files", "replacement", "reproducible", "tar_headers"},
     "__init__": set(),
 }
 ENTRANCES: dict[str, set[str]] = {"hooks": set(), "backend": {"hooks"}, "cli": set(), "__main__": {"cli"}}

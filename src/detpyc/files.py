@@ -183,18 +183,18 @@ def directory_descriptor(path: StrPath, top: str) -> Iterator[int | None]:
         raise DetpycError("is a symbolic link that leads out of the tree, and is not followed", path=path)
     if sys.platform == "win32":
         yield None
-        return
-    # With O_PATH, which Linux has, it need not be readable.
-    flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
-    descriptor = os.open(top, flags)
-    try:
-        for name in Path(os.path.relpath(real, top)).parts:
-            inner = os.open(name, flags, dir_fd=descriptor)
+    else:
+        # With O_PATH, which Linux has, it need not be readable.
+        flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+        descriptor = os.open(top, flags)
+        try:
+            for name in Path(os.path.relpath(real, top)).parts:
+                inner = os.open(name, flags, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            yield descriptor
+        finally:
             os.close(descriptor)
-            descriptor = inner
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def walk(

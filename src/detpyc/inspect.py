@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from detpyc.bytecode import code_objects
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
-from detpyc.bytecode.nodes import content
+from detpyc.bytecode.nodes import content_size
 from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError
 from detpyc.explain import describe
@@ -135,7 +135,7 @@ class _Descriptions:
             path=describe.name(code_objects.field(nodes, node, "filename")),
             integers=integers,
             flags=describe.flags(integers["flags"]),
-            size=len(content(code_objects.field(nodes, node, "code"))),
+            size=content_size(code_objects.field(nodes, node, "code")),
             names={field: self.items(field, code_objects.field(nodes, node, field)) for field in fields},
             constants=self.items("consts", code_objects.field(nodes, node, "consts")),
         )

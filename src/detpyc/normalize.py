@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.bytecode.canonical import canonicalize_pyc
-from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
+from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
 from detpyc.files import open_locked, read_file, walk
-from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, replace_file
 from detpyc.temporaries import is_temporary, remove_stale
 from detpyc.wheel.distribution import Wheel, is_wheel
@@ -157,7 +156,7 @@ def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
         replaced = {}
         for name, member in wheel.archive.members.items():
             if name.endswith(".pyc"):
-                canonical = tally.canonical(name, partial(_read_member, wheel, name))
+                canonical = tally.canonical(name, partial(wheel.read_member, name))
                 if canonical is not None:
                     replaced[name] = NewMember.replacing(member, canonical)
                     tally.changed.append(name)
@@ -169,11 +168,3 @@ def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
                     rewrite(wheel, output, replaced=replaced)
                 replacement.commit(replaced=stream)
     return tally.report(path)
-
-
-def _read_member(wheel: Wheel, name: str) -> bytes:
-    """Read a pyc in a wheel; an error does not name it, as in a directory."""
-    size = wheel.archive.members[name].size
-    if size > MAX_FILE:
-        raise TooLargeError(f"has {size} bytes; the limit is {MAX_FILE}")
-    return wheel.read_member(name)

@@ -7,7 +7,7 @@ import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from detpyc import temporaries
 from detpyc.errors import DetpycError
@@ -120,12 +120,12 @@ class Replacement:
         if self.directory is not None:
             from tempfile import TemporaryFile  # noqa: PLC0415 - only for --check
 
-            return TemporaryFile(dir=self.directory)
+            return cast("BinaryIO", TemporaryFile(dir=self.directory))
         while True:
             # Named before it is made, so that it can be removed whenever a signal comes.
             self.temporary = Path(temporaries.new_path(os.path.dirname(self.target)))  # noqa: PTH120
             stream = open(self._at(str(self.temporary)), "x+b", opener=self._open)  # noqa: SIM115 - see `__exit__`
-            if sys.platform == "win32" or temporaries.is_intact(stream.fileno()):
+            if temporaries.is_intact(stream.fileno()):
                 return stream
             self._remove()
             stream.close()
@@ -181,18 +181,17 @@ class Replacement:
             self.stream.flush()
             if sys.platform == "win32":
                 self._commit_on_windows(times, durable=durable, replaced=replaced)
-                return
-            descriptor = self.stream.fileno()
-            self._keep_owner(descriptor)
-            os.fchmod(descriptor, self.mode)
-            if times is not None:
-                os.utime(descriptor, ns=times)
-            if durable:
-                os.fsync(descriptor)
-            # Not closed before: without its lock, another process would take it for stale.
-            os.replace(
-                self._at(str(self.temporary)), self._at(self.target), src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd
-            )
+            else:
+                descriptor = self.stream.fileno()
+                self._keep_owner(descriptor)
+                os.fchmod(descriptor, self.mode)
+                if times is not None:
+                    os.utime(descriptor, ns=times)
+                if durable:
+                    os.fsync(descriptor)
+                # Not closed before: without its lock, another process would take it for stale.
+                old, new = self._at(str(self.temporary)), self._at(self.target)
+                os.replace(old, new, src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd)
             temporaries.forget(str(self.temporary))
 
     def _commit_on_windows(self, times: tuple[int, int] | None, *, durable: bool, replaced: BinaryIO | None) -> None:
@@ -200,27 +199,24 @@ class Replacement:
         if durable:
             os.fsync(self.stream.fileno())
         self.stream.close()
-        os.chmod(self.temporary, self.mode)  # noqa: PTH101
+        self.temporary.chmod(self.mode)
         if times is not None:
             os.utime(self.temporary, ns=times)
         if replaced is not None:
             replaced.close()
         os.replace(self.temporary, self.target)  # noqa: PTH105
-        temporaries.forget(str(self.temporary))
 
     def _keep_owner(self, descriptor: int) -> None:
         """Give the new file the owner and group of the file that it replaces, as far as that is allowed."""
-        try:
-            old = os.stat(self._at(self.target), dir_fd=self.dir_fd, follow_symlinks=False)
-        except OSError:
-            return
-        new = os.fstat(descriptor)
-        if stat.S_ISREG(old.st_mode) and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
-            try:
-                os.fchown(descriptor, old.st_uid, old.st_gid)
-            except OSError:
-                with suppress(OSError):  # a group that the user belongs to
-                    os.fchown(descriptor, -1, old.st_gid)
+        if sys.platform != "win32":
+            with suppress(OSError):
+                old = os.stat(self._at(self.target), dir_fd=self.dir_fd, follow_symlinks=False)
+                new = os.fstat(descriptor)
+                if stat.S_ISREG(old.st_mode) and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                    try:
+                        os.fchown(descriptor, old.st_uid, old.st_gid)
+                    except PermissionError:
+                        os.fchown(descriptor, -1, old.st_gid)  # a group that the user belongs to
 
     @contextmanager
     def writing(self) -> Iterator[BinaryIO]:

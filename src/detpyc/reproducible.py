@@ -9,6 +9,20 @@ import zlib
 
 from detpyc.errors import DetpycError
 
+__all__ = [
+    "CREATE_SYSTEM",
+    "CREATE_VERSION",
+    "DEFLATE_LEVEL",
+    "FILE_MODE",
+    "ZIP_EPOCH",
+    "Date",
+    "deflate",
+    "inflate",
+    "normalized_mode",
+    "source_date_epoch",
+    "zip_date",
+]
+
 # The mode of added files, to which git and the backends normalize a plain file, whatever the umask.
 FILE_MODE = stat.S_IFREG | 0o644
 

@@ -1,8 +1,7 @@
 """Open, list and unpack source distributions by one set of rules, on every Python.
 
-A source distribution is a gzip-compressed tar archive (PEP 517, PEP 625). `tarfile` reads a header as a whole, however
-large, and only newer releases have its filters, so this module walks through the headers itself. The rules are at least
-as strict as those of `tarfile.data_filter` (PEP 706):
+A source distribution is a gzip-compressed tar archive (PEP 517, PEP 625). Only newer releases of Python have filters
+for unpacking such archives safely; the rules here are at least as strict as those of `tarfile.data_filter` (PEP 706):
 
 - Members are regular files, directories, hard links and symbolic links. Devices, pipes and sparse files are refused.
 - A path is relative and has no ``..``, backslash or drive. Of two members with one path, the last one counts.
@@ -17,7 +16,6 @@ from __future__ import annotations
 import gzip
 import ntpath
 import os
-import re
 import tarfile
 import tempfile
 import zlib
@@ -27,9 +25,10 @@ from typing import IO, TYPE_CHECKING
 
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.files import open_regular
-from detpyc.limits import MAX_DEPTH, MAX_PATH, MAX_SDIST, MAX_SDIST_HEADERS, MAX_SDIST_MEMBERS
+from detpyc.limits import MAX_DEPTH, MAX_PATH, MAX_SDIST
 from detpyc.replacement import temporary_directory
 from detpyc.reproducible import normalized_mode
+from detpyc.tar_headers import FILE_TYPES, malformed, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,17 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Sdist", "open_sdist"]
 
-_BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
 _IN_MEMORY = 32 << 20  # bytes; a larger archive is decompressed into a temporary file
 _LAST_MTIME = 0xFFFFFFFF  # seconds; what every file system can store
-
-_FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE})
-_PAX_TYPES = frozenset({tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE})
-_GNU_FIELDS = {tarfile.GNUTYPE_LONGNAME: "path", tarfile.GNUTYPE_LONGLINK: "linkpath"}
-_PAX_RECORD = re.compile(rb"([1-9][0-9]{0,9}) ([^=\n]+)=")
-_PAX_FIELDS = frozenset({b"path", b"linkpath", b"size"})  # what decides where a member is, and what it is called
-_PAX_SPARSE = b"GNU.sparse."
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +178,7 @@ def _decompress(archive: IO[bytes], stream: IO[bytes]) -> None:
             try:
                 chunk = compressed.read(_CHUNK)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise _malformed(error) from error
+                raise malformed(error) from error
             if not chunk:
                 return
             size += len(chunk)
@@ -207,11 +198,11 @@ def _read_members(stream: IO[bytes]) -> dict[str, _Member]:
     stream.seek(0)
     members: dict[str, _Member] = {}
     unpacked = 0
-    for info in _headers(stream, end):
+    for info in read_headers(stream, end):
         name = _path(info.name)
         member = _member(info, name, members)
         if member.offset + member.size > end:
-            raise _malformed(f"{name} is truncated")
+            raise malformed(f"{name} is truncated")
         unpacked += member.size
         if unpacked > MAX_SDIST:
             raise TooLargeError(f"has more than {MAX_SDIST} bytes when unpacked, which is the limit")
@@ -219,88 +210,6 @@ def _read_members(stream: IO[bytes]) -> dict[str, _Member]:
             members[name] = member
     _check_parents(members)
     return members
-
-
-def _headers(stream: IO[bytes], end: int) -> Iterator[tarfile.TarInfo]:
-    """Yield the header of each member, with the extended headers before it applied (POSIX pax, GNU tar).
-
-    The ``offset_data`` of a header is that of the member's content.
-    """
-    fields: dict[str, str] = {}
-    count = extended = position = 0
-    while position < end:
-        info = _header(stream, position)
-        if info is None:
-            break
-        count += 1
-        if count > MAX_SDIST_MEMBERS:
-            raise TooLargeError(f"has more than {MAX_SDIST_MEMBERS} members, which is the limit")
-        position += _BLOCK
-        if info.type in _PAX_TYPES or info.type in _GNU_FIELDS or info.type == tarfile.XGLTYPE:
-            extended += info.size
-            if extended > MAX_SDIST_HEADERS:
-                raise TooLargeError(f"has more than {MAX_SDIST_HEADERS} bytes of extended headers, which is the limit")
-            fields |= _extended(info, stream.read(info.size))
-            position += _padded(info.size)
-            continue
-        info.name, info.linkname = fields.get("path", info.name), fields.get("linkpath", info.linkname)
-        info.size = int(fields.get("size", info.size))
-        info.offset_data = position
-        fields = {}
-        yield info
-        if info.type in _FILES:
-            position += _padded(info.size)
-    if not count:
-        raise _malformed("the archive is empty")
-    if fields:
-        raise _malformed("the last member is missing")
-
-
-def _header(stream: IO[bytes], position: int) -> tarfile.TarInfo | None:
-    """Return the header at a position; None at the end of the archive."""
-    stream.seek(position)
-    block = stream.read(_BLOCK)
-    if block.count(0) == len(block):
-        return None
-    try:
-        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (tarfile.TarError, ValueError) as error:
-        raise _malformed(error) from error
-    if info.size < 0:
-        raise _malformed(f"{info.name!r} has a negative size")
-    return info
-
-
-def _padded(size: int) -> int:
-    """Return a size, rounded up to whole blocks."""
-    return -(-size // _BLOCK) * _BLOCK
-
-
-def _extended(info: tarfile.TarInfo, content: bytes) -> dict[str, str]:
-    """Return the path, link target and size that an extended header sets for the next member.
-
-    Raises:
-        DetpycError: if it is malformed, describes a sparse file, or names all members at once.
-
-    """
-    if info.type in _GNU_FIELDS:
-        return {_GNU_FIELDS[info.type]: content.partition(b"\0")[0].decode("utf-8", "surrogateescape")}
-    fields: dict[str, str] = {}
-    position = 0
-    while match := _PAX_RECORD.match(content, position):
-        key, start, end = match[2], match.end(), position + int(match[1])
-        if end <= start or content[end - 1 : end] != b"\n":
-            break
-        position = end
-        if key.startswith(_PAX_SPARSE):
-            raise DetpycError("has a sparse file; a source distribution has none")
-        if key in _PAX_FIELDS:
-            fields[key.decode()] = content[start : position - 1].decode("utf-8", "surrogateescape")
-    if content[position:].strip(b"\0") or not re.fullmatch("[0-9]{1,20}", fields.get("size", "0"), re.ASCII):
-        raise _malformed("malformed pax header")
-    if info.type == tarfile.XGLTYPE and fields:
-        raise DetpycError("has a global header that names a member; a source distribution has none")
-    return fields
 
 
 def _path(name: str) -> str:
@@ -334,7 +243,7 @@ def _member(info: tarfile.TarInfo, name: str, before: dict[str, _Member]) -> _Me
     """
     if info.type == tarfile.DIRTYPE:
         return _Member("directory")
-    if info.type in _FILES and name:
+    if info.type in FILE_TYPES and name:
         mtime = min(max(int(info.mtime), 0), _LAST_MTIME)
         return _Member("file", info.offset_data, info.size, normalized_mode(info.mode) & 0o777, mtime)
     if info.type == tarfile.LNKTYPE:
@@ -383,7 +292,3 @@ def _target(name: str, target: str) -> str | None:
         return _path("/".join([*parent[: len(parent) - up], *parts[up:]]))
     except DetpycError:
         return None
-
-
-def _malformed(fault: object) -> DetpycError:
-    return DetpycError(f"not a source distribution (.tar.gz): {fault}")

@@ -12,11 +12,25 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import SettingsError
-from detpyc.gitignore import gitignore_spec
-from detpyc.limits import MAX_ITEMS, MAX_MISTAKES, MAX_PATTERN, MAX_SHOWN
+from detpyc.limits import MAX_MISTAKES, MAX_SHOWN
+from detpyc.setting_values import (
+    CHECKS,
+    DEFLATED,
+    LAYOUTS,
+    LEVELS,
+    OPTIMIZATION_LEVELS,
+    PYCACHE,
+    SOURCELESS,
+    STORED,
+    WHEEL_MODES,
+    flag,
+    invalidation_mode,
+    shortened,
+    shown,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 __all__ = [
     "DEFLATED",
@@ -46,12 +60,6 @@ _OTHERS = frozenset({"disable", "jobs"})
 _MISSPELT = 0.85  # a ratio of difflib's: DETPYC_INTERPRETER, DETPYC_OPTIMISE
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-OPTIMIZATION_LEVELS = (0, 1, 2)
-_LEVELS = {str(level): level for level in OPTIMIZATION_LEVELS}
-PYCACHE, SOURCELESS = LAYOUTS = ("pycache", "sourceless")
-DEFLATED, STORED = "deflated", "stored"
-WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
 class Settings(NamedTuple):
@@ -112,20 +120,20 @@ class Settings(NamedTuple):
 
         """
         if not isinstance(table, Mapping):
-            raise SettingsError(f"{location} must be a table, not {_shown(table)}")
+            raise SettingsError(f"{location} must be a table, not {shown(table)}")
         given = _given(table, location, environment, frontend, names)
         values: dict[str, Any] = {}
         wrong = []
         for key, (name, value) in given.items():
-            check = _invalidation_mode(modes) if key == "invalidation-mode" else _CHECKS[key]
+            check = invalidation_mode(modes) if key == "invalidation-mode" else CHECKS[key]
             try:
                 values[key.replace("-", "_")] = check(value)
             except ValueError as error:
                 wrong.append(f"{name} {error}")
         problems = chain(
             _misspelt(environment),
-            _unknown(frontend, {*_CHECKS, *_OTHERS}, FRONTEND),
-            _unknown((key for key in table if key not in reserved), _CHECKS, f"{location}."),
+            _unknown(frontend, {*CHECKS, *_OTHERS}, FRONTEND),
+            _unknown((key for key in table if key not in reserved), CHECKS, f"{location}."),
             wrong or _too_many(values, given),
         )
         reported = [*islice(problems, MAX_MISTAKES)]
@@ -150,7 +158,7 @@ def disabled(environment: Mapping[str, str], frontend: Mapping[str, Any] = _NOTH
     if given is None:
         return False
     try:
-        return _flag(_from_text("disable", given.value))
+        return flag(_from_text("disable", given.value))
     except ValueError as error:
         raise SettingsError(f"{given.name} {error}") from error
 
@@ -179,7 +187,7 @@ def positive(text: str) -> int:
 
     """
     if not re.fullmatch("[1-9][0-9]{,8}", text):
-        raise ValueError(f"must be a positive number, not {_shown(text)}")
+        raise ValueError(f"must be a positive number, not {shown(text)}")
     return int(text)
 
 
@@ -207,8 +215,8 @@ def _given(
     names: Mapping[str, str],
 ) -> dict[str, tuple[str, object]]:
     """Return, for each key that is set, its name for messages and the value that takes precedence."""
-    given = {key: (names.get(key, f"{location}.{key}"), value) for key, value in table.items() if key in _CHECKS}
-    for key in _CHECKS:
+    given = {key: (names.get(key, f"{location}.{key}"), value) for key, value in table.items() if key in CHECKS}
+    for key in CHECKS:
         found = _outside(key, environment, frontend)
         if found is not None:
             given[key] = found.name, _from_text(key, found.value)
@@ -229,7 +237,7 @@ def _unknown(keys: Iterable[str], known: Collection[str], prefix: str) -> Iterat
         if key not in known:
             near = _near(key.replace("_", "-").lower(), known)
             advice = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(known))}"
-            yield f"unknown setting {prefix}{_shortened(key)}; {advice}"
+            yield f"unknown setting {prefix}{shortened(key)}; {advice}"
 
 
 def _misspelt(environment: Iterable[str]) -> Iterator[str]:
@@ -237,7 +245,7 @@ def _misspelt(environment: Iterable[str]) -> Iterator[str]:
 
     Others are ignored; they may be for other versions, or other programs.
     """
-    variables = [variable(key) for key in (*_CHECKS, *_OTHERS)]
+    variables = [variable(key) for key in (*CHECKS, *_OTHERS)]
     for name in environment:
         if name.startswith(VARIABLES) and name not in variables:
             for near in _near(name, variables, _MISSPELT):
@@ -258,112 +266,4 @@ def _from_text(key: str, value: str) -> object:
     if key not in _LISTS:
         return value
     items = [item.strip() for item in value.split(",") if item.strip()]
-    return [_LEVELS.get(item, item) for item in items] if key == "optimize" else [*items]
-
-
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value not in choices:
-            expected = " or ".join(f'"{choice}"' for choice in choices)
-            raise ValueError(f"must be {expected}, not {_shown(value)}")
-        return value
-
-    return check
-
-
-def _list(value: object) -> list[object]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"must be a list, not {_shown(value)}")  # noqa: TRY004 - one kind of error for every mistake
-    if len(value) > MAX_ITEMS:
-        raise ValueError(f"has {len(value)} items; the limit is {MAX_ITEMS}")
-    return list(value)
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    items = _list(value)
-    for item in items:
-        if not isinstance(item, str) or not item:
-            raise ValueError(f"must be a list of non-empty strings; found {_shown(item)}")
-        if not _is_unicode(item):
-            raise ValueError(f"must be a list of Unicode strings; found {_shortened(ascii(item))}")
-    return tuple(str(item) for item in items)
-
-
-def _is_unicode(text: str) -> bool:
-    """Return whether a string can be encoded; arguments of the command line may contain undecodable bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _patterns(value: object) -> tuple[str, ...]:
-    patterns = _strings(value)
-    longest = max(map(len, patterns), default=0)
-    if longest > MAX_PATTERN:
-        raise ValueError(f"has a pattern of {longest} characters; the limit is {MAX_PATTERN}")
-    try:
-        gitignore_spec(patterns)
-    except ValueError as error:
-        raise ValueError(f"must be a list of gitignore patterns: {error}") from error
-    return patterns
-
-
-def _invalidation_mode(modes: Collection[str]) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if value == "timestamp" and value not in modes:
-            raise ValueError('cannot be "timestamp": installers do not keep mtimes, so the pyc would never load')
-        return _one_of(*modes)(value)
-
-    return check
-
-
-def _interpreters(value: object) -> tuple[str, ...]:
-    requests = _strings(value)
-    if not requests:
-        raise ValueError("is empty; omit it for the interpreter that runs the build")
-    return requests
-
-
-def _levels(value: object) -> tuple[int, ...]:
-    levels = []
-    for item in _list(value):
-        if type(item) is not int or item not in OPTIMIZATION_LEVELS:
-            raise ValueError(f"must be a list of 0, 1 and 2; found {_shown(item)}")
-        levels.append(item)
-    if not levels:
-        raise ValueError("is empty; omit it for level 0")
-    return tuple(sorted(set(levels)))
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, not {_shown(value)}")  # noqa: TRY004 - as above
-    return value
-
-
-def _shown(value: object) -> str:
-    """Format a value for a message, like TOML if it is a scalar."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{_shortened(value)}"'
-    return _shortened(repr(value))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
-
-
-_CHECKS: dict[str, Callable[[object], Any]] = {
-    "interpreters": _interpreters,
-    "optimize": _levels,
-    "invalidation-mode": _one_of(*WHEEL_MODES),
-    "include": _patterns,
-    "exclude": _patterns,
-    "on-syntax-error": _one_of("fail", "skip"),
-    "layout": _one_of(*LAYOUTS),
-    "compression": _one_of(DEFLATED, STORED),
-    "provenance": _flag,
-}
+    return [LEVELS.get(item, item) for item in items] if key == "optimize" else [*items]

@@ -92,7 +92,11 @@ def _remove(path: str, dir_fd: int | None) -> bool:
 
 def is_intact(descriptor: int) -> bool:
     """Lock a new temporary file; return whether no other process took it for stale before it was locked."""
-    return try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink > 0
+    if sys.platform == "win32":  # an open file cannot be removed there
+        intact = True
+    else:
+        intact = try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink > 0
+    return intact
 
 
 @contextmanager
@@ -127,10 +131,10 @@ def working_directory(parent: StrPath) -> Iterator[str]:
 
 
 def _open_locked_directory(path: str) -> int | None:
-    if sys.platform == "win32":  # it does not open directories
-        return None
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try_lock(descriptor)
+    descriptor = None
+    if sys.platform != "win32":  # it does not open directories
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try_lock(descriptor)
     return descriptor
 
 
@@ -150,22 +154,21 @@ def remove_if_stale(path: str, dir_fd: int | None = None) -> None:
         dir_fd: a descriptor of the directory that a file is in.
 
     """
-    if sys.platform == "win32":  # an open file cannot be removed there
-        with suppress(OSError):
+    with suppress(OSError):
+        if sys.platform == "win32":  # an open file cannot be removed there
             if _is_old(os.lstat(path)):
                 _remove(path, None)
-        return
-    name = path if dir_fd is None else os.path.basename(path)  # noqa: PTH119
-    with suppress(OSError):
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=dir_fd)
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and dir_fd is None):
-                locked = try_lock(descriptor)
-                if locked or (locked is None and _is_old(status)):
-                    _remove(path, dir_fd)
-        finally:
-            os.close(descriptor)
+        else:
+            name = path if dir_fd is None else os.path.basename(path)  # noqa: PTH119
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=dir_fd)
+            try:
+                status = os.fstat(descriptor)
+                if stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and dir_fd is None):
+                    locked = try_lock(descriptor)
+                    if locked or (locked is None and _is_old(status)):
+                        _remove(path, dir_fd)
+            finally:
+                os.close(descriptor)
 
 
 def _is_old(status: os.stat_result) -> bool:

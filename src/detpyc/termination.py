@@ -54,6 +54,9 @@ def terminable(*, resend: bool = False) -> Iterator[None]:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
         if resend and received:
+            from detpyc.temporaries import remove_unfinished  # noqa: PLC0415 - only when a signal came
+
+            remove_unfinished()  # in case the body's own cleaning up was interrupted
             signal.raise_signal(received[0])
 
 

@@ -327,6 +327,14 @@ def flagged(flags: int) -> bytes:
     return archive.pack()
 
 
+def version_of_the_future() -> bytes:
+    archive = raw()
+    entry = bytearray(archive.entries[SECOND])
+    entry[6] = 64
+    archive.entries[SECOND] = bytes(entry)
+    return archive.pack()
+
+
 # ---- data descriptors
 
 
@@ -471,6 +479,7 @@ REFUSED: dict[Callable[[], bytes], str] = {
     name_of_no_encoding: "not ASCII, and not marked as UTF-8",
     encrypted: "is encrypted",
     patched: "has the flags 0x0020",
+    version_of_the_future: "needs version 6.4 of the ZIP format",
     descriptor_that_disagrees: "its data descriptor does not agree",
     descriptor_that_is_missing: "its data descriptor does not agree",
     descriptor_of_64_bits: "its data descriptor does not agree",

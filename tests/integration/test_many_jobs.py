@@ -72,7 +72,7 @@ def test_six_orders_and_at_once(three: dict[str, str], plain: Path, tmp_path: Pa
     members = wheels.read(at_once)
     (content,) = (content for name, content in members.items() if name.endswith("/detpyc.json"))
     recorded = json.loads(content)["bytecode"]
-    assert [(each["cache-tag"], each["optimize"]) for each in recorded] == [
+    assert [(entry["cache-tag"], entry["optimize"]) for entry in recorded] == [
         (f"cpython-{version.replace('.', '')}", level) for version in VERSIONS for level in (0, 2)
     ]
     site = tmp_path / "site"

@@ -1,4 +1,4 @@
-"""The recipes in ``docs``: the very commands that stand there, run as a reader would run them."""
+"""The recipes in ``docs``: the very commands on the pages, run as a reader would run them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def pycs(directory: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def uv(tmp_path: Path) -> dict[str, str]:
-    """Tell uv to install a wheel that is here, and nothing else."""
+    """Return variables that make uv install a local wheel, and nothing else."""
     index = tmp_path / "index"
     index.mkdir()
     wheels.build(index)

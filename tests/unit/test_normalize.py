@@ -234,16 +234,18 @@ def test_for_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_cannot_be_read_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1], "large.pyc": bytes(MAX_FILE + 1)})
+    path = wheels.build(tmp_path, {"core.py": b"x = 1\n", "core.pyc": raw()[:-1]})
+    (tmp_path / "large").mkdir()
+    large_wheel = wheels.build(tmp_path / "large", {"large.pyc": bytes(MAX_FILE + 1)})
     large = tmp_path / "large.pyc"
     with large.open("wb") as stream:
         stream.truncate(MAX_FILE + 1)
 
-    assert main(["normalize", str(path), str(large)]) == 2
+    assert main(["normalize", str(path), str(large_wheel), str(large)]) == 2
 
     first, large_member, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"detpyc: {path}: core.pyc: the data ends ")
-    assert large_member == f"detpyc: {path}: large.pyc: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
+    assert large_member == f"detpyc: {large_wheel}: large.pyc: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
     assert second == f"detpyc: {large}: has {MAX_FILE + 1} bytes; the limit is {MAX_FILE}"
 
 

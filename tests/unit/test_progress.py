@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, suppress
@@ -90,3 +91,26 @@ def test_not_a_terminal(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     """Variables that make rich treat it as a terminal do not matter."""
     monkeypatch.setenv(variable, "1")
     assert shown(io.StringIO()) == ""
+
+
+def test_bar_needs_no_thread(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is drawn by the threads that do the work, as there may be no others."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with redirect_stderr(terminal), progress(LABEL, PLAIN) as start:
+        advance = start(2)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        advance()
+        advance()
+    assert "2/2" in terminal.getvalue()
+
+
+def test_bar_is_not_drawn_at_each_step(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_INTERVAL", 3600)
+    with redirect_stderr(terminal), progress(LABEL, PLAIN) as start:
+        advance = start(1000)
+        for _ in range(1000):
+            advance()
+    assert 0 < terminal.getvalue().count("/1000") < 10

@@ -14,6 +14,7 @@ from detpyc.termination import Terminated, terminable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name) and sys.platform != "win32"
@@ -89,3 +90,22 @@ def test_process_ends_by_the_signal(name: str, clause: str) -> None:
     program = PROGRAM.format(name=name, clause=clause)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-getattr(signal, name), "cleaned up\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such exit status there")
+def test_interrupted_cleaning_up_is_finished(tmp_path: Path) -> None:
+    """Where the signal comes while the body removes its temporary files."""
+    program = f"""
+import signal
+from detpyc import temporaries
+from detpyc.termination import terminable
+with terminable(resend=True), temporaries.working_directory({str(tmp_path)!r}):
+    remove = temporaries.remove
+    def interrupted(*_):
+        temporaries.remove = remove
+        signal.raise_signal(signal.SIGTERM)
+    temporaries.remove = interrupted
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
+    assert list(tmp_path.iterdir()) == []

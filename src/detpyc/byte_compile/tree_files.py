@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,18 +93,18 @@ class TreeFiles:
         """Make a ``__pycache__`` with the permissions of the directory that it is in, whatever the umask."""
         parent, name = os.path.split(cache)
         with directory_descriptor(parent, self.real_top) as dir_fd, suppress(FileExistsError):
-            if dir_fd is None:
+            if sys.platform == "win32" or dir_fd is None:
                 os.mkdir(cache)  # noqa: PTH102
-                return
-            access = (os.fstat(dir_fd).st_mode | stat.S_IWUSR) & 0o777
-            os.mkdir(name, access, dir_fd=dir_fd)
-            made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
-            try:
-                mode = os.fstat(made).st_mode & ~0o777 | access
-                if mode != os.fstat(made).st_mode:  # because of the umask
-                    os.fchmod(made, stat.S_IMODE(mode))
-            finally:
-                os.close(made)
+            else:
+                access = (os.fstat(dir_fd).st_mode | stat.S_IWUSR) & 0o777
+                os.mkdir(name, access, dir_fd=dir_fd)
+                made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
+                try:
+                    mode = os.fstat(made).st_mode & ~0o777 | access
+                    if mode != os.fstat(made).st_mode:  # because of the umask
+                        os.fchmod(made, stat.S_IMODE(mode))
+                finally:
+                    os.close(made)
 
     def remove(self, pyc: str) -> bool:
         """Remove a pyc, and return whether there was one.

@@ -190,9 +190,9 @@ def _write(
     """Write the result; return whether it differs from what was there, and how many bytes larger it is."""
     form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
     status = os.fstat(stream.fileno())
-    directory = temporary_directory() if options.check else None
     if not options.check:
         remove_stale(target.parent)
+    directory = temporary_directory() if options.check else None
     mode, in_place = stat.S_IMODE(status.st_mode), target == wheel.path
     with Replacement(target, mode, directory, follow_symlinks=in_place) as replacement:
         with replacement.writing() as output:

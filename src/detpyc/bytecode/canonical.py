@@ -119,8 +119,11 @@ def order_sets(nodes: Nodes, plain: list[bytes]) -> None:
     for node in nodes.sets:  # a set in another comes before it
         encodings = {}
         for child in nodes.children[node]:
-            encodings[child] = _standalone(nodes, written, child, room)
-            room -= len(encodings[child])
+            encoding = (
+                _standalone(nodes, written, child, room) if child in nodes.children else written.get(child, child)
+            )
+            encodings[child] = encoding
+            room -= len(encoding)
             if room < 0:
                 raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", offset(node))
         nodes.children[node] = tuple(sorted(nodes.children[node], key=encodings.__getitem__))

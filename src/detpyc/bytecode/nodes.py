@@ -51,10 +51,11 @@ class Nodes:
         identifiers: the strings that are names: of code objects, and in their tuples of names.
         sets: the nodes that are sets.
         sequence: the payload's nodes in writing order, from the root on; what a repeated node contains is not repeated.
+        objects: how many objects and references the payload has.
 
     """
 
-    __slots__ = ("children", "identifiers", "layout", "pieces", "sequence", "sets", "strings")
+    __slots__ = ("children", "identifiers", "layout", "objects", "pieces", "sequence", "sets", "strings")
 
     def __init__(self, layout: CodeLayout) -> None:
         self.layout = layout
@@ -64,6 +65,7 @@ class Nodes:
         self.identifiers: set[bytes] = set()
         self.sets: list[bytes] = []
         self.sequence: list[bytes] = []
+        self.objects = 0
 
 
 def string_node(content: bytes) -> bytes:
@@ -77,6 +79,11 @@ def string_node(content: bytes) -> bytes:
 def content(node: bytes) -> bytes:
     """Return the content of a string or bytes object; strings in UTF-8, with lone surrogates."""
     return node[2:] if node[0] == TYPE_SHORT_ASCII_INTERNED else node[5:]
+
+
+def content_size(node: bytes) -> int:
+    """Return the size of the content of a string or bytes object."""
+    return len(node) - (2 if node[0] == TYPE_SHORT_ASCII_INTERNED else 5)
 
 
 def string(node: bytes) -> str:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import struct
 from itertools import count
-from operator import itemgetter
 from struct import Struct
 
+from detpyc.bytecode.code_objects import check_fields
 from detpyc.bytecode.marshal_format import (
     CONTAINERS,
     DICTS,
-    INTERNED,
     LAYOUTS,
     MAX_DEPTH,
+    MAX_OBJECTS,
     MUTABLE,
-    RAW,
     SETS,
     SINCE,
     SINGLETONS,
@@ -36,9 +35,8 @@ from detpyc.bytecode.marshal_format import (
     TYPE_SMALL_TUPLE,
     TYPE_STRING,
     TYPE_TUPLE,
-    TYPE_UNICODE,
 )
-from detpyc.bytecode.nodes import EMPTY_TUPLE, END_OF_DICT, SHORT, SMALL_TUPLE_HEADS, Nodes, offset, sized_head
+from detpyc.bytecode.nodes import EMPTY_TUPLE, END_OF_DICT, SHORT, SMALL_TUPLE_HEADS, Nodes, sized_head
 from detpyc.bytecode.scalars import NOT_ASCII, read_scalar, truncated
 from detpyc.errors import BytecodeError
 
@@ -50,17 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["Reader", "read_payload"]
 
 _SINGLETON_NODES = {kind: bytes([kind]) for kind in SINGLETONS}
-# The type codes of the nodes that a code object may have in a field of a kind.
-_KINDS_OF_FIELD = {
-    RAW: frozenset({RAW}),
-    TYPE_STRING: frozenset({TYPE_STRING}),
-    TYPE_TUPLE: frozenset({TYPE_TUPLE}),
-    TYPE_UNICODE: frozenset(INTERNED),
-}
 _RANGES = [range(size) for size in range(SHORT)]
 
 _U32 = Struct("<I")
-_type_code = itemgetter(0)
 
 
 def read_payload(payload: bytes, version: tuple[int, int]) -> Nodes:
@@ -116,11 +106,13 @@ class Reader:
         pieces, children_of, sequence = nodes.pieces, nodes.children, nodes.sequence
         tuples, codes = self.tuples, self.codes
         line_at, field_count, head_size = layout.lineno, len(layout.kinds), layout.head_size
-        reference, byte_string = TYPE_REF, TYPE_STRING
+        reference, byte_string, integer = TYPE_REF, TYPE_STRING, TYPE_INT
         short_interned, short = TYPE_SHORT_ASCII_INTERNED, TYPE_SHORT_ASCII
+        long_tuple, code_object = TYPE_TUPLE, TYPE_CODE
         small_tuple, containers, singletons = TYPE_SMALL_TUPLE, CONTAINERS, _SINGLETON_NODES
         ranges, tuple_heads, empty_tuple = _RANGES, SMALL_TUPLE_HEADS, EMPTY_TUPLE
         strings = nodes.strings
+        room = MAX_OBJECTS - 1  # for the objects in containers
         u32, numbered = _U32.unpack_from, sized_head
         slots: list[bytes] = []  # the flagged objects; empty until they are complete
         stack: list[tuple[int, int, int, int, list[bytes], Iterator[int]]] = []
@@ -170,16 +162,21 @@ class Reader:
                             slots.append(b"")
                         sequence.append(b"")
                         if kind == small_tuple:
-                            container = TYPE_TUPLE
-                            coming = iter(ranges[data[start + 1]])
+                            container = long_tuple
+                            number = data[start + 1]
+                            coming = iter(ranges[number])
                             pos += 2
-                        elif kind == TYPE_CODE:
-                            container = TYPE_CODE
+                        elif kind == code_object:
+                            container = code_object
+                            number = field_count
                             coming = iter(range(line_at))
                             pos += head_size
                         else:
                             container = kind
-                            coming, pos = self.open(kind, start)
+                            number, coming, pos = self.open(kind, start)
+                        room -= number
+                        if room < 0:
+                            raise _too_many_objects(start)
                         break
                     elif kind in singletons:
                         pos += 1
@@ -187,7 +184,7 @@ class Reader:
                         children.append(node)
                         sequence.append(node)
                         continue
-                    elif kind == TYPE_INT:
+                    elif kind == integer:
                         pos += 5
                         node = b"i" + data[start + 1 : pos]
                     elif kind == TYPE_NULL and container in DICTS:
@@ -204,16 +201,19 @@ class Reader:
                     if not stack:
                         break
                     value = tuple(children)
-                    if container == TYPE_TUPLE:
+                    if container == long_tuple:
                         found = tuples.get(value)
                         if found is None:
-                            node = tuples[value] = numbered(TYPE_TUPLE, opened)
-                            pieces[node] = (
-                                tuple_heads[len(value)] if len(value) < SHORT else numbered(TYPE_TUPLE, len(value))
-                            )
+                            node = tuples[value] = numbered(container, opened)
+                            number = len(value)
+                            pieces[node] = tuple_heads[number] if number < SHORT else numbered(container, number)
                             children_of[node] = value
-                    elif container != TYPE_CODE:
+                    elif container != code_object:
                         node, found = self.close_rare(container, value, opened)
+                        if container in DICTS:  # their number was not known before
+                            room -= len(value) + 1
+                            if room < 0:
+                                raise _too_many_objects(opened)
                     elif len(value) == line_at:
                         start, pos = pos, pos + 4
                         node = b"\0" + data[start:pos]
@@ -247,7 +247,8 @@ class Reader:
             raise truncated(data)
         if pos < size:
             raise BytecodeError(f"{size - pos} bytes after the end of the payload", pos)
-        self.check_codes()
+        nodes.objects = MAX_OBJECTS - room
+        check_fields(nodes, self.codes)
         return nodes
 
     def rare(self, kind: int, start: int) -> tuple[bytes, int]:
@@ -263,18 +264,30 @@ class Reader:
             f"type code {bytes([kind])!r} is not one that CPython {_dotted(self.version)} writes", start
         )
 
-    def open(self, kind: int, start: int) -> tuple[Iterator[int], int]:
-        """Read how many children a container of the less frequent kinds has: an iterator, and the offset behind it."""
+    def open(self, kind: int, start: int) -> tuple[int, Iterator[int], int]:
+        """Read how many children a container of the less frequent kinds has.
+
+        Returns:
+            The number (0 if it is not known), an iterator that ends when all are read, and the offset of the first.
+
+        """
         if self.version < SINCE.get(kind, self.version):
             raise self.unknown(kind, start)
         if kind in DICTS:
-            return count(), start + 1  # up to a TYPE_NULL
+            return 0, self.until_null(start), start + 1
         if kind == TYPE_SLICE:
-            return iter(range(3)), start + 1
+            return 3, iter(range(3)), start + 1
         (number,) = _U32.unpack_from(self.data, start + 1)
         if number > len(self.data) - start - 5:
             raise BytecodeError(f"{number} items claimed, more than the bytes that remain", start)
-        return iter(range(number)), start + 5
+        return number, iter(range(number)), start + 5
+
+    def until_null(self, start: int) -> Iterator[int]:
+        """Count the children of a dict, which ends with a TYPE_NULL."""
+        for number in count():
+            if len(self.nodes.sequence) > MAX_OBJECTS:
+                raise _too_many_objects(start)
+            yield number
 
     def close_rare(self, kind: int, children: tuple[bytes, ...], start: int) -> tuple[bytes, bytes | None]:
         """Return the node of a container of the less frequent kinds, and the node that it equals if it is not new."""
@@ -300,27 +313,10 @@ class Reader:
             self.nodes.sets.append(node)
         return node, None
 
-    def check_codes(self) -> None:
-        """Refuse code objects whose fields are not of the types that their constructor takes; note identifiers."""
-        nodes, layout = self.nodes, self.nodes.layout
-        # Field by field over all code objects at once, which is many times faster than code object by code object.
-        for at, column in enumerate(zip(*[fields for _, fields in self.codes])):  # noqa: B905 - Python 3.8
-            right = _KINDS_OF_FIELD[layout.kinds[at]]
-            if not right.issuperset(map(_type_code, column)):
-                raise self.wrong_field(at, next(node for node in column if node[0] not in right))
-            if at in layout.names:
-                nodes.identifiers.update(column)
-            elif at in layout.tuples_of_names:
-                names = set().union(*[nodes.children[node] for node in set(column)])
-                if not nodes.strings.issuperset(names):
-                    wrong = next(node for node in column if not nodes.strings.issuperset(nodes.children[node]))
-                    raise self.wrong_field(at, wrong)
-                nodes.identifiers |= names
 
-    def wrong_field(self, at: int, wrong: bytes) -> BytecodeError:
-        """Return the error for a field of a wrong type, which names the code object."""
-        code = next(node for (_, fields), node in self.codes.items() if fields[at] == wrong)
-        return BytecodeError(f"a code object whose {self.nodes.layout.fields[at]} has a wrong type", offset(code))
+def _too_many_objects(start: int) -> BytecodeError:
+    """Return the error for a payload with too many objects."""
+    return BytecodeError(f"more than {MAX_OBJECTS} objects", start)
 
 
 def _dotted(version: tuple[int, int]) -> str:

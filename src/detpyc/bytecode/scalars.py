@@ -109,7 +109,7 @@ def _read_long(data: bytes, start: int) -> tuple[bytes, int]:
     if end > len(data):
         raise truncated(data)
     digits = data[start + 5 : end]
-    if any(high & 0x80 for high in digits[1::2]):
+    if not digits[1::2].isascii():  # a digit has 15 bits
         raise BytecodeError("an integer with a digit out of range", start)
     if digits[-2:] == b"\0\0":
         raise BytecodeError("an integer with a leading zero", start)

@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from rich.progress import Progress
+
 _DELAY = 0.5  # seconds of work before the bar appears
 _INTERVAL = 0.1  # seconds between two times that it is drawn
-
-
-def _nothing() -> None:
-    pass
 
 
 @contextmanager
@@ -36,26 +34,10 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
         A function to call with the number of steps; it returns one to call after each step, from any thread.
 
     """
-    if options.quiet or options.json or sys.stderr is None or not sys.stderr.isatty():  # None if it is closed
-        yield lambda _: _nothing
+    bar = None if options.quiet or options.json else _bar()
+    if bar is None:
+        yield lambda _: lambda: None
         return
-    try:
-        from rich.console import Console  # noqa: PLC0415 - an extra
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-    except ImportError:
-        yield lambda _: _nothing
-        return
-    console = Console(stderr=True)
-    if not console.is_interactive:  # some versions of rich print a newline even if the bar is disabled
-        yield lambda _: _nothing
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)  # which needs no thread
     drawn = time.monotonic() + _DELAY - _INTERVAL
 
     def start(steps: int) -> Callable[[], None]:
@@ -76,3 +58,24 @@ def progress(label: object, options: argparse.Namespace) -> Iterator[Callable[[i
         yield start
     finally:
         bar.stop()
+
+
+def _bar() -> Progress | None:
+    """Return a bar on standard error; None if it cannot be shown there."""
+    if sys.stderr is None or not sys.stderr.isatty():  # None if it is closed
+        return None
+    try:
+        from rich.console import Console  # noqa: PLC0415 - an extra
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    except ImportError:
+        return None
+    console = Console(stderr=True)
+    if not console.is_interactive:  # some versions of rich print a newline even if the bar is disabled
+        return None
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, auto_refresh=False)  # which needs no thread

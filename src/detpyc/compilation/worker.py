@@ -11,7 +11,7 @@ first frame describes the interpreter (`describe`). Then there is one reply for 
     replies:  COMPILED, source hash, one canonical payload for each level; empty if the existing pyc is up to date
               REFUSED, the name of the exception, its message: the source does not compile, here or anywhere
               EXHAUSTED, the same: it takes more memory or stack than there is, which depends on the machine
-              UNFAITHFUL, what is wrong: the payload does not load as the code that was compiled
+              UNFAITHFUL, what is wrong: the payload is too large, or does not load as the code that was compiled
 
 It ends at the end of standard input. The source is compiled, never executed.
 """
@@ -37,6 +37,7 @@ EXHAUSTED = b"exhausted"
 UNFAITHFUL = b"unfaithful"
 
 MEMORY_LIMIT = 4 << 30  # bytes of address space; the largest real sources take some hundred megabytes
+MAX_PYC = 64 << 20  # bytes; as `detpyc.limits.MAX_FILE`, beyond which no command would read it
 
 _U32 = Struct("<I")
 
@@ -109,6 +110,7 @@ def compile_source(path: str, levels: bytes, source: bytes, *pycs: bytes) -> lis
 def compile_level(path: str, level: int, source: bytes) -> list[bytes]:
     """Return COMPILED and the canonical payload for one optimization level, or the reply for an error."""
     from detpyc.bytecode.canonical import canonicalize
+    from detpyc.bytecode.header import HEADER_SIZE
     from detpyc.errors import BytecodeError
 
     try:
@@ -123,6 +125,9 @@ def compile_level(path: str, level: int, source: bytes) -> list[bytes]:
         faithful = loads_as(code, payload, canonicalize)
     except (BytecodeError, ValueError, EOFError, TypeError) as error:
         return [UNFAITHFUL, f"{type(error).__name__}: {error}".encode("utf-8", "replace")]
+    size = HEADER_SIZE + len(payload)
+    if size > MAX_PYC:
+        return [UNFAITHFUL, "its bytecode has {} bytes; the limit is {}".format(size, MAX_PYC).encode()]
     if not faithful:
         return [UNFAITHFUL, b"the canonical payload does not load as the code that was compiled"]
     return [COMPILED, payload]
@@ -170,10 +175,14 @@ def adopt_package() -> None:
 
 
 def limit_memory() -> None:
-    """Limit the memory that compiling a source can take, where the system can do that."""
+    """Limit the memory that compiling a source can take, where the system can do that.
+
+    Nor is it dumped to a file, if compiling overflows the stack.
+    """
     if sys.platform != "win32":
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         limit = min([MEMORY_LIMIT, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)])
         try:

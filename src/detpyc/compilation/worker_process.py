@@ -15,7 +15,9 @@ from detpyc.compilation.description import START_LIMIT, command, parse_descripti
 from detpyc.compilation.outcomes import Compiled, Failed, Outcome, Refused
 from detpyc.compilation.processes import environment, indented, kill, start_process
 from detpyc.errors import DetpycError, InterpreterError
+from detpyc.limits import MAX_MESSAGE
 from detpyc.threads import start_thread
+from detpyc.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,10 +108,9 @@ class WorkerProcess:
             match reply:
                 case [worker.COMPILED, source_hash, *payloads] if len(payloads) == self.levels:
                     return Compiled(source_hash, tuple(payloads))
-                case [worker.REFUSED, error, message]:
-                    return Refused(error.decode(), message.decode())
-                case [worker.EXHAUSTED, error, message]:
-                    return Failed(Refused(error.decode(), message.decode()).reason)
+                case [worker.REFUSED | worker.EXHAUSTED as kind, error, message]:
+                    refused = Refused(error.decode(), shortened(message.decode(), MAX_MESSAGE))
+                    return refused if kind == worker.REFUSED else Failed(refused.reason)
                 case [worker.UNFAITHFUL, reason]:
                     return Failed(reason.decode())
         return Failed(f"{self.interpreter.path} sent an invalid reply: {reply!r:.100}")

@@ -28,7 +28,7 @@ from detpyc.bytecode.marshal_format import (
     TYPE_TRUE,
     TYPE_TUPLE,
 )
-from detpyc.bytecode.nodes import content, string
+from detpyc.bytecode.nodes import content, content_size, string
 from detpyc.explain.nans import show_complex, show_float
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _MAX_DEPTH = 4
 _MAX_ITEMS = 8
 _MAX_SORTED = 64  # elements of a set that is shown in order
 _MAX_DIGITS = 64  # 15-bit digits of an integer
+_MAX_HEAD = 5  # bytes of a node before the content
 _ENDS = 4  # digits at either end of a longer one
 
 _CO_OPTIMIZED = 0x1  # of functions, not of classes and modules
@@ -90,9 +91,8 @@ def flags(number: int) -> str:
 
 def name(node: bytes) -> str:
     """Show an identifier: cut short if it is very long, escaped if it is not printable."""
-    encoded = content(node)
-    if len(encoded) > _MAX_NAME:
-        return _printable(_beginning(encoded, _MAX_NAME)) + "..."
+    if content_size(node) > _MAX_NAME:
+        return _printable(_beginning(node, _MAX_NAME)) + "..."
     return _printable(string(node))
 
 
@@ -100,9 +100,9 @@ def _printable(shown: str) -> str:
     return shown if shown.isprintable() else repr(shown)[1:-1]
 
 
-def _beginning(encoded: bytes, size: int) -> str:
+def _beginning(node: bytes, size: int) -> str:
     """Decode the beginning of a long string, which may be cut in the middle of a character."""
-    return encoded[:size].decode("utf-8", "ignore")
+    return content(node[: _MAX_HEAD + size])[:size].decode("utf-8", "ignore")
 
 
 def value(nodes: Nodes, node: bytes) -> str:
@@ -126,10 +126,9 @@ def _value(nodes: Nodes, node: bytes, room: int, depth: int) -> str:
 
 def _leaf(node: bytes, kind: int) -> str:
     if kind in INTERNED:
-        encoded = content(node)
-        return ascii(_beginning(encoded, 4 * _MAX_VALUE)) if len(encoded) > 4 * _MAX_VALUE else repr(string(node))
+        return ascii(_beginning(node, 4 * _MAX_VALUE)) if content_size(node) > 4 * _MAX_VALUE else repr(string(node))
     if kind == TYPE_STRING:
-        return repr(content(node)[:_MAX_VALUE])
+        return repr(content(node[: _MAX_HEAD + _MAX_VALUE]))
     if kind == TYPE_INT:
         return str(_I32.unpack(node[1:])[0])
     if kind == TYPE_LONG:

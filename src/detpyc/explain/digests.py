@@ -49,4 +49,7 @@ def _piece(nodes: Nodes, node: bytes) -> bytes:
 
 
 def _digest(node: bytes, piece: bytes, parts: list[bytes]) -> bytes:
-    return hashlib.blake2b(node[:1] + piece + b"".join(parts), digest_size=_SIZE).digest()
+    digest = hashlib.blake2b(node[:1], digest_size=_SIZE)
+    digest.update(piece)
+    digest.update(b"".join(parts))
+    return digest.digest()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["identity_difference"]
 
-_ONE, _TWO = "one object", "two objects"
+_ONE, _TWO, _MANY = "one object", "two objects", "too many objects to compare"
 
 
 def has_identity(nodes: Nodes, node: bytes) -> bool:
@@ -35,7 +35,7 @@ def identity_difference(
 
     Args:
         a: the nodes of a payload.
-        b: those of another one, with the same values in all places.
+        b: those of another one. Where the values differ, they are compared as far as they have the same structure.
         digests_a: of the values of the nodes.
         digests_b: likewise.
 
@@ -46,24 +46,35 @@ def identity_difference(
     if not any(has_identity(nodes, node) for nodes in (a, b) for node in nodes.pieces):
         return None
     names = describe.qualified_names(a)
-    # Walked in parallel, a container in one payload always meets the same one in the other until the first difference,
-    # so each pair is visited once.
     in_a: dict[bytes, bytes] = {}
     in_b: dict[bytes, bytes] = {}
+    # Walked in parallel, a container always meets the same one in the other payload if their values are equal. If they
+    # are not, it could meet very many.
+    seen: set[tuple[bytes, bytes]] = set()
+    most = 4 * (len(a.children) + len(b.children))
     pending = [(a.sequence[0], b.sequence[0], "")]
     while pending:
         node_a, node_b, where = pending.pop()
-        if in_b.get(node_a) == node_b:
+        if has_identity(a, node_a) and has_identity(b, node_b):
+            if in_b.setdefault(node_a, node_b) != node_b:
+                return _difference(a, node_a, where, _ONE, _TWO)
+            if in_a.setdefault(node_b, node_a) != node_a:
+                return _difference(a, node_a, where, _TWO, _ONE)
+        if node_a not in a.children or node_b not in b.children or (node_a, node_b) in seen:
             continue
-        if has_identity(a, node_a) and (node_a in in_b or node_b in in_a):
-            one_and_two = (_ONE, _TWO) if node_a in in_b else (_TWO, _ONE)
-            return Difference(CODE, "identity", where, f"of {describe.value(a, node_a)}", *one_and_two)
-        in_b[node_a], in_a[node_b] = node_b, node_a
-        if node_a in a.children:
+        seen.add((node_a, node_b))
+        if len(seen) > most:
+            return _difference(a, node_a, where, *(_MANY,) * 2)
+        children_a, children_b = _children(a, node_a, digests_a), _children(b, node_b, digests_b)
+        if len(children_a) == len(children_b):
             where = names.get(node_a, where)
-            pairs = zip(_children(a, node_a, digests_a), _children(b, node_b, digests_b), strict=True)
+            pairs = zip(children_a, children_b, strict=True)
             pending += reversed([(child_a, child_b, where) for child_a, child_b in pairs])
     return None
+
+
+def _difference(nodes: Nodes, node: bytes, where: str, a: str, b: str) -> Difference:
+    return Difference(CODE, "identity", where, f"of {describe.value(nodes, node)}", a, b)
 
 
 def _children(nodes: Nodes, node: bytes, digests: Mapping[bytes, bytes]) -> Sequence[bytes]:

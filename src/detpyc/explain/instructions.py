@@ -28,6 +28,11 @@ TWO_LOCALS = "locals"
 FREE = "free"  # a cell or free variable
 
 
+_LOCALS = ("varnames",)
+_CELLS = ("cellvars", "freevars")
+_FIELDS = {CONSTANT: ("consts",), NAME: ("names",), LOCAL: _LOCALS, FREE: _CELLS}
+
+
 class Opcode(NamedTuple):
     """An opcode of a version, as its interpreter describes it.
 
@@ -93,30 +98,21 @@ def show_instruction(instruction: Instruction, opcodes: Opcodes, nodes: Nodes, c
 def _referred(opcode: Opcode, argument: int, nodes: Nodes, code: bytes) -> str:
     """Show what an argument refers to; empty for nothing."""
     if opcode.refers == TWO_LOCALS:
-        found = _variables(nodes, code, "varnames")
-        return ", ".join(_item(nodes, found, index) for index in (argument >> 4, argument & 15))
-    if opcode.refers == CONSTANT:
-        found = code_objects.constants(nodes, code)
-    elif opcode.refers == NAME:
-        found = nodes.children[code_objects.field(nodes, code, "names")]
-    elif opcode.refers == LOCAL:
-        found = _variables(nodes, code, "varnames")
-    elif opcode.refers == FREE:
-        found = _variables(nodes, code, "cellvars", "freevars")
-    else:
-        return ""
-    return _item(nodes, found, argument >> opcode.shift)
+        return ", ".join(_item(nodes, code, _LOCALS, index) for index in (argument >> 4, argument & 15))
+    fields = _FIELDS.get(opcode.refers)
+    return "" if fields is None else _item(nodes, code, fields, argument >> opcode.shift)
 
 
-def _variables(nodes: Nodes, code: bytes, *fields: str) -> tuple[bytes, ...]:
-    """Return the names of variables: of these kinds before 3.11, of all kinds since, as they are in one tuple."""
-    if "localsplusnames" in nodes.layout.fields:
-        fields = ("localsplusnames",)
-    return tuple(node for name in fields for node in nodes.children[code_objects.field(nodes, code, name)])
-
-
-def _item(nodes: Nodes, found: tuple[bytes, ...], index: int) -> str:
-    return describe.value(nodes, found[index]) if index < len(found) else "out of range"
+def _item(nodes: Nodes, code: bytes, fields: tuple[str, ...], index: int) -> str:
+    """Show an item of a code object's fields, counted through all of them."""
+    if "localsplusnames" in nodes.layout.fields and fields in (_LOCALS, _CELLS):
+        fields = ("localsplusnames",)  # since 3.11, variables of all kinds are in one tuple
+    for name in fields:
+        items = nodes.children[code_objects.field(nodes, code, name)]
+        if index < len(items):
+            return describe.value(nodes, items[index])
+        index -= len(items)
+    return "out of range"
 
 
 class ExceptionEntry(NamedTuple):

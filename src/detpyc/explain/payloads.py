@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from detpyc.bytecode import code_objects
+from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.marshal_format import RAW, TYPE_TUPLE
-from detpyc.bytecode.nodes import content
+from detpyc.bytecode.nodes import content, content_size
 from detpyc.bytecode.reader import read_payload
 from detpyc.explain import describe
 from detpyc.explain.difference import CODE, ENCODING, PATH, Difference
 from detpyc.explain.digests import digests
 from detpyc.explain.encoding import REFERENCES, encoding_differences
 from detpyc.explain.identity import identity_difference
-from detpyc.explain.instructions import exception_entries, instructions, show_instruction
-from detpyc.explain.lines import lines, positions
+from detpyc.explain.instructions import show_instruction
+from detpyc.explain.tables import first_byte, first_columns, first_exceptions, first_instructions, first_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from detpyc.bytecode.nodes import Nodes
@@ -34,6 +35,12 @@ _NOTHING = "nothing"
 _LOCATIONS = frozenset({"firstlineno", "line", "columns", "line table"})
 _MAX_BYTES = 24  # that are shown
 
+# A small payload can refer to large tables and tuples from many places.
+MAX_OBJECTS = 1 << 17  # in a payload that is compared in detail; the largest real modules have 32,000
+MAX_STEPS = 1 << 21  # bytes of tables that are decoded, and items that are compared, each pair once
+MAX_OF_ASPECT = 1000  # differences in the code that are reported of one aspect
+_STEPS_OF_CODE = 16
+
 
 def compare_payloads(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes | None = None) -> list[Difference]:
     """Compare two payloads.
@@ -47,6 +54,7 @@ def compare_payloads(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opco
     Returns:
         The differences: those of the path, of the code in the order of the code objects, with lines and columns at the
         end, and of the encoding. Empty only if the payloads are equal. The code is the same if none is of kind CODE.
+        Very large payloads are compared as a whole.
 
     Raises:
         BytecodeError: if one of them is not understood.
@@ -54,12 +62,25 @@ def compare_payloads(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opco
     """
     if a == b:
         return []
-    nodes_a, nodes_b = read_payload(a, version), read_payload(b, version)
-    found = _Comparison(nodes_a, nodes_b, version, opcodes or {}).differences()
+    found = _code_differences(a, b, version, opcodes or {})
+    if found is None:
+        same = canonicalize(a, version) == canonicalize(b, version)
+        return [Difference(ENCODING if same else CODE, "payload", "", "", f"{len(a)} bytes", f"{len(b)} bytes")]
     found += encoding_differences(a, b, version)
     if not found:
         found.append(Difference(ENCODING, REFERENCES, "", "", "to one occurrence of a value", "to another one"))
     return found
+
+
+def _code_differences(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes) -> list[Difference] | None:
+    """Compare the paths and the code; None if one payload has too many objects for that."""
+    nodes_a = read_payload(a, version)
+    if nodes_a.objects > MAX_OBJECTS:
+        return None
+    nodes_b = read_payload(b, version)
+    if nodes_b.objects > MAX_OBJECTS:
+        return None
+    return _Comparison(nodes_a, nodes_b, version, opcodes).differences()
 
 
 class _Found(NamedTuple):
@@ -75,8 +96,8 @@ class _Found(NamedTuple):
 class _Comparison:
     """The comparison of the code in two payloads.
 
-    Fields that many code objects share are compared once: an untrusted payload can refer to a large one from each of
-    its code objects.
+    Fields that many code objects share are compared once, and all of them within MAX_STEPS: an untrusted payload can
+    refer to large ones from each of its code objects.
     """
 
     def __init__(self, a: Nodes, b: Nodes, version: tuple[int, int], opcodes: Opcodes) -> None:
@@ -86,6 +107,7 @@ class _Comparison:
         self.digests_a, self.digests_b = digests(a, paths=False), digests(b, paths=False)
         self.names = describe.qualified_names(a)
         self.known: dict[tuple[str, bytes, bytes], Any] = {}
+        self.steps = MAX_STEPS
 
     def differences(self) -> list[Difference]:
         a, b = self.a.sequence[0], self.b.sequence[0]
@@ -97,10 +119,18 @@ class _Comparison:
             shown = describe.value(self.a, path_a), describe.value(self.b, path_b)
             found.append(Difference(PATH, "recorded path", "", "", *shown))
         if not self.same(a, b):
-            in_code = list(self.in_code(a, b)) or [self.as_a_whole(a, b)]
+            in_code = self.first_of_each_aspect(self.in_code(a, b)) or [self.as_a_whole(a, b)]
             found += sorted(in_code, key=lambda difference: difference.aspect in _LOCATIONS)
-        else:
-            found += self.identities()
+        return found + self.identities()
+
+    def first_of_each_aspect(self, differences: Iterable[Difference]) -> list[Difference]:
+        """Return the first differences of each aspect, so that many of one do not hide another."""
+        counts: Counter[str] = Counter()
+        found = []
+        for difference in differences:
+            counts[difference.aspect] += 1
+            if counts[difference.aspect] <= MAX_OF_ASPECT:
+                found.append(difference)
         return found
 
     def identities(self) -> list[Difference]:
@@ -116,18 +146,28 @@ class _Comparison:
     def in_code(self, a: bytes, b: bytes) -> Iterator[Difference]:
         """Compare two code objects and those they contain."""
         pending = [(a, b)]
-        seen: set[bytes] = set()
+        seen: set[tuple[bytes, bytes]] = set()
         while pending:
             a, b = pending.pop()
-            if a in seen or self.same(a, b):
+            if (a, b) in seen or self.same(a, b):
                 continue
-            seen.add(a)
+            seen.add((a, b))
+            if not self.affordable(_STEPS_OF_CODE):
+                yield self.as_a_whole(a, b)
+                return
             for found in (*self.compare_integers(a, b), *self.compare_fields(a, b)):
                 yield Difference(CODE, found.aspect, self.names[a], found.what, found.a, found.b, found.total)
             _, inner = self.compare_constants(
                 code_objects.field(self.a, a, "consts"), code_objects.field(self.b, b, "consts")
             )
             pending += reversed(inner)
+
+    def affordable(self, steps: int) -> bool:
+        """Return whether so many steps are left, and use them if they are."""
+        if steps > self.steps:
+            return False
+        self.steps -= steps
+        return True
 
     def compare_integers(self, a: bytes, b: bytes) -> Iterator[_Found]:
         integers_b = code_objects.integers(self.b, b)
@@ -152,8 +192,7 @@ class _Comparison:
             elif name == "exceptiontable":
                 yield self.once(name, field_a, field_b, self.compare_exception_tables)
             elif kind == TYPE_TUPLE:
-                found = self.once(name, field_a, field_b, self.compare_names)
-                yield found._replace(aspect=name)
+                yield self.once(name, field_a, field_b, self.compare_names)._replace(aspect=name)
             else:
                 yield _Found(name, "", describe.value(self.a, field_a), describe.value(self.b, field_b))
 
@@ -177,6 +216,8 @@ class _Comparison:
 
     def match_constants(self, a: bytes, b: bytes) -> tuple[list[_Found], list[tuple[bytes, bytes]]]:
         constants_a, constants_b = self.a.children[a], self.b.children[b]
+        if not self.affordable(len(constants_a) + len(constants_b)):
+            return [_Found("constant", "", describe.value(self.a, a), describe.value(self.b, b))], []
         left_a = {index: self.digests_a[node] for index, node in enumerate(constants_a)}
         left_b = {index: self.digests_b[node] for index, node in enumerate(constants_b)}
         matched = _match(left_a, left_b)
@@ -197,6 +238,8 @@ class _Comparison:
 
     def compare_names(self, a: bytes, b: bytes) -> _Found:
         names_a, names_b = self.a.children[a], self.b.children[b]
+        if not self.affordable(len(names_a) + len(names_b)):
+            return _Found("", "", describe.value(self.a, a), describe.value(self.b, b))
         pairs = zip_longest((self.digests_a[node] for node in names_a), (self.digests_b[node] for node in names_b))
         wrong = [index for index, (name_a, name_b) in enumerate(pairs) if name_a != name_b]
         shown = _show_item(self.a, names_a, wrong[0]), _show_item(self.b, names_b, wrong[0])
@@ -204,6 +247,8 @@ class _Comparison:
 
     def compare_instructions(self, a: bytes, b: bytes) -> _Found:
         fields = code_objects.field(self.a, a, "code"), code_objects.field(self.b, b, "code")
+        if not self.once("room for code", *fields, self.can_decode):
+            return self.once("bytes of code", *fields, self.compare_bytes)._replace(aspect="instruction")
         first, second = self.once("code", *fields, self.first_instructions)
         shown_a = show_instruction(first, self.opcodes, self.a, a) if first else _NOTHING
         shown_b = show_instruction(second, self.opcodes, self.b, b) if second else _NOTHING
@@ -214,55 +259,55 @@ class _Comparison:
         return _Found("instruction", f"at {at}", shown_a, shown_b)
 
     def first_instructions(self, a: bytes, b: bytes) -> tuple[Instruction | None, Instruction | None]:
-        """Return the first instructions that differ."""
-        code_a, code_b = content(a), content(b)
-        for first, second in zip_longest(instructions(code_a, self.opcodes), instructions(code_b, self.opcodes)):
-            if first != second:
-                return first, second
-        raise AssertionError("equal code with different digests")
+        return first_instructions(content(a), content(b), self.opcodes)
+
+    def can_decode(self, a: bytes, b: bytes) -> bool:
+        return self.affordable(content_size(a) + content_size(b))
+
+    def can_decode_twice(self, a: bytes, b: bytes) -> bool:
+        return self.affordable(2 * (content_size(a) + content_size(b)))
+
+    def compare_bytes(self, a: bytes, b: bytes) -> _Found:
+        """Compare two tables without decoding them."""
+        table_a, table_b = content(a), content(b)
+        at = first_byte(table_a, table_b)
+        shown_a, shown_b = (table[at : at + _MAX_BYTES].hex() or _NOTHING for table in (table_a, table_b))
+        return _Found("", f"from byte {at} on", shown_a, shown_b)
 
     def compare_exception_tables(self, a: bytes, b: bytes) -> _Found:
+        aspect = "exception table"
+        if not self.can_decode(a, b):
+            return self.compare_bytes(a, b)._replace(aspect=aspect)
         table_a, table_b = content(a), content(b)
-        for index, (first, second) in enumerate(zip_longest(exception_entries(table_a), exception_entries(table_b))):
-            if first != second:
-                return _Found("exception table", f"entry {index}", str(first or _NOTHING), str(second or _NOTHING))
-        return _Found("exception table", "with the same entries", _show_table(table_a), _show_table(table_b))
+        found = first_exceptions(table_a, table_b)
+        if found is None:
+            return _Found(aspect, "with the same entries", _show_table(table_a), _show_table(table_b))
+        index, first, second = found
+        return _Found(aspect, f"entry {index}", str(first or _NOTHING), str(second or _NOTHING))
 
     def compare_lines(self, a: bytes, b: bytes) -> _Found:
         name = "linetable" if "linetable" in self.a.layout.fields else "lnotab"
         fields = code_objects.field(self.a, a, name), code_objects.field(self.b, b, name)
+        if not self.once("room for lines", *fields, self.can_decode_twice):
+            return self.once("bytes of lines", *fields, self.compare_bytes)._replace(aspect="line table")
         found = self.once("lines", *fields, self.first_lines)
         if found is not None:
             offset, line_a, line_b = found
             shown_a, shown_b = _show_line(self.a, a, line_a), _show_line(self.b, b, line_b)
             return _Found("line", f"from instruction {offset} on", shown_a, shown_b)
-        return self.once("positions", *fields, self.compare_positions)
+        return self.once("columns", *fields, self.compare_columns)
 
     def first_lines(self, a: bytes, b: bytes) -> tuple[int, int | None, int | None] | None:
-        """Return the first offset whose lines differ, and both lines, relative to the first one; None if equal."""
-        line_a: int | None = None
-        line_b: int | None = None
-        for first, second in zip_longest(*(lines(content(node), 0, self.version) for node in (a, b))):
-            if first != second:
-                offset = min(entry[0] for entry in (first, second) if entry)
-                if first and first[0] == offset:
-                    line_a = first[1]
-                if second and second[0] == offset:
-                    line_b = second[1]
-                return offset, line_a, line_b
-            line_a = line_b = first[1]
-        return None
+        return first_lines(content(a), content(b), self.version)
 
-    def compare_positions(self, a: bytes, b: bytes) -> _Found:
-        """Compare two tables with equal lines."""
+    def compare_columns(self, a: bytes, b: bytes) -> _Found:
+        """Compare two line tables with equal lines."""
         table_a, table_b = content(a), content(b)
-        entries = zip_longest(positions(table_a, 0, self.version), positions(table_b, 0, self.version))
-        for first, second in entries:
-            if first != second:
-                offset = min(entry[0] for entry in (first, second) if entry)
-                shown_a, shown_b = (entry[1].columns() if entry else _NOTHING for entry in (first, second))
-                return _Found("columns", f"of instruction {offset}", shown_a, shown_b)
-        return _Found("line table", "with the same lines", _show_table(table_a), _show_table(table_b))
+        found = first_columns(table_a, table_b, self.version)
+        if found is None:
+            return _Found("line table", "with the same lines", _show_table(table_a), _show_table(table_b))
+        offset, shown_a, shown_b = found
+        return _Found("columns", f"of instruction {offset}", shown_a, shown_b)
 
 
 def _match(a: dict[int, bytes], b: dict[int, bytes]) -> list[tuple[int, int]]:

@@ -74,6 +74,8 @@ def wheel_disguises(wheel: Wheel, compiled: Collection[str | None]) -> Iterator[
     for name, member in wheel.archive.members.items():
         if name.endswith((".pyc", "/")) or wheel.importable.get(name) in compiled:
             continue
+        if name.endswith(".py") and member.size > MAX_FILE:
+            continue  # which `Wheel.check` reports
         if "/scripts/" in name or may_be_run(mapped_name(name.rpartition("/")[2])):
             content = wheel.read_member(name) if member.size <= MAX_FILE else _ends(wheel, name)
         elif member.external_attributes >> 16 & _EXECUTABLE:

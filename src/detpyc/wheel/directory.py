@@ -32,6 +32,7 @@ from detpyc.wheel.zip_format import (
     MAX_COMMENT,
     MAX_U16,
     MAX_U32,
+    MAX_VERSION,
     STORED,
     UTF8_NAME,
     ZIP64_EXTRA,
@@ -171,8 +172,8 @@ def _read_entries(data: bytes) -> Iterator[Entry]:
     while position < len(data):
         if len(data) - position < CENTRAL_HEADER.size or not data.startswith(CENTRAL_SIGNATURE, position):
             raise WheelError(f"has bytes in its directory that are not an entry (at its offset {position})")
-        (_, _, system, _, _, flags, method, time, date, crc, compressed_size, size, *lengths, disk, internal, external,
-         offset) = CENTRAL_HEADER.unpack_from(data, position)  # fmt: skip
+        (_, _, system, version, _, flags, method, time, date, crc, compressed_size, size, *lengths, disk, internal,
+         external, offset) = CENTRAL_HEADER.unpack_from(data, position)  # fmt: skip
         name_at = position + CENTRAL_HEADER.size
         extra_at = name_at + lengths[0]
         position = name_at + sum(lengths)
@@ -184,6 +185,8 @@ def _read_entries(data: bytes) -> Iterator[Entry]:
         size, compressed_size, offset = _zip64_values(name, extra, (size, compressed_size, offset))
         if disk:
             raise WheelError(f"{name}: is in another archive")
+        if version > MAX_VERSION:
+            raise WheelError(f"{name}: needs version {version / 10} of the ZIP format, which unpackers do not know")
         date_time = _date_time(date, time)
         member = Member(name, method, crc, compressed_size, size, date_time, external, internal, system)
         _check_entry(member, flags)

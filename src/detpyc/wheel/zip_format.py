@@ -31,6 +31,7 @@ UTF8_NAME = 0x800
 DEFLATE_LEVEL = 0x2 | 0x4
 
 VERSION_ZIP64 = 45  # 4.4.3.2
+MAX_VERSION = 63  # 4.4.3.2: the newest of the format that `zipfile` extracts
 ZIP64_EXTRA = 0x0001  # 4.5.3
 END64_REST = END64.size - 12  # the record's own size field does not count itself and what is before it
 MAX_COMMENT = MAX_U16 = 0xFFFF

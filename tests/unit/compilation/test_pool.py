@@ -20,6 +20,7 @@ import pytest
 from detpyc.compilation import interpreters, pool, processes, worker, worker_process
 from detpyc.compilation.pool import Compiled, Failed, Refused, Source, byte_compile
 from detpyc.errors import DetpycError, InterpreterError
+from detpyc.limits import MAX_FILE, MAX_MESSAGE
 
 if sys.platform == "win32":
     pytest.skip("the interpreters that misbehave need POSIX", allow_module_level=True)
@@ -118,6 +119,26 @@ def test_sources_that_do_not_compile(content: bytes, error: str, words: str) -> 
     assert words in bad.message.lower()  # some releases write UTF-8
     assert bad.reason.startswith(bad.error)
     assert isinstance(good, Compiled)
+
+
+def test_long_message_is_shortened() -> None:
+    """It is recorded in wheels, and may repeat a name as long as the source."""
+    name = "x" * 100_000
+    (outcome,) = compiled([Source("a.py", f"def f():\n    {name} = 1\n    global {name}\n".encode())])
+    assert isinstance(outcome, Refused)
+    assert outcome.message.startswith("line 3: name 'xxx")
+    assert outcome.message.endswith(" characters)")
+    assert len(outcome.message) < MAX_MESSAGE + 50
+
+
+def test_bytecode_that_no_command_would_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker.MAX_PYC == MAX_FILE
+    monkeypatch.setattr(worker, "MAX_PYC", 1000)
+    assert worker.compile_source("a.py", b"\0", b"x = 1\n")[0] == worker.COMPILED
+    kind, reason = worker.compile_source("a.py", b"\0", b"x = 1\n" * 1000)
+    assert kind == worker.UNFAITHFUL
+    assert reason.startswith(b"its bytecode has ")
+    assert reason.endswith(b" bytes; the limit is 1000")
 
 
 EXHAUSTING = {
@@ -386,8 +407,8 @@ def test_no_more_workers_than_sources_and_some_for_each_processor(
     ],
 )
 def test_memory_limit_is_never_raised(soft: int, hard: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[tuple[int, int]] = []
+    limits: dict[int, tuple[int, int]] = {}
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
-    monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
+    monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
     worker.limit_memory()
-    assert limits == [(expected, hard)]
+    assert limits == {resource.RLIMIT_AS: (expected, hard), resource.RLIMIT_CORE: (0, hard)}

@@ -89,6 +89,11 @@ def test_signs_that_change_places() -> None:
     assert (found.kind, found.a, found.b) == (ENCODING, "nan, -nan", "-nan, nan")
 
 
+def test_another_number_of_nans() -> None:
+    one, two = of(nan(ON_ARM)), of(nan(ON_ARM), nan(ON_ARM))
+    assert {difference.kind for difference in compare_payloads(one, two, LAST)} == {CODE}
+
+
 def test_identity_is_compared_across_signs() -> None:
     found = compare_payloads(of(flagged(nan(ON_ARM)), ref(0)), of(nan(ON_X86), nan(ON_X86)), LAST)
     assert [difference.aspect for difference in found if difference.kind == CODE] == ["identity"]
