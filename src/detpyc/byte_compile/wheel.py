@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.byte_compile.contents import read_contents
 from detpyc.byte_compile.members import ChosenMembers, choose_members
-from detpyc.byte_compile.modules import Module, compile_sources
+from detpyc.byte_compile.modules import compile_sources
 from detpyc.compilation import interpreters
 from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
 from detpyc.files import open_locked
-from detpyc.gitignore import select_bounded
-from detpyc.limits import MAX_FILE
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
@@ -27,7 +24,7 @@ from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from detpyc.compilation.interpreters import Interpreter
 
@@ -125,16 +122,9 @@ def byte_compile_wheel(
         target = (options.output_dir or path.parent) / _name(path.name, settings, chosen, options)
         with open_locked(path) as stream:
             wheel = Wheel.open(path, stream)
-            importable = wheel.importable_sources()
-            selected = _selected(importable, settings)
-            wheel.require_size(selected, MAX_FILE)
-            modules = [
-                Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
-                for name in selected
-            ]
-            with wheel.rewriting({*selected}):
+            with wheel.rewriting(wheel.importable_sources()):
                 contents = read_contents(wheel, settings, chosen)
-                compiled = compile_sources(modules, chosen, settings, options.jobs)
+                compiled = compile_sources(contents.modules, chosen, settings, options.jobs)
                 members = choose_members(
                     contents, compiled, settings, tags.tag_of(target.name), normalized=options.normalize_archive
                 )
@@ -154,14 +144,6 @@ def byte_compile_wheel(
         bytes_added=bytes_added,
         renamed_from=path.name if path.name != target.name else None,
     )
-
-
-def _selected(names: Collection[str], settings: Settings) -> list[str]:
-    """Return the names that the patterns select; the patterns may be those of an untrusted wheel (``--like``)."""
-    try:
-        return select_bounded(names, settings.include, settings.exclude)
-    except ValueError as error:
-        raise SettingsError(f"include and exclude have patterns that cannot be applied: {error}") from error
 
 
 def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:

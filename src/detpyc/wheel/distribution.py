@@ -101,7 +101,7 @@ class Wheel:
     def rewriting(self, elsewhere: Container[str]) -> Iterator[None]:
         """Require a wheel to be rewritable; check its content while the body does something else.
 
-        What is wrong with the wheel takes precedence over what the body raises.
+        What is wrong with the wheel takes precedence over what the body raises, unless a member is too large.
 
         Args:
             elsewhere: the names of the members that the body reads, and thereby checks.
@@ -115,6 +115,8 @@ class Wheel:
         try:
             with self.checking(name for name in self.archive.members if name not in elsewhere):
                 yield
+        except TooLargeError:
+            raise
         except DetpycError:
             self.require_rewritable()
             raise
@@ -164,25 +166,14 @@ class Wheel:
             WheelError: if it is damaged.
 
         """
-        if limit is not None:
-            self.require_size([name], limit)
+        size = self.archive.members[name].size
+        if limit is not None and size > limit:
+            raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
         with _naming(self.path):
             content = self.archive.read(name)
         if name in self._unchecked:
             self._compare_member(name, [content])
         return content
-
-    def require_size(self, names: Iterable[str], limit: int) -> None:
-        """Refuse members that are too large to be read as a whole.
-
-        Raises:
-            TooLargeError: if one is larger than the limit.
-
-        """
-        for name in names:
-            size = self.archive.members[name].size
-            if size > limit:
-                raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
 
     def importable_sources(self) -> dict[str, str]:
         """Return those of the importable members that are sources."""
