@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import wheels
+from detpyc.reproducible import deflate
 from hostile.cases import FAILED, PASSED, Case
 from pycs import HERE, SOURCE, TAG, pyc
 
@@ -381,6 +382,26 @@ def descriptor_of_64_bits() -> bytes:
     return archive.pack()
 
 
+def hidden_in_a_directory() -> bytes:
+    """A directory has no content, but compressed data may follow that of nothing."""
+    return with_hidden_data("demo/")
+
+
+def hidden_in_a_signature() -> bytes:
+    """RECORD does not list signatures, and so nothing compares their hashes."""
+    return with_hidden_data("demo-1.0.dist-info/RECORD.jws")
+
+
+def with_hidden_data(name: str) -> bytes:
+    archive, hidden = raw(), Raw.of(sound({"evil.py": b"evil = 1\n"})).members[0]
+    data = deflate(b"") + hidden
+    header = 8, *struct.unpack_from("<2H", archive.entries[0], 12), 0, len(data), 0, len(name)
+    archive.members.append(struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, *header, 0) + name.encode() + data)
+    attributes = 0, 0, 0, 0, 0o100644 << 16, 0
+    archive.entries.append(struct.pack("<4s6H3L5H2L", b"PK\1\2", 0x314, 20, 0, *header, *attributes) + name.encode())
+    return archive.pack()
+
+
 def stored_of_unknown_size() -> bytes:
     """Who reads one member after the other has to guess where it ends."""
     return streamed(method=zipfile.ZIP_STORED)
@@ -419,6 +440,7 @@ def archive_as_a_member() -> bytes:
 
 
 DISAGREE = "unpackers would disagree"
+HIDDEN = "has bytes after the end of its compressed data"
 NO_MEMBER = "belong to no member"
 NO_ARCHIVE = "is not a ZIP archive, or is truncated"
 ELSEWHERE = "has its directory elsewhere than its end record says"
@@ -461,6 +483,7 @@ REFUSED: dict[Callable[[], bytes], str] = {
     descriptor_that_disagrees: "its data descriptor does not agree",
     descriptor_that_is_missing: "its data descriptor does not agree",
     descriptor_of_64_bits: "its data descriptor does not agree",
+    hidden_in_a_directory: HIDDEN,
     stored_of_unknown_size: "is stored without its size before it",
 }
 ACCEPTED = (comment, descriptors, timestamps, forced_zip64, archive_as_a_member)
@@ -469,6 +492,8 @@ VERIFY = ("verify", "-i", HERE.path)
 CASES = (
     *(Case(written(make), FAILED, (words,), VERIFY) for make, words in REFUSED.items()),
     *(Case(written(make), FAILED, (words,), ("wheel",)) for make, words in REFUSED.items()),
+    Case(written(hidden_in_a_signature), FAILED, (HIDDEN,), VERIFY),
+    Case(written(hidden_in_a_signature), FAILED, ("carries the signature RECORD.jws",), ("wheel",)),
     *(Case(written(make), PASSED, ("1 equivalent",), VERIFY) for make in ACCEPTED),
     *(Case(written(make), PASSED, command=("wheel", "-q"), changes=True) for make in ACCEPTED),
 )

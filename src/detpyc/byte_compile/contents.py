@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from detpyc.byte_compile.modules import Module
 from detpyc.bytecode.header import PycHeader, source_hash
-from detpyc.errors import BytecodeError, DetpycError, WheelError
+from detpyc.errors import BytecodeError, DetpycError, SettingsError, WheelError
+from detpyc.gitignore import select_bounded
 from detpyc.limits import MAX_FILE, MAX_METADATA, MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
 from detpyc.pyc_paths import is_cached, pyc_name
@@ -48,6 +50,7 @@ class Contents:
         members: its members, by name.
         dist_info: the name of its ``.dist-info`` directory.
         sources: the names of the importable sources.
+        modules: those of them that the settings select.
         cached: the names of the pycs in importable ``__pycache__`` directories.
         earlier: the bytecode of earlier runs.
         wheel_file: its WHEEL file; None if there is none.
@@ -59,6 +62,7 @@ class Contents:
     members: Mapping[str, Member]
     dist_info: str
     sources: tuple[str, ...]
+    modules: tuple[Module, ...]
     cached: frozenset[str]
     earlier: tuple[EarlierBytecode, ...]
     wheel_file: bytes | None
@@ -89,15 +93,25 @@ def read_contents(wheel: Wheel, settings: Settings, chosen: Sequence[Interpreter
     _require_sources(recorded, settings, chosen)
     cached = frozenset(name for name, path in importable.items() if is_cached(path))
     sources = tuple(name for name, path in importable.items() if path.endswith(".py"))
+    read = partial(wheel.read_member, limit=MAX_FILE)
+    modules = tuple(
+        Module(name, importable[name], members[name].size, partial(read, name)) for name in _selected(sources, settings)
+    )
     stays = set() if settings.layout == SOURCELESS or not settings.provenance else cached
     repeated = {(interpreter.cache_tag, level) for interpreter in chosen for level in settings.optimize}
     earlier = tuple(
-        EarlierBytecode(bytecode)
-        if bytecode.slot in repeated
-        else _compared(bytecode, sources, stays, partial(wheel.read_member, limit=MAX_FILE))
+        EarlierBytecode(bytecode) if bytecode.slot in repeated else _compared(bytecode, sources, stays, read)
         for bytecode in recorded
     )
-    return Contents(members, wheel.dist_info, sources, cached, earlier, wheel_file, metadata or b"", missing)
+    return Contents(members, wheel.dist_info, sources, modules, cached, earlier, wheel_file, metadata or b"", missing)
+
+
+def _selected(sources: Collection[str], settings: Settings) -> list[str]:
+    """Return the sources that the patterns select; the patterns may be those of an untrusted wheel (``--like``)."""
+    try:
+        return select_bounded(sources, settings.include, settings.exclude)
+    except ValueError as error:
+        raise SettingsError(f"include and exclude have patterns that cannot be applied: {error}") from error
 
 
 def _read_provenance(content: bytes) -> tuple[tuple[Bytecode, ...], tuple[str, ...]]:

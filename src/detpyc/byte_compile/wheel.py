@@ -6,19 +6,16 @@ import os
 import shutil
 import stat
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.byte_compile.contents import read_contents
 from detpyc.byte_compile.members import ChosenMembers, choose_members
-from detpyc.byte_compile.modules import Module, compile_sources
+from detpyc.byte_compile.modules import compile_sources
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
 from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
 from detpyc.files import open_locked
-from detpyc.gitignore import select_bounded
-from detpyc.limits import MAX_FILE
 from detpyc.loading import Audience, Loader, name_loaders, required_python
 from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -31,7 +28,7 @@ from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from detpyc.compilation.interpreters import Chosen, Interpreter
     from detpyc.provenance import Bytecode
@@ -182,27 +179,15 @@ def _byte_compile(
     wheel: Wheel, tag: str, chosen: Chosen, settings: Settings, options: WheelOptions
 ) -> tuple[ChosenMembers, Audience]:
     """Byte-compile the sources of a wheel; return the changes to it, and who can install it with its new tag."""
-    modules = _modules(wheel, settings)
-    with wheel.rewriting({module.name for module in modules}), Executor(1) as executor:
+    with wheel.rewriting(wheel.importable_sources()), Executor(1) as executor:
         contents = read_contents(wheel, settings, chosen.interpreters)
         required = executor.submit(required_python, contents.metadata)  # imports much, while the workers start
-        compiled = compile_sources(modules, chosen.interpreters, settings, options.jobs)
+        compiled = compile_sources(contents.modules, chosen.interpreters, settings, options.jobs)
         missing = {*chosen.missing, *options.missing}
         normalized = options.normalize_archive
         members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)
         audience = Audience(tag, required.result())
     return members, audience
-
-
-def _modules(wheel: Wheel, settings: Settings) -> list[Module]:
-    """Return the sources that are byte-compiled."""
-    importable = wheel.importable_sources()
-    selected = _selected(importable, settings)
-    wheel.require_size(selected, MAX_FILE)
-    return [
-        Module(name, importable[name], wheel.archive.members[name].size, partial(wheel.read_member, name))
-        for name in selected
-    ]
 
 
 def _leave(path: Path, options: WheelOptions, missing: tuple[str, ...]) -> WheelReport:
@@ -246,14 +231,6 @@ def _loading(bytecode: Iterable[Bytecode], audience: Audience) -> tuple[list[Loa
         else:
             never[entry.release] = excluded
     return loaders, never
-
-
-def _selected(names: Collection[str], settings: Settings) -> list[str]:
-    """Return the names that the patterns select; the patterns may be those of an untrusted wheel (``--like``)."""
-    try:
-        return select_bounded(names, settings.include, settings.exclude)
-    except ValueError as error:
-        raise SettingsError(f"include and exclude have patterns that cannot be applied: {error}") from error
 
 
 def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:

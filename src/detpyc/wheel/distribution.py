@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
@@ -19,11 +20,11 @@ from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
 from detpyc.wheel.problems import limited
+from detpyc.wheel.record import RecordEntry
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
-    from detpyc.wheel.record import RecordEntry
 
 __all__ = ["Wheel", "is_wheel", "open_wheel"]
 
@@ -50,7 +51,8 @@ class Wheel:
         self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
         self._problems = {*found, *self._read_record()}
-        self._unchecked = self.record.keys() & archive.members.keys()
+        # What RECORD should list and does not is a problem already.
+        self._unchecked = {name for name in archive.members if name in self.record or self._needs_no_row(name)}
 
     @classmethod
     def open(cls, path: Path, stream: BinaryIO) -> Wheel:
@@ -99,7 +101,7 @@ class Wheel:
     def rewriting(self, elsewhere: Container[str]) -> Iterator[None]:
         """Require a wheel to be rewritable; check its content while the body does something else.
 
-        What is wrong with the wheel takes precedence over what the body raises.
+        What is wrong with the wheel takes precedence over what the body raises, unless a member is too large.
 
         Args:
             elsewhere: the names of the members that the body reads, and thereby checks.
@@ -113,6 +115,8 @@ class Wheel:
         try:
             with self.checking(name for name in self.archive.members if name not in elsewhere):
                 yield
+        except TooLargeError:
+            raise
         except DetpycError:
             self.require_rewritable()
             raise
@@ -162,25 +166,14 @@ class Wheel:
             WheelError: if it is damaged.
 
         """
-        if limit is not None:
-            self.require_size([name], limit)
+        size = self.archive.members[name].size
+        if limit is not None and size > limit:
+            raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
         with _naming(self.path):
             content = self.archive.read(name)
         if name in self._unchecked:
             self._compare_member(name, [content])
         return content
-
-    def require_size(self, names: Iterable[str], limit: int) -> None:
-        """Refuse members that are too large to be read as a whole.
-
-        Raises:
-            TooLargeError: if one is larger than the limit.
-
-        """
-        for name in names:
-            size = self.archive.members[name].size
-            if size > limit:
-                raise TooLargeError(f"{name}: has {size} bytes; the limit is {limit}", path=self.path)
 
     def importable_sources(self) -> dict[str, str]:
         """Return those of the importable members that are sources."""
@@ -205,10 +198,12 @@ class Wheel:
                 yield f"RECORD lists {entry.path} twice"
             self.record[entry.path] = entry
         yield from (f"RECORD lists {path}, which is not in the wheel" for path in self.record if path not in members)
-        # PEP 427: RECORD does not list the signatures, which are made of it.
-        listed = self.record.keys() | {f"{self.dist_info}/{name}" for name in _SIGNATURES}
-        unlisted = (name for name in members if name not in listed and not name.endswith("/"))
+        unlisted = (name for name in members if name not in self.record and not self._needs_no_row(name))
         yield from (f"RECORD does not list {name}" for name in unlisted)
+
+    def _needs_no_row(self, name: str) -> bool:
+        """Return whether RECORD need not list a member: a directory, or a signature, which is made of it (PEP 427)."""
+        return name.endswith("/") or name in {f"{self.dist_info}/{signature}" for signature in _SIGNATURES}
 
     def _compare(self, names: Iterable[str]) -> None:
         """Compare the content of members with RECORD, except those that were compared already."""
@@ -218,10 +213,10 @@ class Wheel:
                     self._compare_member(name, self.archive.chunks(name))
 
     def _compare_member(self, name: str, content: Iterable[bytes]) -> None:
-        entry = self.record[name]
-        needless = name.endswith("/") and not entry.hash_name and entry.size is None
-        problem = None if needless or name == self.record_name else _mismatch(entry, content)
-        if problem is not None:
+        entry = self.record.get(name)
+        if entry is None or name == self.record_name or (name.endswith("/") and entry == RecordEntry(name)):
+            deque(content, maxlen=0)  # reading compares it with what the archive says
+        elif (problem := _mismatch(entry, content)) is not None:
             self._problems.add(f"RECORD's line for {name} {problem}")
         self._unchecked.discard(name)  # several threads may have compared it, with the same result
 

@@ -32,6 +32,7 @@ def contents(*names: str, earlier: tuple[EarlierBytecode, ...] = (), wheel_file:
         {name: Member(name, STORED, 0, 0, 0, OLD if name.startswith(INFO) else NEW) for name in names},
         INFO,
         tuple(name for name in names if name.endswith(".py")),
+        (),
         frozenset(name for name in names if name.endswith(".pyc")),
         earlier,
         wheel_file,
