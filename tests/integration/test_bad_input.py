@@ -199,7 +199,7 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
     ("arguments", "words"),
     [
         ([], ["usage: detpyc"]),
-        (["whel", "WHEEL"], ["invalid choice: 'whel'"]),
+        (["whel", "WHEEL"], ["unknown command 'whel'; did you mean wheel?"]),
         (["wheel"], ["the following arguments are required: WHEEL"]),
         (["wheel", "missing.whl"], ["missing.whl: cannot be read: No such file or directory"]),
         (["wheel", "."], [".: cannot be read|not a regular file"]),
