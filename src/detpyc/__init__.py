@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from detpyc.reproduce import Reproduction, reproduce_wheel
     from detpyc.settings import Settings
     from detpyc.strip import StripReport, strip_artifact
-    from detpyc.strip import StripReport, strip_artifact
     from detpyc.verify.artifacts import verify_artifact
     from detpyc.verify.reports import Finding, Status, VerificationReport
 
@@ -98,7 +97,6 @@ _EXPORTS = {
     "normalize": ("NormalizationReport", "normalize_artifact"),
     "reproduce": ("Reproduction", "reproduce_wheel"),
     "settings": ("Settings",),
-    "strip": ("StripReport", "strip_artifact"),
     "strip": ("StripReport", "strip_artifact"),
     "verify.artifacts": ("verify_artifact",),
     "verify.reports": ("Finding", "Status", "VerificationReport"),
