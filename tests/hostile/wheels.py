@@ -163,7 +163,9 @@ def sparse_source(directory: Path) -> Path:
     size = 4 << 30
     source = Member("demo/large.py", STORED, 0, size, size, wheels.DATE)
     blocks = [wheels.ZEROS] * (size // len(wheels.ZEROS))
-    return assembled(directory, [*packed(wheels.complete(GOOD)), (source, blocks)])
+    contents = wheels.complete(GOOD)
+    contents[RECORD] += wheels.rows([("demo/large.py", wheels.sha256(b""), size)])
+    return assembled(directory, [*packed(contents), (source, blocks)])
 
 
 VERIFY, WHEEL = ("verify", "-i", HERE.path), ("wheel",)
