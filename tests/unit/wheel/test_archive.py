@@ -89,7 +89,7 @@ def local_headers(data: bytes) -> Iterator[tuple[int, int]]:
         (["a", "a/"], "a/: occurs twice, as a,"),
     ],
 )
-def test_names_that_may_not_stand_in_a_wheel(tmp_path: Path, names: list[str], words: str) -> None:
+def test_names_that_are_not_allowed(tmp_path: Path, names: list[str], words: str) -> None:
     path = wheels.write(tmp_path / "a.zip", [("good.py", b""), *((name, b"") for name in names)])
     with pytest.raises(WheelError) as caught:
         archive_of(path)
@@ -97,7 +97,7 @@ def test_names_that_may_not_stand_in_a_wheel(tmp_path: Path, names: list[str], w
     assert "good.py" not in str(caught.value)
 
 
-def test_every_bad_name_is_told(tmp_path: Path) -> None:
+def test_every_bad_name_is_reported(tmp_path: Path) -> None:
     names = ["/a.py", "../b.py", "c\\d.py", "e.py", "E.py"]
     path = wheels.write(tmp_path / "a.zip", [(name, b"") for name in names])
     with pytest.raises(WheelError) as caught:
@@ -120,11 +120,8 @@ def test_name_in_an_extra_field_is_checked(tmp_path: Path) -> None:
         info.extra = struct.pack("<2H", 0x7075, len(other)) + other
 
     path = wheels.write(tmp_path / "a.zip", {"good.py": b""}, adapt=add_name)
-    try:
-        names = list(archive_of(path).members)
-    except WheelError:
-        return
-    assert names == ["good.py"]
+    with pytest.raises(WheelError, match=r"good\.py: has another name in an extra field"):
+        archive_of(path)
 
 
 def rename_in_directory(info: zipfile.ZipInfo) -> None:
@@ -145,9 +142,7 @@ def rename_in_directory(info: zipfile.ZipInfo) -> None:
         (lambda info: setattr(info, "header_offset", 1 << 20), "no local header at offset 1048576"),
     ],
 )
-def test_members_that_may_not_stand_in_a_wheel(
-    tmp_path: Path, forge: Callable[[zipfile.ZipInfo], None], words: str
-) -> None:
+def test_members_that_are_not_allowed(tmp_path: Path, forge: Callable[[zipfile.ZipInfo], None], words: str) -> None:
     path = wheels.write(tmp_path / "a.zip", {"a.py": CONTENT}, forge=forge)
     with pytest.raises(WheelError) as caught:
         archive_of(path)
@@ -215,7 +210,7 @@ def test_bomb_is_not_unpacked_past_what_it_declares() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"no archive at all", b"PK\5\6" + bytes(10), CONTENT])
-def test_what_is_no_archive(data: bytes) -> None:
+def test_what_is_not_an_archive(data: bytes) -> None:
     with pytest.raises(WheelError, match="not a ZIP archive, or is truncated"):
         Archive(io.BytesIO(data))
 

@@ -155,7 +155,7 @@ def test_rows_that_prove_nothing(tmp_path: Path, fields: tuple[object, object], 
     assert words in str(caught.value)
 
 
-def test_every_problem_is_told(tmp_path: Path) -> None:
+def test_every_problem_is_reported(tmp_path: Path) -> None:
     contents = {**recorded(("gone.py", wheels.sha256(b""), 0)), "new.py": b"", "demo/core.py": b""}
     with pytest.raises(WheelError) as caught:
         opened(wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", contents))
