@@ -51,7 +51,7 @@ class Nodes:
         identifiers: the strings that are names: of code objects, and in their tuples of names.
         sets: the nodes that are sets.
         sequence: the payload's nodes in writing order, from the root on; what a repeated node contains is not repeated.
-        objects: how many objects and references the payload has.
+        objects: how many objects and references the payload has, counting a container CONTAINER_WEIGHT times.
 
     """
 

@@ -14,6 +14,7 @@ from struct import Struct
 
 from detpyc.bytecode.code_objects import check_fields
 from detpyc.bytecode.marshal_format import (
+    CONTAINER_WEIGHT,
     CONTAINERS,
     DICTS,
     LAYOUTS,
@@ -112,7 +113,7 @@ class Reader:
         small_tuple, containers, singletons = TYPE_SMALL_TUPLE, CONTAINERS, _SINGLETON_NODES
         ranges, tuple_heads, empty_tuple = _RANGES, SMALL_TUPLE_HEADS, EMPTY_TUPLE
         strings = nodes.strings
-        room = MAX_OBJECTS - 1  # for the objects in containers
+        room, extra = MAX_OBJECTS - 1, CONTAINER_WEIGHT - 1  # for the objects in containers, and for each container
         u32, numbered = _U32.unpack_from, sized_head
         slots: list[bytes] = []  # the flagged objects; empty until they are complete
         stack: list[tuple[int, int, int, int, list[bytes], Iterator[int]]] = []
@@ -174,7 +175,7 @@ class Reader:
                         else:
                             container = kind
                             number, coming, pos = self.open(kind, start)
-                        room -= number
+                        room -= number + extra
                         if room < 0:
                             raise _too_many_objects(start)
                         break

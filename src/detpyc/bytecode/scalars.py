@@ -39,6 +39,7 @@ _U32 = Struct("<I")
 _I32 = Struct("<i")
 _U16 = Struct("<H")
 _F64 = Struct("<d")
+_FLOATS = {TYPE_BINARY_FLOAT: _F64, TYPE_BINARY_COMPLEX: Struct("<dd")}
 
 
 def truncated(data: bytes) -> BytecodeError:
@@ -138,7 +139,7 @@ def _read_text_float(data: bytes, start: int, pos: int) -> tuple[bytes, int]:
 def _float_node(kind: int, encoding: bytes, start: int, nodes: Nodes) -> bytes:
     """Return the node of a float or complex. NaN is not equal to itself, so each one is a node of its own."""
     whole = bytes([kind]) + encoding
-    if any(math.isnan(value) for (value,) in _F64.iter_unpack(encoding)):
+    if any(map(math.isnan, _FLOATS[kind].unpack(encoding))):
         node = whole + _U32.pack(start)
         nodes.pieces[node] = whole
         return node

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from detpyc.bytecode.canonical import canonicalize
-from detpyc.bytecode.marshal_format import LAYOUTS
+from detpyc.bytecode.marshal_format import CONTAINER_WEIGHT, LAYOUTS, MAX_DEPTH, MAX_OBJECTS
 from payloads import LAST, flagged, frozenset_of, integer, ref, small_tuple, text
 
 PAGE = (Path(__file__).parents[3] / "docs" / "canonical-form.md").read_text("utf-8")
@@ -65,3 +65,9 @@ def test_identifiers() -> None:
     assert documented == {
         layout.fields[at] for layout in LAYOUTS.values() for at in (*layout.names, *layout.tuples_of_names)
     }
+
+
+def test_limits() -> None:
+    assert f"- nesting of more than {MAX_DEPTH:,} levels" in PAGE
+    assert f"- more than {MAX_OBJECTS:,} objects and references, counting a container as four" in PAGE
+    assert CONTAINER_WEIGHT == 4

@@ -27,7 +27,7 @@ from payloads import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMIT = 60
+LIMIT = 80
 
 
 def frozendicts(number: int) -> bytes:
@@ -37,19 +37,19 @@ def frozendicts(number: int) -> bytes:
 
 # What encodes a number of objects, and the largest number that is within the limit.
 PAYLOADS: list[tuple[Callable[[int], bytes], int]] = [
-    (lambda number: small_tuple(*[NONE] * number), 59),
-    (lambda number: list_of(*[integer(1)] * number), 59),
-    (lambda number: list_of(*[small_tuple()] * number), 59),
-    (lambda number: many(b"(", *[many(b"(")] * number), 59),
-    (lambda number: frozenset_of(*map(integer, range(number))), 59),
-    (lambda number: small_tuple(flagged(integer(1)), *[ref(0)] * number), 58),
+    (lambda number: small_tuple(*[NONE] * number), 76),
+    (lambda number: list_of(*[integer(1)] * number), 76),
+    (lambda number: list_of(*[small_tuple()] * number), 76),
+    (lambda number: many(b"(", *[many(b"(")] * number), 19),
+    (lambda number: frozenset_of(*map(integer, range(number))), 76),
+    (lambda number: small_tuple(flagged(integer(1)), *[ref(0)] * number), 75),
     (lambda number: small_tuple(*[small_tuple(*[NONE] * 9)] * number), 5),
-    (lambda number: b")\x01" * number + NONE, 59),
-    (lambda number: dict_of(*[NONE] * 2 * number), 29),
-    (lambda number: list_of(*[dict_of()] * number), 29),
-    (lambda number: b"{N" * number + NONE + b"0" * number, 19),
-    (frozendicts, 14),
-    (lambda number: small_tuple(*[code()] * number), 4),
+    (lambda number: b")\x01" * number + NONE, 19),
+    (lambda number: dict_of(*[NONE] * 2 * number), 37),
+    (lambda number: list_of(*[dict_of()] * number), 15),
+    (lambda number: b"{N" * number + NONE + b"0" * number, 13),
+    (frozendicts, 10),
+    (lambda number: small_tuple(*[code()] * number), 5),
 ]
 
 
@@ -58,7 +58,7 @@ def test_number_of_objects(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_OBJECTS", LIMIT)
     encode, most = PAYLOADS[index]
 
-    assert LIMIT - 14 < read_payload(encode(most), LAST).objects <= LIMIT
+    assert LIMIT - 17 < read_payload(encode(most), LAST).objects <= LIMIT
     with pytest.raises(BytecodeError, match=f"more than {LIMIT} objects") as caught:
         read_payload(encode(most + 1), LAST)
     assert 0 <= caught.value.offset < len(encode(most + 1))
