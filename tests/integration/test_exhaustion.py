@@ -47,11 +47,23 @@ def test_little_memory(tmp_path: Path, command: str, megabytes: int) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
-    completed = detpyc(command, "-j4", path, preexec_fn=limit)
+    completed = detpyc(command, "-j4", path, preexec_fn=limit, timeout=120)
     assert completed.returncode in {0, 2}, completed.stderr
     assert completed.returncode == 0 or completed.stderr
     if completed.returncode and command == "wheel":
         assert snapshot(tmp_path) == before
+
+
+def test_workers_keep_a_lower_limit_of_memory(tmp_path: Path) -> None:
+    tree = trees.write(tmp_path / "tree", {"large.py": b"x = [" + b"a," * (4 << 20) + b"]\n"})
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.RLIM_INFINITY))
+
+    completed = detpyc("compile", "--no-cache", tree, preexec_fn=limit, timeout=120)
+    assert completed.returncode == 2
+    assert f"{tree / 'large.py'}: cannot be compiled by CPython " in completed.stderr
+    assert "MemoryError" in completed.stderr
 
 
 def test_absurd_number_of_workers(tmp_path: Path) -> None:
