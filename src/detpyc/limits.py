@@ -3,7 +3,7 @@
 The limits of payloads are in `detpyc.bytecode` and `detpyc.explain`, because the worker does not load this module:
 
 - ``marshal_format.MAX_DEPTH``: 2,000 levels, as in CPython; a payload that nests deeper is malformed.
-- ``marshal_format.MAX_OBJECTS``: 2,097,152 objects and references, a container
+- ``marshal_format.MAX_OBJECTS``: 1,048,576 objects and references, a container
   counting as four; a payload that has more is malformed.
 - ``canonical._MAX_SETS``: 16 MiB of elements of sets, references written in full; likewise.
 - ``payloads.MAX_OBJECTS``: 131,072 objects; larger payloads are compared as a whole, by their canonical form.

@@ -29,7 +29,7 @@ TYPE_CHECKING = False  # the typing module would slow the worker's start
 if TYPE_CHECKING:
     from detpyc.bytecode.nodes import Nodes
 
-__all__ = ["FORM", "canonical_payload", "canonicalize", "canonicalize_pyc", "is_canonical"]
+__all__ = ["FORM", "canonicalize", "canonicalize_pyc", "is_canonical"]
 
 FORM = 1
 
@@ -71,7 +71,7 @@ def canonicalize(payload: bytes, version: tuple[int, int]) -> bytes:
         BytecodeError: if the payload is not understood; it names the offset.
 
     """
-    return canonical_payload(read_payload(payload, version))
+    return _write(read_payload(payload, version))
 
 
 def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
@@ -85,18 +85,12 @@ def is_canonical(payload: bytes, version: tuple[int, int], path: str) -> bool:
     """
     try:
         nodes = read_payload(payload, version)
-        return recorded_path(nodes) == path and canonical_payload(nodes) == payload
+        return recorded_path(nodes) == path and _write(nodes) == payload
     except BytecodeError:
         return False
 
 
-def canonical_payload(nodes: Nodes) -> bytes:
-    """Write the nodes of a payload in canonical form; this reorders their sets.
-
-    Raises:
-        BytecodeError: if the sets unfold to too much, or nest too deep once they are in order.
-
-    """
+def _write(nodes: Nodes) -> bytes:
     plain = plain_strings(nodes)
     order_sets(nodes, plain)
     return write_payload(nodes, plain)

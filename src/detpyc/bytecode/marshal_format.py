@@ -9,7 +9,7 @@ from __future__ import annotations
 
 FLAG_REF = 0x80
 MAX_DEPTH = 2000  # MAX_MARSHAL_STACK_DEPTH: what CPython itself can write
-MAX_OBJECTS = 1 << 21  # objects and references in a payload; the largest real modules have 32,000
+MAX_OBJECTS = 1 << 20  # objects and references in a payload; the largest real modules have 32,000
 CONTAINER_WEIGHT = 4  # a container counts as so many objects, as it takes so much more time and memory
 
 # Type codes, by CPython's names.

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from detpyc.bytecode import code_objects
-from detpyc.bytecode.canonical import canonical_payload, canonicalize
+from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.marshal_format import RAW, TYPE_TUPLE
 from detpyc.bytecode.nodes import content, content_size
 from detpyc.bytecode.reader import read_payload
@@ -62,22 +62,29 @@ def compare_payloads(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opco
     """
     if a == b:
         return []
-    nodes_a = read_payload(a, version)
-    if nodes_a.objects > MAX_OBJECTS:
-        return [_compare_as_a_whole(nodes_a, a, b, version)]
-    nodes_b = read_payload(b, version)
-    if nodes_b.objects > MAX_OBJECTS:
-        return [_compare_as_a_whole(nodes_a, a, b, version)]
-    found = _Comparison(nodes_a, nodes_b, version, opcodes or {}).differences()
+    found = _code_differences(a, b, version, opcodes or {})
+    if found is None:
+        return [_compare_as_a_whole(a, b, version)]
     found += encoding_differences(a, b, version)
     if not found:
         found.append(Difference(ENCODING, REFERENCES, "", "", "to one occurrence of a value", "to another one"))
     return found
 
 
-def _compare_as_a_whole(nodes_a: Nodes, a: bytes, b: bytes, version: tuple[int, int]) -> Difference:
+def _code_differences(a: bytes, b: bytes, version: tuple[int, int], opcodes: Opcodes) -> list[Difference] | None:
+    """Compare the paths and the code; None if a payload has too many objects, which are no longer in memory then."""
+    nodes_a = read_payload(a, version)
+    if nodes_a.objects > MAX_OBJECTS:
+        return None
+    nodes_b = read_payload(b, version)
+    if nodes_b.objects > MAX_OBJECTS:
+        return None
+    return _Comparison(nodes_a, nodes_b, version, opcodes).differences()
+
+
+def _compare_as_a_whole(a: bytes, b: bytes, version: tuple[int, int]) -> Difference:
     """Compare two large payloads by their canonical form; often the second is in it already."""
-    canonical = canonical_payload(nodes_a)
+    canonical = canonicalize(a, version)
     same = canonical == b or canonical == canonicalize(b, version)
     return Difference(ENCODING if same else CODE, "payload", "", "", f"{len(a)} bytes", f"{len(b)} bytes")
 
