@@ -57,7 +57,8 @@ def contents(path: Path) -> Files | None:
             archive = Wheel.open(path, stream).archive
             if len(archive.members) > LARGE:
                 return None
-            return {name: archive.read(name) for name in archive.members if not name.endswith("/")}
+            read = {name: archive.read(name) for name in archive.members}
+            return {name: content for name, content in read.items() if not name.endswith("/")}
         except WheelError:
             return None
 

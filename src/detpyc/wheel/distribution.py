@@ -14,7 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
-from detpyc.limits import MAX_RECORD
+from detpyc.limits import MAX_FILE, MAX_RECORD
 from detpyc.threads import Executor
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Wheel", "is_wheel", "open_wheel"]
 
+_CODE = (".py", ".pyc")  # the names of what verification has to read, whole
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
@@ -50,9 +51,12 @@ class Wheel:
         self.dist_info = _dist_info(path.name, archive.members)
         self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
-        self._problems = {*found, *self._read_record()}
-        # What RECORD should list and does not is a problem already.
-        self._unchecked = {name for name in archive.members if name in self.record or self._needs_no_row(name)}
+        too_large = {name: m.size for name, m in archive.members.items() if name.endswith(_CODE) and m.size > MAX_FILE}
+        oversized = (f"{name}: has {size} bytes; the limit is {MAX_FILE}" for name, size in too_large.items())
+        self._problems = {*found, *self._read_record(), *oversized}
+        # What is too large, or what RECORD should list and does not, is a problem already.
+        readable = archive.members.keys() - too_large
+        self._unchecked = {name for name in readable if name in self.record or self._needs_no_row(name)}
 
     @classmethod
     def open(cls, path: Path, stream: BinaryIO) -> Wheel:
@@ -70,7 +74,7 @@ class Wheel:
             return cls(path, Archive(stream))
 
     def check(self) -> tuple[str, ...]:
-        """Return what is wrong with the wheel: by its RECORD, and by its installed view.
+        """Return what is wrong with the wheel: by its RECORD, its installed view, and the sizes of sources and pycs.
 
         All content is read for it, except what `read_member` has read and compared already.
 
