@@ -194,7 +194,8 @@ def test_members(wheel: Path) -> None:
 
 
 def test_platform_wheel_keeps_its_name_and_mode(tmp_path: Path) -> None:
-    path = wheels.build(tmp_path, {"native.so": b"\x7fELF", "x.py": b""}, tag="cp312-cp312-manylinux_2_17_x86_64")
+    own = OWN_TAG.replace("cpython-", "cp")
+    path = wheels.build(tmp_path, {"native.so": b"\x7fELF", "x.py": b""}, tag=f"{own}-{own}-manylinux_2_17_x86_64")
     path.chmod(0o640)
     done("wheel", path, preexec_fn=lambda: os.umask(0o077))
     assert [*tmp_path.iterdir()] == [path]
@@ -468,7 +469,8 @@ def test_summary(wheel: Path) -> None:
     release = "{}.{}.{}".format(*sys.version_info[:3])
     added = wheel.stat().st_size - size
     what = f"{len(MODULES) + MOVED} modules byte-compiled by CPython {release}"
-    assert first == f"{wheel.name}: {what}; +{added:,} bytes"
+    loaded = "loaded by CPython {}.{}".format(*sys.version_info[:2])
+    assert first == f"{wheel.name}: {what}; +{added:,} bytes; {loaded}"
     assert second == f"    CPython {release} is {sys.executable}"
 
 
@@ -495,6 +497,9 @@ def test_json(wheel: Path, tmp_path: Path) -> None:
         "skipped": {},
         "bytes-added": wheel.stat().st_size - size,
         "renamed-from": None,
+        "loaded-by": ["{}.{}".format(*sys.version_info[:2])],
+        "never-loaded": {},
+        "missing": [],
     }
 
 
