@@ -122,10 +122,7 @@ def archive_seeds() -> list[bytes]:
                 archive.writestr(zipfile.ZipInfo(name, wheels.DATE), content, method)
             archive.writestr("empty/", b"")
         found.append(stream.getvalue())
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive, archive.open("a.py", "w", force_zip64=True) as member:
-        member.write(b"x = 1\n")
-    return [*found, stream.getvalue()]
+    return [*found, wheels.with_zip64({"a.py": b"x = 1\n"})]
 
 
 def check_record(data: bytes) -> None:

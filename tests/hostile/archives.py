@@ -426,13 +426,7 @@ def timestamps() -> bytes:
 
 
 def forced_zip64() -> bytes:
-    """Write ZIP64 sizes in the local headers, as `zipfile` does if it is told that a file may be large."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in wheels.complete(FILES).items():
-            with archive.open(zipfile.ZipInfo(name, wheels.DATE), "w", force_zip64=True) as member:
-                member.write(content)
-    return stream.getvalue()
+    return wheels.with_zip64(wheels.complete(FILES))
 
 
 def archive_as_a_member() -> bytes:

@@ -34,7 +34,8 @@ def archive(interpreter: Interpreter, directory: Path) -> Path:
 
 def needed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     name = member.name.rpartition("/")[2]
-    return None if name in LEFT_OUT or name.startswith("config-") else member
+    elsewhere = member.issym() and member.linkname.startswith("/")  # as Debian's sitecustomize.py, and uv refuses it
+    return None if name in LEFT_OUT or name.startswith("config-") or elsewhere else member
 
 
 def listing(directory: Path, release: str, url: str, sha256: str | None = None) -> Path:

@@ -125,6 +125,23 @@ class SparseFile(io.FileIO):
         return size
 
 
+def with_zip64(contents: Mapping[str, bytes]) -> bytes:
+    """Write an archive with ZIP64 sizes in the local headers, as `zipfile` does if it is told that a file may be large.
+
+    Before 3.11.4, `zipfile` does not say in the header that the sizes are there (CPython issue 103861).
+    """
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in contents.items():
+            with archive.open(zipfile.ZipInfo(name, DATE), "w", force_zip64=True) as member:
+                member.write(content)
+        offsets = [info.header_offset for info in archive.infolist()]
+    data = bytearray(stream.getvalue())
+    for offset in offsets:
+        data[offset + 18 : offset + 26] = b"\xff" * 8  # both sizes
+    return bytes(data)
+
+
 def read(path: Path) -> dict[str, bytes]:
     """Read the members of an archive."""
     with zipfile.ZipFile(path) as archive:
