@@ -7,6 +7,7 @@ the rules of PEP 3147, PEP 488 and PEP 552.
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,11 @@ __all__ = ["Audience", "Loader", "Loading", "PlacedPyc", "find_loaders", "name_l
 
 # How `python` is started so that it loads the pycs of a level.
 _FLAGS = ("", " -O", " -OO")
+
+# The fields of a METADATA file end at the first empty line; `packaging.metadata` takes longer than all else of a small
+# wheel to be imported.
+_HEADERS = re.compile(rb"\r?\n\r?\n")
+_REQUIRES_PYTHON = re.compile(rb"^requires-python[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 
 # The patch releases of a version that Requires-Python is asked about. No version has had more than 24.
 _PATCHES = range(100)
@@ -124,17 +130,16 @@ def required_python(metadata: bytes) -> SpecifierSet | None:
         WheelError: if it cannot be read.
 
     """
-    if b"requires-python" not in metadata.lower():
-        return None  # which spares some time
-    from packaging.metadata import parse_email  # noqa: PLC0415 - likewise
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - likewise
-
-    fields, unparsed = parse_email(metadata)
-    if "requires-python" in unparsed:
-        raise WheelError("METADATA has more than one Requires-Python, or one that is not UTF-8")
-    text = fields.get("requires_python")
-    if text is None:
+    found = _REQUIRES_PYTHON.findall(_HEADERS.split(metadata, maxsplit=1)[0])
+    if not found:
         return None
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - not every wheel has the field
+
+    try:
+        (value,) = found
+        text = value.decode("utf-8").strip()
+    except ValueError as error:
+        raise WheelError("METADATA has more than one Requires-Python, or one that is not UTF-8") from error
     try:
         return SpecifierSet(text)
     except InvalidSpecifier as error:

@@ -21,7 +21,6 @@ from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
 from detpyc.temporaries import remove_stale
-from detpyc.threads import Executor
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
@@ -179,14 +178,13 @@ def _byte_compile(
     wheel: Wheel, tag: str, chosen: Chosen, settings: Settings, options: WheelOptions
 ) -> tuple[ChosenMembers, Audience]:
     """Byte-compile the sources of a wheel; return the changes to it, and who can install it with its new tag."""
-    with wheel.rewriting(wheel.importable_sources()), Executor(1) as executor:
+    with wheel.rewriting(wheel.importable_sources()):
         contents = read_contents(wheel, settings, chosen.interpreters)
-        required = executor.submit(required_python, contents.metadata)  # imports much, while the workers start
+        audience = Audience(tag, required_python(contents.metadata))
         compiled = compile_sources(contents.modules, chosen.interpreters, settings, options.jobs)
         missing = {*chosen.missing, *options.missing}
         normalized = options.normalize_archive
         members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)
-        audience = Audience(tag, required.result())
     return members, audience
 
 
