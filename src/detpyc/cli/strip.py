@@ -60,7 +60,7 @@ def _print(report: StripReport, *, check: bool, names: bool) -> None:
     for name in (*report.pycs, *report.updated) if names else ():
         print(f"    {printable(name)}")
     for name, reason in report.left.items():
-        print(f"    left {printable(name)}: {reason}")
+        print(f"    left {printable(name)}: {printable(reason)}")
 
 
 def _document(report: StripReport) -> dict[str, object]:
