@@ -45,6 +45,7 @@ FOUNDATION: dict[str, set[str]] = {
     "gitignore": {"limits"},
     "pyc_paths": set(),
     "termination": {"temporaries"},
+    "pyproject": {"errors", "limits", "files"},
     "setting_values": {"limits", "gitignore"},
     "settings": {"errors", "limits", "setting_values"},
     "tar_headers": {"errors", "limits"},

@@ -20,6 +20,8 @@ MAX_PATTERN = 1000  # characters of a gitignore pattern
 MAX_MISTAKES = 20  # in the settings, that one error reports
 MAX_SHOWN = 100  # characters of a value in a message
 
+MAX_PYPROJECT = 1 << 20  # bytes of a pyproject.toml; the largest real ones have a tenth of that
+
 MAX_PATH = 4096  # characters of a member's path; PATH_MAX of Linux
 MAX_DEPTH = 100  # parts of a member's path; the deepest real ones have about 20
 
