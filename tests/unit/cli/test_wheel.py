@@ -117,22 +117,28 @@ def test_project_or_another_wheel(wheel: Path, capsys: pytest.CaptureFixture[str
     [
         (
             PDM + SETTINGS,
-            "note: the settings in [tool.pdm.build.hooks.detpyc] of pyproject.toml are not used; `--pyproject .` uses"
-            " them",
+            (
+                "note: the settings in [tool.pdm.build.hooks.detpyc] of pyproject.toml are not used;"
+                " `--pyproject .` uses them"
+            ),
         ),
         (HATCH + "enable-by-default = true\n", None),
         (WRAPPED, None),
         ("[tool.detpyc", None),
         (
             NOT_WRAPPED + SETTINGS,
-            "warning: pyproject.toml: nothing reads [tool.detpyc]: the build backend is setuptools.build_meta; set"
-            ' build-system.build-backend to "detpyc.backend" and tool.detpyc.build-backend to "setuptools.build_meta",'
-            " or use `detpyc wheel --pyproject`",
+            (
+                "warning: pyproject.toml: nothing reads [tool.detpyc]: the build backend is setuptools.build_meta; set"
+                ' build-system.build-backend to "detpyc.backend" and tool.detpyc.build-backend to'
+                ' "setuptools.build_meta", or use `detpyc wheel --pyproject`'
+            ),
         ),
         (
             "[tool.hatch.build.targets.sdist.hooks.detpyc]\n" + HATCH,
-            "warning: pyproject.toml: nothing reads [tool.hatch.build.targets.sdist.hooks.detpyc]: the build backend"
-            " hatchling.build reads [tool.hatch.build.targets.wheel.hooks.detpyc]",
+            (
+                "warning: pyproject.toml: nothing reads [tool.hatch.build.targets.sdist.hooks.detpyc]: the build"
+                " backend hatchling.build reads [tool.hatch.build.targets.wheel.hooks.detpyc]"
+            ),
         ),
     ],
 )
