@@ -6,8 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import tarfile
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,30 +13,36 @@ import pytest
 from packaging.version import Version
 
 from command_line import COMMAND
-from projects import CHECKOUT, TEST_PROJECTS, build, check_run, copy_project, environment, import_modules, pyc_of
+from projects import (
+    BY_NAME,
+    CHECKOUT,
+    TEST_PROJECTS,
+    check_run,
+    copy_project,
+    environment,
+    import_modules,
+    module_name,
+    pyc_of,
+)
 
 if sys.platform == "win32":
     pytest.skip("virtual environments have other directories there", allow_module_level=True)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from detpyc.compilation.interpreters import Interpreter
 
-PROJECTS = ["hatch-src", "pdm-module", "setuptools-wrapped"]
 OPTIONAL = ["hatch-optional", "pdm-optional", "setuptools-optional"]  # for Pythons that detpyc does not run on, too
 BACKENDS = ["hatchling", "pdm-backend", "setuptools"]
 SOURCES = {
-    "hatch-src": ["hatch_src/__init__.py", "hatch_src/nested/__init__.py", "hatch_src/nested/counting.py"],
-    "pdm-module": ["pdm_module.py"],
+    "hatch-src": [*BY_NAME["hatch-src"].compiled],
+    "pdm-module": [*BY_NAME["pdm-module"].compiled],
     "setuptools-wrapped": [
         *("setuptools_wrapped/__init__.py", "setuptools_wrapped/nested/__init__.py"),
         "setuptools_wrapped/nested/counting.py",
     ],
 }
 UV = [sys.executable, "-m", "uv"]
-
-each_project = pytest.mark.parametrize("name", PROJECTS)
+UV_INSTALL = [*UV, "pip", "install", "--no-compile-bytecode", "--no-cache", "--python"]
 
 
 @pytest.fixture(scope="module")
@@ -90,35 +94,16 @@ def links(other: Interpreter, wheel_of_checkout: Path, tmp_path_factory: pytest.
     return ["--no-index", "--find-links", str(directory)]
 
 
-@pytest.fixture(scope="module")
-def sdist_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    @cache
-    def sdist(name: str) -> Path:
-        directory = tmp_path_factory.mktemp(name)
-        return build(copy_project(name, directory), directory / "dist", hook="build_sdist").artifact
-
+def sdist_of(name: str, directory: Path) -> Path:
+    project, output = copy_project(name, directory), directory / f"dist-{name}"
+    check_run([sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(output), str(project)])
+    (sdist,) = output.iterdir()
     return sdist
 
 
-@pytest.fixture(scope="module", params=["pip", "uv"])
-def python(
-    request: pytest.FixtureRequest,
-    other: Interpreter,
-    alone: dict[str, str],
-    links: list[str],
-    sdist_of: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """Return the interpreter of a virtual environment into which an installer has installed all the projects."""
-    found = venv(other, tmp_path_factory.mktemp(request.param) / "venv")
-    commands = {
-        "pip": [str(found), "-m", "pip", "install", "--no-compile"],
-        "uv": [*UV, "pip", "install", "--no-compile-bytecode", "--python", str(found)],
-    }
-    command = [*commands[request.param], *links, *(str(sdist_of(name)) for name in PROJECTS)]
-    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
+def install(command: list[str], arguments: list[str], variables: dict[str, str]) -> None:
+    done = subprocess.run([*command, *arguments], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return found
 
 
 def pyc_for(python: Interpreter, source: str) -> str:
@@ -136,76 +121,54 @@ def test_no_other_python_is_found(alone: dict[str, str]) -> None:
     assert Path(found["path"]).samefile(sys.executable)
 
 
-@each_project
-def test_sdist_pins_nothing(name: str, sdist_of: Callable[[str], Path]) -> None:
-    with tarfile.open(sdist_of(name)) as archive:
-        names = archive.getnames()
-        (member,) = (archive.extractfile(name) for name in names if name.endswith("/pyproject.toml"))
-        assert member is not None
-        assert b"\ninterpreters" not in member.read()
-    assert not [name for name in names if name.endswith((".pyc", "detpyc.json"))]
-
-
-@each_project
-def test_installed_bytecode_is_of_the_python_that_installs(name: str, python: Path, other: Interpreter) -> None:
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_installed_bytecode_is_of_the_python_that_installs(
+    installer: str, other: Interpreter, alone: dict[str, str], links: list[str], tmp_path: Path
+) -> None:
+    python = venv(other, tmp_path / "venv")
+    commands = {"pip": [str(python), "-m", "pip", "install", "--no-compile"], "uv": [*UV_INSTALL, str(python)]}
+    install(commands[installer], [*links, *(str(sdist_of(name, tmp_path)) for name in SOURCES)], alone)
     site = site_of(python)
-    modules = [source.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for source in SOURCES[name]]
-    imported = import_modules(site, modules, python=str(python))
-    assert imported.answer == "42"
-    assert imported.written == set()
-    for source in SOURCES[name]:
-        assert imported.from_bytecode(site, source, pyc_for(other, source)), source
-    (record,) = site.glob(f"{name.replace('-', '_')}-1.0.dist-info/detpyc.json")
-    (entry,) = json.loads(record.read_bytes())["bytecode"]
-    assert entry["release"] == other.release
+    for name, sources in SOURCES.items():
+        imported = import_modules(site, [module_name(source) for source in sources], python=str(python))
+        assert imported.answer == "42"
+        assert imported.written == set()
+        for source in sources:
+            assert imported.from_bytecode(site, source, pyc_for(other, source)), source
+        (record,) = site.glob(f"{name.replace('-', '_')}-1.0.dist-info/detpyc.json")
+        assert {entry["release"] for entry in json.loads(record.read_bytes())["bytecode"]} == {other.release}
+    verified = check_run([*COMMAND, "verify", "--strict", "-i", other.path, str(site)])
+    assert verified.startswith(f"{site}: {sum(map(len, SOURCES.values()))} identical")
 
 
-def test_installed_bytecode_verifies(python: Path, other: Interpreter) -> None:
-    site = site_of(python)
-    printed = check_run([*COMMAND, "verify", "--strict", "-i", other.path, str(site)])
-    assert printed.startswith(f"{site}: ")
-    assert " identical" in printed
-
-
-def optional_sdist(name: str, directory: Path) -> Path:
-    project = copy_project(name, directory)
-    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(directory / "dist")]
-    check_run([*build, str(project)])
-    (sdist,) = (directory / "dist").iterdir()
-    return sdist
-
-
-@pytest.mark.parametrize("name", OPTIONAL)
-def test_project_without_detpyc_where_it_does_not_run(name: str, old: Interpreter, tmp_path: Path) -> None:
+def test_projects_without_detpyc_where_it_does_not_run(old: Interpreter, tmp_path: Path) -> None:
     """The marker keeps it out of the build environment, and the build works without it."""
     python = venv(old, tmp_path / "venv")
-    install = [*UV, "pip", "install", "--no-cache", "--python", str(python)]
-    check_run([*install, str(optional_sdist(name, tmp_path))])
+    install([*UV_INSTALL, str(python)], [str(sdist_of(name, tmp_path)) for name in OPTIONAL], environment())
     site = site_of(python)
-    module = name.replace("-", "_")
-    assert import_modules(site, [module], python=str(python), options=["-B"]).answer == "42"
+    for name in OPTIONAL:
+        assert import_modules(site, [name.replace("-", "_")], python=str(python), options=["-B"]).answer == "42"
     assert not [path for path in site.rglob("*") if path.suffix == ".pyc" or path.name == "detpyc.json"]
 
 
-@pytest.mark.parametrize(
-    ("name", "variables"),
-    [
-        ("hatch-optional", {"HATCH_BUILD_HOOK_ENABLE_DETPYC": "true"}),
-        ("pdm-optional", {}),
-        ("setuptools-optional", {}),
-    ],
-)
-def test_project_with_detpyc_where_it_runs(
-    name: str, variables: dict[str, str], other: Interpreter, alone: dict[str, str], links: list[str], tmp_path: Path
+@pytest.mark.parametrize(("enabled", "names"), [("", ["hatch-optional"]), ("true", OPTIONAL)])
+def test_projects_with_detpyc_where_it_runs(
+    enabled: str,
+    names: list[str],
+    other: Interpreter,
+    alone: dict[str, str],
+    links: list[str],
+    tmp_path: Path,
 ) -> None:
+    """Hatch's hook is off unless a variable turns it on."""
     python = venv(other, tmp_path / "venv")
-    install = [*UV, "pip", "install", "--no-compile-bytecode", "--python", str(python), *links]
-    sdist = optional_sdist(name, tmp_path)
-    subprocess.run([*install, str(sdist)], env={**alone, **variables}, check=True)
+    variables = {**alone, "HATCH_BUILD_HOOK_ENABLE_DETPYC": enabled}
+    install([*UV_INSTALL, str(python)], [*links, *(str(sdist_of(name, tmp_path)) for name in names)], variables)
     site = site_of(python)
-    source = f"{name.replace('-', '_')}/__init__.py"
-    imported = import_modules(site, [name.replace("-", "_")], python=str(python))
-    assert imported.from_bytecode(site, source, pyc_for(other, source))
+    for name in names:
+        source = f"{name.replace('-', '_')}/__init__.py"
+        imported = import_modules(site, [module_name(source)], python=str(python), options=["-B"])
+        assert imported.from_bytecode(site, source, pyc_for(other, source)) is bool(enabled), name
 
 
 def test_documentation_shows_these_projects() -> None:
