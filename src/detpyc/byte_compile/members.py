@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from detpyc.errors import WheelError
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
-from detpyc.pyc_paths import pyc_name
+from detpyc.pyc_paths import is_cache_directory, pyc_name
 from detpyc.settings import SOURCELESS, STORED
 from detpyc.wheel import tags
 from detpyc.wheel.writing import NewMember
@@ -85,6 +85,9 @@ def choose_members(
     retagged = _retagged(contents, tag) if sourceless else {}
     provenance = f"{contents.dist_info}/{FILE_NAME}"
     dropped = {*stray, *(modules if sourceless else ()), *({provenance} & contents.members.keys())}
+    # Installers create directories for files. Tools that repair or unpack and pack wheels add these entries, if they
+    # find pycs; without them, it makes no difference which of the two is done first.
+    dropped |= set(filter(is_cache_directory, contents.members))
     new = list(pycs)
     if settings.provenance:
         dropped.discard(provenance)

@@ -27,6 +27,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--from", dest="sources", metavar="SDIST_OR_DIR", type=read_path, required=True, help="what to build it from"
     )
+    parser.add_argument(
+        "--repair",
+        metavar="COMMAND",
+        help="repair the wheel with this command, such as 'auditwheel repair -w {dest_dir} {wheel}'; no shell runs it",
+    )
     add_install(parser)
     add_jobs(parser)
 
@@ -36,7 +41,11 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.reproduce import reproduce_wheel  # noqa: PLC0415 - as in the package's docstring
 
     reproduction = reproduce_wheel(
-        options.original, options.sources, jobs=jobs(options), install=options.install_interpreters
+        options.original,
+        options.sources,
+        jobs=jobs(options),
+        install=options.install_interpreters,
+        repair=options.repair,
     )
     if options.json:
         print_json(_document(reproduction))
