@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from detpyc.wheel.distribution import Wheel
     from detpyc.wheel.zip_format import Member
 
-__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs"]
+__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs", "compare_wheels"]
 
 # Further kinds of differences, between wheels and trees.
 MEMBER = "member"
@@ -256,21 +256,26 @@ def _compare_wheels(a: Path, b: Path) -> Comparison:
         (*as_files,) = _compare_chunks(_chunks(stream_a), _chunks(stream_b))
     if not as_files:
         return Comparison((), (), {})
-    texts = TextDiffs()
     with open_wheel(a) as first, open_wheel(b) as second:
-        order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
-
-        def differences(name: str) -> Iterator[Difference]:
-            yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
-            if order_a[name] != order_b[name]:
-                yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
-            yield from _compare_members(name, first, second, texts)
-
-        found = _compare_named(first.archive.members, second.archive.members, differences)
+        found = compare_wheels(first, second)
     if found.same:  # the members are equal, with everything that is read of them
         (as_file,) = as_files
         return Comparison((), (), {str(a): (replace(as_file, kind=ARCHIVE, aspect="headers"),)})
     return found
+
+
+def compare_wheels(first: Wheel, second: Wheel) -> Comparison:
+    """Compare the members of two open wheels; what is around them is not compared."""
+    order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
+    texts = TextDiffs()
+
+    def differences(name: str) -> Iterator[Difference]:
+        yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
+        if order_a[name] != order_b[name]:
+            yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
+        yield from _compare_members(name, first, second, texts)
+
+    return _compare_named(first.archive.members, second.archive.members, differences)
 
 
 def _order(archive: Archive, other: Archive) -> dict[str, str]:
