@@ -266,7 +266,7 @@ def _repaired(wheel: Path, command: Sequence[str], output: Path, variables: Mapp
     placeholders = re.compile("|".join(map(re.escape, paths)))
     filled = [placeholders.sub(lambda match: paths[match[0]], part) for part in command]
     _run(filled, "repair the wheel", variables)
-    wheels = list(output.glob("*.whl"))
+    wheels = [path for path in output.glob("*.whl") if path.is_file()]
     if len(wheels) != 1:
         raise DetpycError(f"the repair command left {len(wheels)} wheels in {_DEST_DIR}; expected one")
     return wheels[0]

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import sysconfig
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ else:
     import tomli as tomllib
 
 PAGE = CHECKOUT / "docs" / "native.md"
-TOML = re.compile(r"^```toml\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = r"<!-- run by {} -->\n```\w+\n(?P<content>.*?)^```$"
 EPOCH = "1600000000"
 REPAIR = "auditwheel repair -w {dest_dir} {wheel}"
 VERSION = "{}{}".format(*sys.version_info)
@@ -77,6 +78,11 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
     return Native(built.artifact, variables)
 
 
+def blocks_for(test: str) -> list[str]:
+    """Return the blocks on the page that a test runs."""
+    return re.findall(BLOCK.format(test), PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def byte_compiled(wheel: Path, directory: Path, *options: str) -> Path:
     """Byte-compile a copy of a wheel."""
     assert main(["wheel", "--quiet", *options, "--output-dir", str(directory), str(wheel)]) == 0
@@ -92,6 +98,7 @@ def test_repair_and_bytecode_in_either_order(native: Native, tmp_path: Path, mon
     compiled = byte_compiled(native.wheel, tmp_path / "compiled")
     other = native.repair(compiled, tmp_path / "other", SOURCE_DATE_EPOCH=EPOCH)
     assert wheels.read(other).keys() - wheels.read(first).keys() == CACHES
+    assert main(["verify", "--strict", "--quiet", str(other)]) == 0
     second = byte_compiled(other, tmp_path / "second")
 
     assert first.name == second.name == other.name != native.wheel.name
@@ -115,7 +122,7 @@ def test_repair_and_bytecode_in_either_order_at_different_times(native: Native, 
 
 def test_configuration_of_cibuildwheel(native: Native, tmp_path: Path) -> None:
     """The commands on the page, joined and run as cibuildwheel does; the result is installed and imported."""
-    (block,) = TOML.findall(PAGE.read_text(encoding="utf-8"))
+    (block,) = blocks_for("test_configuration_of_cibuildwheel")
     commands = tomllib.loads(block)["tool"]["cibuildwheel"]["linux"]["repair-wheel-command"]
     script = " && ".join(commands).format(wheel=native.wheel, dest_dir=tmp_path / "dist")
     (tmp_path / "dist").mkdir()
@@ -131,6 +138,17 @@ def test_configuration_of_cibuildwheel(native: Native, tmp_path: Path) -> None:
     assert imported.from_bytecode(
         site, MODULE, f"setuptools_native/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
     )
+
+
+def test_commands_on_the_page(native: Native, tmp_path: Path) -> None:
+    shutil.copy(native.wheel, tmp_path)
+    for block in blocks_for("test_commands_on_the_page"):
+        script = block.replace("demo-1.0-cp312-cp312-linux_x86_64.whl", native.wheel.name)
+        script = script.replace("3.12", ".".join(map(str, sys.version_info[:2]))).replace("312", VERSION)
+        done = run(["sh", "-eu", "-c", script], cwd=tmp_path, variables=native.variables)
+        assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "wheelhouse").iterdir()
+    assert wheel.name == f"setuptools_native-1.0-cp{VERSION}-cp{VERSION}-manylinux_2_28_x86_64.whl"
 
 
 @pytest.fixture
@@ -150,22 +168,29 @@ def reproduced(wheel: Path, sources: Path, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.usefixtures("environment")
 def test_repaired_wheel_is_reproduced(native: Native, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From its sources, by the commands that made it; the date is that of the repair."""
-    wheel = byte_compiled(native.repair(native.wheel, tmp_path / "repaired"), tmp_path / "dist")
+    """From its sources, by the commands that made it."""
+    repaired = native.repair(native.wheel, tmp_path / "repaired")
+    wheel = byte_compiled(repaired, tmp_path / "dist", "--normalize-archive")
     reproduced(wheel, copy_project("setuptools-native", tmp_path), capsys)
 
 
 @pytest.mark.usefixtures("environment")
-def test_wheel_that_was_repaired_last_is_reproduced(
-    native: Native, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("last", ["detpyc", "auditwheel"])
+def test_dates_and_order_of_a_repair_are_reproduced(
+    last: str, native: Native, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a repair after the bytecode is added. The wheel that the build makes is the one from before."""
+    """The command runs where it ran before, with the date of then. The build is replaced by the wheel that it makes."""
 
     def copy(_: Path, directory: Path, *__: object) -> Path:
         return Path(shutil.copy(native.wheel, directory))
 
     monkeypatch.setattr(reproduce, "_build", copy)
-    wheel = native.repair(byte_compiled(native.wheel, tmp_path / "compiled"), tmp_path / "dist")
+    if last == "detpyc":
+        wheel = byte_compiled(native.repair(native.wheel, tmp_path / "repaired"), tmp_path / "dist")
+    else:
+        wheel = native.repair(byte_compiled(native.wheel, tmp_path / "compiled"), tmp_path / "dist")
+    (date,) = wheels.dates(wheel)
+    assert time.gmtime()[:6] >= date > (2020, 9, 14, 0, 0, 0)  # not that of the build, EPOCH
     reproduced(wheel, copy_project("setuptools-native", tmp_path), capsys)
 
 
