@@ -8,8 +8,6 @@ from detpyc.compare import MEMBER, compare_wheels
 from detpyc.provenance import FILE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from detpyc.byte_compile.members import ChosenMembers
     from detpyc.explain.difference import Difference
     from detpyc.wheel.distribution import Wheel
@@ -26,8 +24,8 @@ def explain_changes(old: Wheel, new: Wheel, members: ChosenMembers) -> dict[str,
         members: the changes that were chosen.
 
     Returns:
-        By member, what becomes of it (added, removed, rewritten or kept) and the reason. If only what is around the
-        members changes, the key is the name of the file.
+        By member, what becomes of it (added, removed, rewritten, moved or kept) and the reason. If only what is around
+        the members changes, the key is the name of the file.
 
     """
     comparison = compare_wheels(old, new)
@@ -36,10 +34,12 @@ def explain_changes(old: Wheel, new: Wheel, members: ChosenMembers) -> dict[str,
         f"{old.dist_info}/WHEEL": "has another tag",
         old.record_name: "lists the new wheel's members, in archive order",
     }
-    changes = dict.fromkeys(members.kept, "kept: an earlier run has recorded it, and it matches its source")
+    changes = {name: _change(found, known.get(name)) for name, found in comparison.changed.items()}
     changes |= {name: f"removed: {members.dropped[name]}" for name in comparison.only_a}
     changes |= {name: f"added: {_added(name, old)}" for name in comparison.only_b}
-    changes |= {name: f"rewritten: {_reasons(found, known, name)}" for name, found in comparison.changed.items()}
+    for name in members.kept:
+        if not changes.get(name, "").startswith("rewritten"):
+            changes[name] = "kept: an earlier run has recorded it, and it matches its source"
     if comparison.same:
         changes[old.path.name] = "rewritten: its headers have comments, extra fields or data descriptors"
     return dict(sorted(changes.items()))
@@ -51,16 +51,20 @@ def _added(name: str, old: Wheel) -> str:
     return "the wheel has no such bytecode"
 
 
-def _reasons(found: tuple[Difference, ...], known: Mapping[str, str], name: str) -> str:
-    """Return why a member is rewritten."""
-    reasons = []
-    for difference in found:
-        if difference.aspect == "content" and name in known:
-            reasons.append(known[name])
-        elif difference.aspect == "source hash":
-            reasons.append("stale, as its source has changed")
-        elif difference.kind == MEMBER:
-            reasons.append(f"{difference.aspect} {difference.b} instead of {difference.a}")
-        else:
-            reasons.append(f"{difference.kind}: {difference}")
-    return "; ".join(reasons)
+def _change(found: tuple[Difference, ...], reason: str | None) -> str:
+    """Say what becomes of a member that is in both wheels.
+
+    Args:
+        found: the differences.
+        reason: why its content differs; None if the first difference is to be named.
+
+    """
+    if [item.aspect for item in found] == ["place"]:
+        return f"moved: {found[0].b} instead of {found[0].a}"
+    reasons = [f"{item.aspect} {item.b} instead of {item.a}" for item in found if item.kind == MEMBER]
+    content = [difference for difference in found if difference.kind != MEMBER]
+    if any(difference.aspect == "source hash" for difference in content):
+        reasons.append("stale, as its source has changed")
+    elif content:
+        reasons.append(reason or f"{content[0].kind}: {content[0]}")
+    return f"rewritten: {'; '.join(reasons)}"
