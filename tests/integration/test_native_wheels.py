@@ -107,14 +107,17 @@ def test_repair_and_bytecode_in_either_order(native: Native, tmp_path: Path, mon
     assert main(["wheel", "--quiet", "--check", str(second)]) == 0
 
 
-def test_repair_and_bytecode_in_either_order_at_different_times(native: Native, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--compression", "stored"), ("--layout", "sourceless", "--optimize", "2")])
+def test_repair_and_bytecode_in_either_order_at_different_times(
+    options: tuple[str, ...], native: Native, tmp_path: Path
+) -> None:
     """With a normalized archive, no SOURCE_DATE_EPOCH is needed."""
     repaired = native.repair(native.wheel, tmp_path / "repaired")
-    compiled = byte_compiled(native.wheel, tmp_path / "compiled")
+    compiled = byte_compiled(native.wheel, tmp_path / "compiled", *options)
     other = native.repair(compiled, tmp_path / "other", SOURCE_DATE_EPOCH=EPOCH)
     assert wheels.dates(repaired) != wheels.dates(other)
     first, second = (
-        byte_compiled(wheel, tmp_path / name, "--normalize-archive")
+        byte_compiled(wheel, tmp_path / name, "--normalize-archive", *options)
         for name, wheel in (("first", repaired), ("second", other))
     )
     assert first.read_bytes() == second.read_bytes()

@@ -277,6 +277,20 @@ def test_bad_repair_command(
     assert capsys.readouterr().err.startswith(f"detpyc: {message}")
 
 
+def test_repair_is_suggested_for_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("original", "source"):
+        (tmp_path / name).mkdir()
+    original = wheels.build(tmp_path / "original", tag="py3-none-manylinux_2_28_x86_64")
+    byte_compile_wheel(original)
+    monkeypatch.setattr(reproduce, "_build", lambda _, directory, *__: wheels.build(directory))
+    assert main(["reproduce", str(original), "--from", str(tmp_path / "source")]) == 1
+    assert capsys.readouterr().out.splitlines()[1] == (
+        f"the wheel that was built is {NAME}; if a tool such as auditwheel repaired the original, name it in --repair"
+    )
+
+
 def test_missing_repair_command(
     original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

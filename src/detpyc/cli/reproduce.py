@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_document(reproduction))
     elif not options.quiet:
-        _print(reproduction, verbose=options.verbose)
+        _print(reproduction, options)
     return DONE if reproduction.same else FOUND
 
 
@@ -67,15 +67,16 @@ def _document(reproduction: Reproduction) -> dict[str, object]:
     }
 
 
-def _print(reproduction: Reproduction, *, verbose: bool) -> None:
+def _print(reproduction: Reproduction, options: argparse.Namespace) -> None:
     """Print the result as text."""
     outcome = "reproduced bit for bit" if reproduction.same else "not reproduced"
     print(f"{reproduction.original.name}: {outcome}, by CPython {reproduction.built_by}")
-    if verbose:
+    if options.verbose:
         for constraint in reproduction.constraints:
             print(f"    with {constraint}")
     if reproduction.name != reproduction.original.name:
-        print(f"the wheel that was built is {printable(reproduction.name)}")
+        hint = "" if options.repair else "; if a tool such as auditwheel repaired the original, name it in --repair"
+        print(f"the wheel that was built is {printable(reproduction.name)}{hint}")
     print_comparison(reproduction.comparison)
     if not reproduction.same and not reproduction.dated:
         print(
