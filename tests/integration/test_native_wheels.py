@@ -151,7 +151,7 @@ def test_commands_on_the_page(native: Native, tmp_path: Path) -> None:
         done = run(["sh", "-eu", "-c", script], cwd=tmp_path, variables=native.variables)
         assert done.returncode == 0, done.stderr
     (wheel,) = (tmp_path / "wheelhouse").iterdir()
-    assert wheel.name == f"setuptools_native-1.0-cp{VERSION}-cp{VERSION}-manylinux_2_28_x86_64.whl"
+    assert wheel.name == f"{native.wheel.name.rpartition('-')[0]}-manylinux_2_28_x86_64.whl"
 
 
 @pytest.fixture
