@@ -43,6 +43,7 @@ FOUNDATION: dict[str, set[str]] = {
     "file_names": set(),
     "wheel": {"errors", "limits", "reproducible", "files", "file_names", "threads", "wording"},
     "gitignore": {"limits"},
+    "text_diff": {"limits", "wording"},
     "pyc_paths": set(),
     "termination": {"temporaries"},
     "pyproject": {"errors", "limits", "files"},

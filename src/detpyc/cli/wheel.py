@@ -129,6 +129,7 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
         output_dir=options.output_dir,
         jobs=jobs(options),
         check=options.check,
+        explain=options.check and (options.verbose or options.json),
         normalize_archive=options.normalize_archive,
         rename=True,
     )
@@ -241,8 +242,10 @@ def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
     for source, reason in report.skipped.items():
         print(f"    skipped {printable(source)}: {printable(reason)}")
     if options.verbose:
-        for name in report.dropped:
+        for name in report.dropped if not options.check else ():
             print(f"    dropped {printable(name)}")
+        for name, change in report.changes.items():
+            print(f"    {printable(name)}: {printable(change)}")
         for interpreter in report.interpreters:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
@@ -266,4 +269,5 @@ def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
         "loaded-by": list(report.loaded_by),
         "never-loaded": report.never_loaded,
         "missing": list(report.missing),
+        "changes": report.changes,
     }
