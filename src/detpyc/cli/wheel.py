@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from detpyc.byte_compile.recipe import Recipe
     from detpyc.byte_compile.wheel import WheelOptions, WheelReport
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import WheelDocument, WheelEntry, WheelError
     from detpyc.settings import Settings
 
 
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     if how.output_dir is not None:
         _prepare_directory(how.output_dir, options)
     status = DONE
-    results: list[dict[str, object]] = []
+    results: list[WheelEntry | WheelError] = []
     for path in options.wheels:
         try:
             report = byte_compile_wheel(path, settings, how)
@@ -98,7 +99,8 @@ def run(options: argparse.Namespace) -> int:
         if not options.json and not options.quiet:
             _print_report(report, options)
     if options.json:
-        print_json({"wheels": results})
+        document: WheelDocument = {"wheels": results}
+        print_json(document)
     return status
 
 
@@ -186,7 +188,7 @@ def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
 
-def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
+def _report_object(path: Path, report: WheelReport) -> WheelEntry:
     return {
         "wheel": str(path),
         "output": str(report.path),

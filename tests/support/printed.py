@@ -1,0 +1,50 @@
+"""What ``--json`` prints is valid, in every test: `conftest` and `command_line` see to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from detpyc import schemas
+from detpyc.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return a schema as it is shipped."""
+    found: dict[str, Any] = json.loads(files(schemas).joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(name))
+
+
+def check(command: str, document: object) -> None:
+    """Fail the test unless what a command prints is as its schema says. The command line does not catch that."""
+    errors = [
+        f"{error.json_path}: {error.message:.500}" for error in validator(f"output-{command}").iter_errors(document)
+    ]
+    if errors:
+        pytest.fail(f"output-{command}.json does not describe the output: {errors}")
+
+
+def check_all_that_is_printed() -> None:
+    """Check what every command prints in this process. Call it before any command is imported."""
+    print_json = common.print_json
+
+    def checked(document: Mapping[str, object]) -> None:
+        command = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]  # noqa: SLF001 - the module of the caller
+        check(command, json.loads(json.dumps({"format": common.FORMAT, **document})))
+        print_json(document)
+
+    common.print_json = checked
