@@ -24,7 +24,7 @@ def tool_schema(tool_name: str) -> dict[str, Any]:  # noqa: ARG001 - it is alway
 
 
 def hook_schemas() -> dict[str, Any]:
-    """Return the schemas of ``[tool.hatch]`` and ``[tool.pdm]``, which check the settings of our hooks and nothing else.
+    """Return the schemas of ``[tool.hatch]`` and ``[tool.pdm]``, which check the settings of our hooks only.
 
     Any other plugin's schemas of these tables take precedence, since they check the rest.
     """
