@@ -464,9 +464,11 @@ TERMINATED = """
 import importlib, os, signal, sys, time
 from detpyc.replacement import Replacement
 
+signal.signal(signal.{0}, signal.SIG_DFL)  # nohup ignores SIGHUP
+
 def terminate(self, *_, **named):
     assert self.temporary.exists()
-    os.kill(os.getpid(), signal.{})
+    os.kill(os.getpid(), signal.{0})
     time.sleep(60)
 
 Replacement.commit = terminate
