@@ -69,6 +69,16 @@ def test_identifiers() -> None:
     }
 
 
+def test_keys_without_a_row_of_the_documentation_are_named() -> None:
+    with pytest.raises(LookupError, match=r"docs/json.md, section 'strip': no table describes the keys colour$"):
+        schema_files.described("strip", {"path": {"type": "string"}, "colour": {"type": "string"}})
+
+
+def test_types_are_those_of_the_documentation() -> None:
+    with pytest.raises(LookupError, match=r"docs/json.md, section 'strip': pycs is a number, not a list of strings$"):
+        schema_files.described("strip", {"path": {"type": "string"}, "pycs": {"type": "integer"}})
+
+
 def test_every_row_of_the_documentation_is_used() -> None:
     """A key of docs/json.md that no schema has is misspelt, or a leftover."""
     names = {"": "output-verify", "detpyc.json": "provenance"}
