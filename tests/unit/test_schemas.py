@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from detpyc.hooks import hatch, wrapped
 from detpyc.schemas import hook_schemas, tool_schema
 from detpyc.setting_values import CHECKS
 from detpyc.settings import Settings
-from schema_files import DOCS, FOR_SCHEMASTORE, SHIPPED, schemas
+from schema_files import DOCS, FOR_SCHEMASTORE, ROOT, SHIPPED, schemas
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 HATCH = "tool.hatch.build.targets.wheel.hooks.detpyc"
 HATCH_FOR_ALL = "tool.hatch.build.hooks.detpyc"
 PDM = "tool.pdm.build.hooks.detpyc"
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_files_are_current() -> None:
@@ -198,6 +200,16 @@ def test_validate_pyproject(table: str, others: str, validator: Validator) -> No
         validator(tomllib.loads(f"[{table}]\ninterpreter = 3\n"))
     with pytest.raises(ValidationError, match=rf"`{table}.interpreters` must be array"):
         validator(tomllib.loads(f'[{table}]\ninterpreters = "3.12"\n'))
+
+
+def test_own_projects_and_pages_are_valid(validator: Validator) -> None:
+    projects = [path.read_text(encoding="utf-8") for path in ROOT.glob("test-projects/*/pyproject.toml")]
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *DOCS.glob("*.md"))]
+    examples = [text for page in pages for text in TOML.findall(page)]
+    assert projects
+    assert examples
+    for text in (*projects, *examples):
+        validator({"tool": tomllib.loads(text).get("tool", {})})
 
 
 def test_command_of_validate_pyproject(tmp_path: Path) -> None:
