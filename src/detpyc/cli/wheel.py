@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from detpyc.byte_compile.recipe import Recipe
     from detpyc.byte_compile.wheel import WheelOptions, WheelReport
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import WheelDocument, WheelEntry, WheelError
     from detpyc.pyproject import Table
     from detpyc.settings import Settings
 
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     if how.output_dir is not None:
         _prepare_directory(how.output_dir, options)
     status = DONE
-    results: list[dict[str, object]] = []
+    results: list[WheelEntry | WheelError] = []
     for path in options.wheels:
         try:
             report = byte_compile_wheel(path, settings, how)
@@ -114,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
         if not options.json and not options.quiet:
             _print_report(report, options)
     if options.json:
-        print_json({"wheels": results})
+        document: WheelDocument = {"wheels": results}
+        print_json(document)
     return status
 
 
@@ -129,6 +131,7 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
         output_dir=options.output_dir,
         jobs=jobs(options),
         check=options.check,
+        explain=options.check and (options.verbose or options.json),
         normalize_archive=options.normalize_archive,
         rename=True,
     )
@@ -241,13 +244,15 @@ def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
     for source, reason in report.skipped.items():
         print(f"    skipped {printable(source)}: {printable(reason)}")
     if options.verbose:
-        for name in report.dropped:
+        for name in report.dropped if not options.check else ():
             print(f"    dropped {printable(name)}")
+        for name, change in report.changes.items():
+            print(f"    {printable(name)}: {printable(change)}")
         for interpreter in report.interpreters:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
 
-def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
+def _report_object(path: Path, report: WheelReport) -> WheelEntry:
     return {
         "wheel": str(path),
         "output": str(report.path),
@@ -266,4 +271,5 @@ def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
         "loaded-by": list(report.loaded_by),
         "never-loaded": report.never_loaded,
         "missing": list(report.missing),
+        "changes": report.changes,
     }
