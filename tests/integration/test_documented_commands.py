@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 import wheels
 from pages import BLOCKS, NOTE, SHELL, Block, commands_of
@@ -26,7 +26,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PARSERS: dict[str, Callable[[str], object]] = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
+PARSERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "yaml": YAML(typ="safe", pure=True).load,
+}
 SHOWN = {"", "dockerfile", "hcl", "ini", "make", "python", "spec", "text"}  # Python: see test_api.py
 RUN = [block for block in BLOCKS if block.is_run]
 
