@@ -12,12 +12,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import wheels
+from command_line import done
 from detpyc import Settings, byte_compile_wheel
 from projects import check_run, import_modules, pyc_of, run
 
@@ -129,10 +132,10 @@ def test_installer(
 ) -> None:
     site = tmp_path / "site"
     filled = [part.format(site=site, wheel=wheel) for part in command]
-    done = run(filled, cwd=tmp_path, variables={**variables, **own})
-    assert done.returncode == 0, done.stderr
+    completed = run(filled, cwd=tmp_path, variables={**variables, **own})
+    assert completed.returncode == 0, completed.stderr
     assert installed(site, wheel) == expected
-    assert (WARNING in done.stderr) == ("installer" in command)
+    assert (WARNING in completed.stderr) == ("installer" in command)
 
 
 @pytest.mark.parametrize(("options", "expected"), [([], set()), (["--no-pre-install-wheels"], {"wheel"})], ids=str)
@@ -165,6 +168,28 @@ def test_zipimport(wheel: Path) -> None:
     assert check_run([sys.executable, "-I", "-c", script, str(wheel)]) == f"{wheel / 'demo' / 'core.py'}\n"
 
 
+def dated(directory: Path, year: int) -> Path:
+    """Give all files a date, as a ZIP does whose entries have it."""
+    date = datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()
+    for path in directory.rglob("*"):
+        os.utime(path, (date, date))
+    return directory
+
+
+@pytest.mark.parametrize(("year", "tool"), [(1980, "SAM"), (2098, "Serverless")])
+def test_dates_of_zips(year: int, tool: str, tmp_path: Path) -> None:
+    """Timestamp pycs do not load when all files have another date; those of detpyc do."""
+    site = tmp_path / tool
+    site.mkdir()
+    (site / "handler.py").write_text("def main():\n    return 42\n")
+    check_run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "timestamp", str(site)])
+    assert import_modules(dated(site, year), ["handler"], function="main").from_source(site, "handler.py")
+    done("compile", "-q", "--no-cache", site)
+    assert import_modules(dated(site, year), ["handler"], function="main").from_bytecode(
+        site, "handler.py", pyc_of("handler.py")
+    )
+
+
 @pytest.mark.parametrize("manager", ["pip", "uv"])
 def test_sam(manager: str, wheel: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     """What ``sam build`` calls keeps the pycs of wheels, and ignores those of the function."""
@@ -172,25 +197,28 @@ def test_sam(manager: str, wheel: Path, tmp_path: Path, variables: dict[str, str
     for directory in (source / "__pycache__", site, scratch):
         directory.mkdir(parents=True)
     (source / "requirements.txt").write_text("demo==1.0\n")
-    (source / "handler.py").write_text("")
+    (source / "handler.py").write_text("def main():\n    return 42\n")
     (source / "__pycache__" / Path(pyc_of("handler.py")).name).write_bytes(b"")
     command = [sys.executable, "-c", BUILDER, str(source), str(site), str(scratch), manager]
-    done = run(command, variables=variables)
-    if "Runtime python" in done.stderr and "is not supported" in done.stderr:
+    completed = run(command, variables=variables)
+    if "Runtime python" in completed.stderr and "is not supported" in completed.stderr:
         pytest.skip("Lambda does not have this Python")
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     assert installed(site, wheel) == (KEPT, RIGHT)
-    assert sorted(path.name for path in site.glob("*")) == sorted(
-        {"demo", "demo-1.0.dist-info", "handler.py", "requirements.txt", *({".lock", "bin"} if manager == "uv" else ())}
-    )
+    assert not list(site.glob("__pycache__"))
+
+    done("compile", "-q", "--no-cache", site)
+    imported = import_modules(dated(site, 1980), ["handler", "demo.core"], function="main")
+    for module in ("handler.py", "demo/core.py"):
+        assert imported.from_bytecode(site, module, pyc_of(module))
 
 
 def findings(path: Path, *options: str) -> set[str]:
     """Return the codes that check-wheel-contents reports."""
     command = [str(PROGRAMS / "check-wheel-contents"), "--no-config", *options, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    codes = {line.split(": ")[1] for line in done.stdout.splitlines() if ".whl: W" in line}
-    assert done.returncode == int(bool(codes)), done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    codes = {line.split(": ")[1] for line in completed.stdout.splitlines() if ".whl: W" in line}
+    assert completed.returncode == int(bool(codes)), completed.stderr
     return codes
 
 
@@ -221,6 +249,7 @@ large = pytest.mark.skipif(
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that installs a requirement in an environment of its own, and returns its Python."""
 
+    @cache
     def install(requirement: str) -> Path:
         directory = tmp_path_factory.mktemp("environment")
         uv = str(PROGRAMS / "uv")
@@ -242,15 +271,39 @@ def app(directory: Path, wheel: Path, table: str) -> Path:
 
 
 @large
-def test_poetry(program: Callable[[str], Path], wheel: Path, tmp_path: Path, variables: dict[str, str]) -> None:
-    poetry = str(program("poetry>=2.4").parent / "poetry")
+def test_installer_before_1(program: Callable[[str], Path], wheel: Path, tmp_path: Path) -> None:
+    python = str(program("installer<1"))
+    site = tmp_path / "site"
+    check_run([python, "-m", "installer", "--no-compile-bytecode", "--destdir", str(site), str(wheel)])
+    assert installed(site, wheel) == (KEPT, RIGHT)
+
+
+@large
+@pytest.mark.parametrize(
+    ("requirement", "options", "expected"),
+    [
+        ("poetry>=2.4", [], (REMOVED, NONE)),
+        ("poetry>=2.4", ["--compile"], (REPLACED, NONE)),
+        ("poetry~=2.3.0", [], (KEPT, RIGHT)),
+    ],
+)
+def test_poetry(
+    requirement: str,
+    options: list[str],
+    expected: tuple[str, str],
+    *,
+    program: Callable[[str], Path],
+    wheel: Path,
+    tmp_path: Path,
+    variables: dict[str, str],
+) -> None:
+    poetry = str(program(requirement).parent / "poetry")
     variables = {**variables, "POETRY_VIRTUALENVS_IN_PROJECT": "1"}
-    for options, expected in (([], (REMOVED, NONE)), (["--compile"], (REPLACED, NONE))):
-        project = app(tmp_path / "-".join(["app", *options]), wheel, "[tool.poetry]\npackage-mode = false")
-        done = run([poetry, "install", "--no-interaction", *options], cwd=project, variables=variables)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert WARNING in done.stderr
-        assert installed(project / ".venv", wheel) == expected
+    project = app(tmp_path / "app", wheel, "[tool.poetry]\npackage-mode = false")
+    completed = run([poetry, "install", "--no-interaction", *options], cwd=project, variables=variables)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert (WARNING in completed.stderr) == (expected[0] != KEPT)
+    assert installed(project / ".venv", wheel) == expected
 
 
 @large
@@ -260,9 +313,9 @@ def test_pdm(program: Callable[[str], Path], wheel: Path, tmp_path: Path, variab
     for use_uv, expected in (("false", (REMOVED, NONE)), ("true", (KEPT, RIGHT))):
         project = app(tmp_path / use_uv, wheel, "[tool.pdm]\ndistribution = false")
         for command in (["config", "--local", "use_uv", use_uv], ["venv", "create", sys.executable], ["install", "-v"]):
-            done = run([pdm, *command], cwd=project, variables=variables)
-            assert done.returncode == 0, done.stdout + done.stderr
-        assert (WARNING in done.stderr) == (use_uv == "false")
+            completed = run([pdm, *command], cwd=project, variables=variables)
+            assert completed.returncode == 0, completed.stdout + completed.stderr
+        assert (WARNING in completed.stderr) == (use_uv == "false")
         assert installed(project / ".venv", wheel) == expected
 
 

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,13 @@ def uv(tmp_path: Path) -> dict[str, str]:
         "UV_OFFLINE": "1",
         "UV_PYTHON": sys.executable,
     }
+
+
+def test_rpzip_is_a_tool_of_its_own() -> None:
+    """``uv tool install`` needs the distribution that has the program."""
+    (script,) = entry_points(group="console_scripts", name="rpzip")
+    assert script.dist is not None
+    assert script.dist.name == "rpzip"
 
 
 def test_lambda(tmp_path: Path, uv: dict[str, str]) -> None:
