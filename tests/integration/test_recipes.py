@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import build
 import pytest
 
 import wheels
@@ -250,15 +251,11 @@ def rpm(script: str) -> str:
     return f'BUILDROOT="$PWD/root"\n{script}'
 
 
-def debian(script: str) -> str:
-    return f"{script}\nmv debian/python3-demo root"
-
-
 def arch(script: str) -> str:
     return f'pkgdir="$PWD/root"\n{script}\nbuild\npackage'
 
 
-@pytest.mark.parametrize(("number", "system", "levels"), [(0, rpm, [0, 1]), (1, debian, [0]), (2, arch, [0, 1])])
+@pytest.mark.parametrize(("number", "system", "levels"), [(0, rpm, [0, 1]), (1, arch, [0, 1])])
 def test_build_root(tmp_path: Path, number: int, system: Callable[[str], str], levels: list[int]) -> None:
     script = system(commands("test_build_root")[number])
     trees = []
@@ -282,6 +279,56 @@ def test_build_root(tmp_path: Path, number: int, system: Callable[[str], str], l
     assert [name for name, content in trees[0].items() if os.fsencode(tmp_path) in content] == []
     sh("python -m compileall -qf root", project)
     assert [name for name, content in pycs(project / "root").items() if b"root/usr" in content]
+
+
+CONTROL = """\
+Package: python3-demo
+Version: 1.0
+Architecture: all
+Maintainer: Demo <demo@example.org>
+Description: Demo
+"""
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> dict[str, str]:
+    """Return variables that make ``python3`` Debian's, with the packages of the Python that runs the tests."""
+    schemes = run(["/usr/bin/python3", "-c", "import sysconfig; print(sysconfig.get_scheme_names())"])
+    if "deb_system" not in schemes.stdout or not shutil.which("dpkg-deb") or not shutil.which("py3compile"):
+        pytest.skip("this system is not Debian")
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    packages = Path(build.__file__).parents[1]
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(packages))} exec /usr/bin/python3 "$@"\n')
+    python.chmod(0o755)
+    return {"PATH": os.pathsep.join([str(python.parent), str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+
+def test_debian(tmp_path: Path, debian: dict[str, str]) -> None:
+    (script,) = commands("test_debian")
+    packages = set()
+    for name, variables in (("first", FIRST), ("second/and/deeper", SECOND)):
+        project = copy_project("hatch-src", tmp_path / name)
+        remove_table(project)
+        control = project / "debian" / "python3-demo" / "DEBIAN" / "control"
+        control.parent.mkdir(parents=True)
+        control.write_text(CONTROL)
+        sh(script, project, **debian, **variables)
+        packages.add(sha256(project / "debian" / "python3-demo.deb"))
+    assert len(packages) == 1
+
+    sh("dpkg-deb --extract debian/python3-demo.deb unpacked", project, **debian)
+    site = project / "unpacked" / "usr" / "lib" / "python3" / "dist-packages"
+    shipped = pycs(site)
+    assert {Path(name).parent for name in shipped} == {
+        Path("hatch_src/__pycache__"),
+        Path("hatch_src/nested/__pycache__"),
+    }
+    sh(f"py3compile {site}", project, **debian)
+    assert not shipped.items() & pycs(site).items()
+
+    sh("python3 -m installer --no-compile-bytecode --destdir other --prefix /usr dist/*.whl", project, **debian)
+    assert list(project.glob("other/usr/local/lib/python3.*/dist-packages/hatch_src"))
 
 
 def test_pex(tmp_path: Path, wheel_of: Callable[[str], Path]) -> None:
