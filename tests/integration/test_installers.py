@@ -138,6 +138,22 @@ def test_installer(
     assert (WARNING in completed.stderr) == ("installer" in command)
 
 
+def app(directory: Path, wheel: Path, table: str) -> Path:
+    """Write a project that depends on the wheel."""
+    directory.mkdir()
+    project = f'[project]\nname = "app"\nversion = "1.0"\ndependencies = ["demo @ {wheel.as_uri()}"]\n'
+    version = 'requires-python = ">=3.10,<4"\n'
+    (directory / "pyproject.toml").write_text(f"{project}{version}\n{table}\n")
+    return directory
+
+
+def test_uv_sync(wheel: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    project = app(tmp_path / "app", wheel, "[tool.uv]\npackage = false")
+    completed = run(["uv", "sync"], cwd=project, variables=variables)
+    assert completed.returncode == 0, completed.stderr
+    assert installed(project / ".venv", wheel) == (KEPT, RIGHT)
+
+
 @pytest.mark.parametrize(("options", "expected"), [([], set()), (["--no-pre-install-wheels"], {"wheel"})], ids=str)
 def test_pex(options: list[str], expected: set[str], *, wheel: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     """By default the pycs are removed; the option keeps the wheel as it is."""
@@ -259,15 +275,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return python
 
     return install
-
-
-def app(directory: Path, wheel: Path, table: str) -> Path:
-    """Write a project that depends on the wheel."""
-    directory.mkdir()
-    project = f'[project]\nname = "app"\nversion = "1.0"\ndependencies = ["demo @ {wheel.as_uri()}"]\n'
-    version = 'requires-python = ">=3.10,<4"\n'
-    (directory / "pyproject.toml").write_text(f"{project}{version}\n{table}\n")
-    return directory
 
 
 @large
