@@ -355,21 +355,47 @@ rattler_build.build_recipes([sys.argv[1]], output_dir=sys.argv[2], channel=[], t
 """
 
 
+INSTALL = """\
+import asyncio, pathlib, sys
+from rattler import PackageRecord, RepoDataRecord
+from rattler.install import install
+from rattler.package.build_string import BuildString
+package = pathlib.Path(sys.argv[1])
+name, version, build = package.name.removesuffix(".tar.bz2").rsplit("-", 2)
+record = PackageRecord(name, version, BuildString(build), 0, package.parent.name)
+record = RepoDataRecord(record, package.name, package.as_uri(), package.parents[1].as_uri() + "/")
+asyncio.run(install([record], target_prefix=sys.argv[2], cache_dir=sys.argv[3], show_progress=False))
+"""
+
+
+def conda_package(kind: str, wheel: Path, directory: Path, python: Path) -> Path:
+    """Make a conda package with rattler-build from what a wheel installs."""
+    unpacked = directory / "unpacked"
+    shutil.unpack_archive(wheel, unpacked, "zip")
+    site = "lib/python{}.{}/site-packages".format(*sys.version_info)
+    recipe = directory / "recipe" / "recipe.yaml"
+    recipe.parent.mkdir()
+    recipe.write_text(RECIPE.format(kind=kind, site=site, unpacked=unpacked))
+    check_run([str(python), "-W", "ignore", "-c", PACKAGE, str(recipe), str(directory / "out")])
+    (package,) = (directory / "out").glob("*/demo-*.tar.bz2")
+    return package
+
+
 @large
 @pytest.mark.parametrize(("kind", "expected"), [("noarch: python", REMOVED), ("number: 0", KEPT)])
 def test_rattler_build(
     kind: str, expected: str, *, program: Callable[[str], Path], wheel: Path, tmp_path: Path
 ) -> None:
-    """What a conda package contains."""
-    unpacked = tmp_path / "unpacked"
-    for name in ("recipe", "site"):
-        (tmp_path / name).mkdir()
-    shutil.unpack_archive(wheel, unpacked, "zip")
-    site = "lib/python{}.{}/site-packages".format(*sys.version_info)
-    recipe = tmp_path / "recipe" / "recipe.yaml"
-    recipe.write_text(RECIPE.format(kind=kind, site=site, unpacked=unpacked))
-    python = str(program("py-rattler-build"))
-    check_run([python, "-W", "ignore", "-c", PACKAGE, str(recipe), str(tmp_path / "out")])
-    (package,) = (tmp_path / "out").glob("*/demo-*.tar.bz2")
+    package = conda_package(kind, wheel, tmp_path, program("py-rattler-build"))
+    (tmp_path / "site").mkdir()
     check_run(["tar", "-C", str(tmp_path / "site"), "-xjf", str(package)])
-    assert installed(tmp_path / "site", wheel)[0] == expected
+    assert installed(tmp_path / "site", wheel) == (expected, RIGHT if expected == KEPT else STALE)
+
+
+@large
+def test_rattler(program: Callable[[str], Path], wheel: Path, tmp_path: Path) -> None:
+    """rattler, and so pixi, installs the pycs that a conda package contains."""
+    package = conda_package("number: 0", wheel, tmp_path, program("py-rattler-build"))
+    python = str(program("py-rattler>=0.28"))
+    check_run([python, "-c", INSTALL, str(package), str(tmp_path / "site"), str(tmp_path / "cache")])
+    assert installed(tmp_path / "site", wheel) == (KEPT, RIGHT)
