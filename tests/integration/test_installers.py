@@ -305,7 +305,7 @@ def test_poetry(
     variables: dict[str, str],
 ) -> None:
     poetry = str(program(requirement).parent / "poetry")
-    variables = {**variables, "POETRY_VIRTUALENVS_IN_PROJECT": "1"}
+    variables = {**variables, "POETRY_VIRTUALENVS_IN_PROJECT": "1", "VIRTUAL_ENV": ""}  # as nox sets it
     project = app(tmp_path / "app", wheel, "[tool.poetry]\npackage-mode = false")
     completed = run([poetry, "install", "--no-interaction", *options], cwd=project, variables=variables)
     assert completed.returncode == 0, completed.stdout + completed.stderr
