@@ -22,13 +22,10 @@ from detpyc.errors import SettingsError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
     from pathlib import Path
 
     from detpyc.cli.common import Commands
     from detpyc.verify.reports import Status, VerificationReport
-
-_LISTED = 3  # of many names, how many are printed
 
 
 def add(commands: Commands) -> None:
@@ -153,24 +150,18 @@ def _print(report: VerificationReport, shown: set[Status]) -> None:
 
 def _print_loading(report: VerificationReport) -> None:
     """Print what is not loaded, and what is required and missing."""
-    from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.wording import counted, listed  # noqa: PLC0415 - as in the package's docstring
 
     reasons: dict[str, list[str]] = {}
     for name, reason in report.never_loaded.items():
         reasons.setdefault(reason, []).append(name)
     for reason, names in reasons.items():
-        print(f"    never loaded: {_listed(names)}: {reason}")
+        print(f"    never loaded: {printable(listed(names))}: {reason}")
     for requirement, sources in report.unmet.items():
         if sources:
-            print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {_listed(sources)}")
+            print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {printable(listed(sources))}")
         else:
             print(f"    {requirement} loads no pyc")
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first of some names, and the number of the others."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(printable, names[:_LISTED])) + more
 
 
 def _document(report: VerificationReport, *, passed: bool) -> dict[str, object]:

@@ -58,7 +58,8 @@ def verify_artifact(
         sources: a source distribution or a wheel that has the sources which the wheel at the path lacks.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
-        install: have uv install the recorded releases that are missing, and some release of each version without any.
+        install: have uv install the recorded releases that are missing; for pycs without one, the releases of their
+            version in turn until one compiles the source to the same code.
         require: the CPythons that must load a pyc of every source, as cache tags, and optimization levels other than
             0, e.g. ``cpython-312`` or ``cpython-312:2``.
 

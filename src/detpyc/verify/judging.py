@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
 from detpyc.threads import Executor
-from detpyc.verify.pycs import Case, Judgement, finding, prepare
+from detpyc.verify.pycs import Case, Judgement, Mismatch, finding, prepare
 from detpyc.verify.reports import Finding, Status
 from detpyc.verify.verdicts import compare, without_match
 
@@ -47,7 +47,8 @@ def judge(
             to have compiled the pyc.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
-        install: have uv install the recorded releases that are missing, and some release of each version without any.
+        install: have uv install the recorded releases that are missing; for pycs without one, the releases of their
+            version in turn until one compiles the source to the same code.
 
     Returns:
         A judgement for each pyc, in their order.
@@ -124,14 +125,20 @@ class _Compilers:
         yield from known
         others = [interpreter for interpreter in _found(version) if interpreter not in known]
         found = {interpreter.release for interpreter in (*known, *others)}
-        if self.install and (not found or release not in {None, *found}):
-            yield _installed(release or "{}.{}".format(*version))
+        if self.install and release is not None and release not in found:
+            yield _installed(release)
         yield from sorted(others, key=lambda interpreter: interpreter.release != release)
 
-    def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Case]:
+    def installable(self, version: tuple[int, int], release: str | None) -> Iterator[Interpreter]:
+        """Yield the other releases of a version, the newest first, each installed when it is needed."""
+        if self.install and release is None and not self.given_releases(version):
+            found = {interpreter.release for interpreter in _found(version)}
+            yield from (_installed(other) for other in _offered(version) if other not in found)
+
+    def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Mismatch | Case]:
         """Compile the sources of pycs and compare the results with them, as `compare` does."""
 
-        def finish(index: int, outcome: Outcome) -> Finding | Case:
+        def finish(index: int, outcome: Outcome) -> Finding | Mismatch | Case:
             try:
                 return compare(cases[index], outcome, interpreter)
             except MemoryError:
@@ -152,16 +159,28 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
     for case in cases:
         groups.setdefault((case.header.version, case.pyc.release), []).append(case)
     for (version, release), pending in groups.items():
-        undecided = pending
-        for interpreter in compilers.candidates(version, release):
-            if not undecided:
-                break
-            settled, undecided = _try(undecided, interpreter, compilers)
-            judged |= settled
+        undecided = _try_each(pending, compilers.candidates(version, release), compilers, judged)
+        # Another release is not worth a download for a pyc that no release can have compiled.
+        open_to_others = [case for case in undecided if not case.decided]
+        undecided = [case for case in undecided if case.decided]
+        undecided += _try_each(open_to_others, compilers.installable(version, release), compilers, judged)
         for case in undecided:
             finding = without_match(case, compilers.given_releases(version))
             judged[case.pyc.path] = Judgement(finding, case.header)
     return judged
+
+
+def _try_each(
+    cases: list[Case], candidates: Iterable[Interpreter], compilers: _Compilers, judged: dict[str, Judgement]
+) -> list[Case]:
+    """Compare pycs with what interpreters compile, one after the other; return those that none settles."""
+    if cases:
+        for interpreter in candidates:
+            settled, cases = _try(cases, interpreter, compilers)
+            judged |= settled
+            if not cases:
+                break
+    return cases
 
 
 def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> tuple[dict[str, Judgement], list[Case]]:
@@ -180,7 +199,7 @@ def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> 
             for case, result in zip(pending, compilers.compile(pending, level, interpreter), strict=True):
                 if isinstance(result, Case):
                     again.append(result)
-                elif result.status is Status.DIFFERS:
+                elif isinstance(result, Mismatch):
                     differing.append(case.differing(result))
                 else:
                     settled[case.pyc.path] = _settled(case, result)
@@ -194,7 +213,7 @@ def _settled(case: Case, finding: Finding) -> Judgement:
     if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
         return Judgement(finding, case.header)
     note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
-    contradicted = any(mismatch.release == release for mismatch in case.mismatches)
+    contradicted = any(mismatch.finding.release == release for mismatch in case.mismatches)
     if contradicted:
         note += f", and {release} compiles the source to different code"
     return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header, contradicted)
@@ -206,6 +225,14 @@ def _installed(release: str) -> Interpreter:
     from detpyc.compilation.installation import install_interpreter  # noqa: PLC0415 - it is rarely asked for
 
     return install_interpreter(release)
+
+
+@cache
+def _offered(version: tuple[int, int]) -> tuple[str, ...]:
+    """Return the releases of a version that uv can install, the newest first."""
+    from detpyc.compilation.installation import installable_releases  # noqa: PLC0415 - as above
+
+    return installable_releases(version)
 
 
 @cache
