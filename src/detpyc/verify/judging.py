@@ -16,7 +16,7 @@ from detpyc.verify.reports import Finding, Status
 from detpyc.verify.verdicts import compare, without_match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.pool import Outcome
     from detpyc.verify.pycs import Pyc
+
+    Progress = Callable[[int], Callable[[], None]]
 
 # How many pycs, and how much of them and their sources, are in a batch; two batches are in memory at once.
 _BATCH = 256
@@ -33,22 +35,26 @@ _NO_MEMORY = "there is not enough memory to compare it with its source"
 
 def judge(
     pycs: Iterable[Pyc],
+    count: int,
     given: Sequence[Interpreter] = (),
     *,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
     install: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Judgement, ...]:
     """Judge pycs.
 
     Args:
         pycs: what to judge. They are read in a thread, while the workers compile.
+        count: how many they are.
         given: the interpreters to use for their versions. Where nothing is recorded, one of these releases is assumed
             to have compiled the pyc.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
         install: have uv install the recorded releases that are missing; for pycs without one, the releases of their
             version in turn until one compiles the source to the same code.
+        progress: called with the number of pycs, it returns a function to call after each, from any thread.
 
     Returns:
         A judgement for each pyc, in their order.
@@ -60,12 +66,15 @@ def judge(
     """
     judgements: list[Judgement] = []
     batches = _batches(pycs)
-    compilers = _Compilers(given, jobs, time_limit, install=install)
+    step = progress(count) if progress is not None else lambda: None
+    compilers = _Compilers(given, jobs, time_limit, step, install=install)
     with Executor(1, thread_name_prefix="detpyc-read") as reader, compilers as used:
         coming = reader.submit(next, batches, None)
         while batch := coming.result():
             coming = reader.submit(next, batches, None)  # read while the workers compile
             judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)
+            for _ in range(len(batch) - len(judged)):
+                step()
             judgements += (item if isinstance(item, Judgement) else judged[item.pyc.path] for item in batch)
     return tuple(judgements)
 
@@ -92,10 +101,19 @@ def _batches(pycs: Iterable[Pyc]) -> Iterator[list[Case | Judgement]]:
 class _Compilers:
     """The interpreters that compile sources again. Their workers live on from batch to batch; a context manager."""
 
-    def __init__(self, given: Sequence[Interpreter], jobs: int | None, time_limit: float, *, install: bool) -> None:
+    def __init__(
+        self,
+        given: Sequence[Interpreter],
+        jobs: int | None,
+        time_limit: float,
+        step: Callable[[], None],
+        *,
+        install: bool,
+    ) -> None:
         self.given = given
         self.jobs = jobs
         self.time_limit = time_limit
+        self.step = step  # called when a pyc is judged
         self.install = install
         self.pools: dict[Interpreter, Pool] = {}
         self.stack = ExitStack()
@@ -140,9 +158,12 @@ class _Compilers:
 
         def finish(index: int, outcome: Outcome) -> Finding | Mismatch | Case:
             try:
-                return compare(cases[index], outcome, interpreter)
+                result = compare(cases[index], outcome, interpreter)
             except MemoryError:
-                return cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+                result = cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+            if isinstance(result, Finding):
+                self.step()
+            return result
 
         if interpreter not in self.pools:
             self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))
@@ -167,6 +188,7 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
         for case in undecided:
             finding = without_match(case, compilers.given_releases(version))
             judged[case.pyc.path] = Judgement(finding, case.header)
+            compilers.step()
     return judged
 
 

@@ -14,9 +14,10 @@ from detpyc.verify import judging
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.pycs import Case, Pyc
 from detpyc.verify.reports import Status
-from pycs import HERE, PYC, SOURCE, pyc
+from pycs import HERE, PYC, SOURCE, forged, pyc, with_other_instruction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from detpyc.compilation.interpreters import Interpreter
@@ -40,6 +41,35 @@ def test_no_threads_left(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert main(["verify", str(tree)]) == 2
     assert capsys.readouterr().err.startswith("detpyc: cannot start a thread; ")
+
+
+def test_progress(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step for each pyc, however it is judged."""
+    monkeypatch.setattr(judging, "_BATCH", 2)
+    monkeypatch.setattr(judging, "_found", lambda _: [HERE])
+    contents = {
+        "core": pyc(),
+        "path": pyc(path="/elsewhere/core.py"),
+        "other": forged(path="other.py"),
+        "instruction": with_other_instruction(pyc()),
+        "stale": pyc(b""),
+        "malformed": b"",
+    }
+    for name, content in contents.items():
+        (tree / f"{name}.py").write_bytes(SOURCE)
+        (tree / f"{name}.pyc").write_bytes(content)
+    (tree / "gone.pyc").write_bytes(pyc())
+    announced: list[int] = []
+    steps: list[None] = []
+
+    def start(count: int) -> Callable[[], None]:
+        announced.append(count)
+        return lambda: steps.append(None)
+
+    findings = verify_artifact(tree, progress=start).findings
+
+    assert len({finding.status for finding in findings}) == 6
+    assert announced == [len(findings)] == [len(steps)]
 
 
 @pytest.mark.parametrize("step", ["prepare", "compare"])
