@@ -14,6 +14,7 @@ from detpyc.errors import DetpycError
 from detpyc.files import open_regular, read_file
 from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
+from detpyc.termination import terminable
 from detpyc.verify.judging import judge
 from detpyc.verify.loaded import loaded_of_wheel, unmet_in_tree
 from detpyc.verify.pycs import Pyc
@@ -81,11 +82,17 @@ def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given
         DetpycError: if the path is not a wheel, directory or pyc, or cannot be read.
 
     """
-    path = Path(path)
     required = [Requirement.parse(text) for text in require]
     judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit, install=install, progress=progress)
+    with terminable(resend=True):  # workers would go on if the process were ended
+        return _verify(Path(path), None if sources is None else Path(sources), judge_all, required)
+
+
+def _verify(
+    path: Path, sources: Path | None, judge_all: JudgeAll, required: Sequence[Requirement]
+) -> VerificationReport:
     if is_wheel(path):
-        return _verify_wheel(path, None if sources is None else Path(sources), judge_all, required)
+        return _verify_wheel(path, sources, judge_all, required)
     if sources is not None:
         raise DetpycError("not a wheel, and sources can be named for wheels only", path=path)
     if not path.exists():
