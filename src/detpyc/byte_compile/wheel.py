@@ -53,6 +53,7 @@ class WheelReport:
         loaded_by: the versions of CPython that load the pycs, with the options for optimized ones, e.g. ``3.12 -OO``.
         never_loaded: the releases of CPython whose pycs are never loaded, with the reasons.
         missing: the releases of CPython that were requested, and skipped because they are missing.
+        changes: with ``explain``, what becomes of each member that changes, and why.
 
     """
 
@@ -69,6 +70,7 @@ class WheelReport:
     loaded_by: tuple[str, ...] = ()
     never_loaded: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    changes: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -114,6 +116,7 @@ class WheelOptions:
         date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
         rename: allow the result to have another name, if its tag changes.
         missing: releases of CPython to record as missing, in addition to those that are.
+        explain: say what becomes of each member, which takes longer.
 
     """
 
@@ -124,6 +127,7 @@ class WheelOptions:
     date: Date = ZIP_EPOCH
     rename: bool = False
     missing: tuple[str, ...] = ()
+    explain: bool = False
 
 
 def byte_compile_wheel(
@@ -152,7 +156,7 @@ def byte_compile_wheel(
         with open_locked(path) as stream:
             wheel = Wheel.open(path, stream)
             members, audience = _byte_compile(wheel, tags.tag_of(target.name), chosen, settings, options)
-            changed, bytes_added = _write(wheel, members, stream, target, settings, options)
+            changed, bytes_added, changes = _write(wheel, members, stream, target, settings, options)
     except (CompilationError, WheelError) as error:
         error.path = str(path)
         raise
@@ -171,6 +175,7 @@ def byte_compile_wheel(
         loaded_by=name_loaders(loaders),
         never_loaded=never_loaded,
         missing=chosen.missing,
+        changes=changes,
     )
 
 
@@ -253,8 +258,8 @@ def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options:
 
 def _write(
     wheel: Wheel, members: ChosenMembers, stream: BinaryIO, target: Path, settings: Settings, options: WheelOptions
-) -> tuple[bool, int]:
-    """Write the result; return whether it differs from what was there, and how many bytes larger it is."""
+) -> tuple[bool, int, dict[str, str]]:
+    """Write the result; return whether it differs from what was there, how many bytes larger it is, and the changes."""
     form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
     status = os.fstat(stream.fileno())
     if not options.check:
@@ -274,12 +279,19 @@ def _write(
             )
             bytes_added = output.tell() - status.st_size
         same = replacement.equals(target)
+        changes = {} if same or not options.explain else _explain(wheel, Wheel.open(target, output), members)
         if not in_place:
             _require_free(target, same=same, renamed=target.name != wheel.path.name)
         moves = options.output_dir is None and not in_place  # even if the same is there already
         if (moves or not same) and not options.check:
             _commit(replacement, stream, wheel.path if moves else None)
-    return moves or not same, bytes_added
+    return moves or not same, bytes_added, changes
+
+
+def _explain(old: Wheel, new: Wheel, members: ChosenMembers) -> dict[str, str]:
+    from detpyc.byte_compile.changes import explain_changes  # noqa: PLC0415 - rarely needed, and it imports much
+
+    return explain_changes(old, new, members)
 
 
 def _require_free(target: Path, *, same: bool, renamed: bool) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from detpyc.pyproject import Table
     from detpyc.settings import Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
@@ -36,6 +37,12 @@ def warn(message: str, options: argparse.Namespace) -> None:
     """Print a warning on standard error, unless nothing but errors is printed."""
     if not options.quiet:
         _print_error(f"warning: {message}")
+
+
+def note(message: str, options: argparse.Namespace) -> None:
+    """Print what a user may not know on standard error, unless nothing but errors is printed."""
+    if not options.quiet:
+        _print_error(f"note: {message}")
 
 
 def _print_error(message: str) -> None:
@@ -189,8 +196,13 @@ def option(key: str) -> str:
     return f"--{_OPTIONS.get(key, key)}"
 
 
-def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
-    """Return the settings from the options, or else from the environment.
+def read_settings(table: dict[str, object], modes: Sequence[str], project: Table | None = None) -> Settings:
+    """Return the settings from the options, or else from the environment, or else from a project.
+
+    Args:
+        table: the settings from the options.
+        modes: the invalidation modes to allow.
+        project: the table of the project; None for the defaults.
 
     Raises:
         SettingsError: if there is a mistake in them.
@@ -200,7 +212,10 @@ def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
 
     environment = {name: value for name, value in os.environ.items() if name not in set(map(variable, table))}
     names = {key: option(key) for key in table}
-    return Settings.from_table(table, "options", modes=modes, environment=environment, names=names)
+    if project is None:
+        return Settings.from_table(table, "options", modes=modes, environment=environment, names=names)
+    merged = {**project.settings, **table}
+    return Settings.from_table(merged, project.location, modes=modes, environment=environment, names=names)
 
 
 def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list[dict[str, object]]) -> int:

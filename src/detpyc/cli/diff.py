@@ -49,7 +49,16 @@ def print_comparison(comparison: Comparison) -> None:
     for name, differences in comparison.changed.items():
         print(printable(name))
         for difference in differences:
-            print(f"    {difference.kind}: {printable(difference)}")
+            _print_difference(difference)
+
+
+def _print_difference(difference: Difference) -> None:
+    if not difference.diff:
+        print(f"    {difference.kind}: {printable(difference)}")
+        return
+    print(f"    {difference.kind}:")
+    for line in difference.diff:
+        print(f"        {printable(line)}")
 
 
 def comparison_document(comparison: Comparison) -> dict[str, object]:
@@ -74,4 +83,5 @@ def difference_document(difference: Difference) -> dict[str, object]:
         "a": difference.a,
         "b": difference.b,
         "total": difference.total,
+        "diff": list(difference.diff),
     }
