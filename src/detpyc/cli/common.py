@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.errors import DetpycError
 
@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from detpyc.cli.documents import PathError
     from detpyc.pyproject import Table
     from detpyc.settings import Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
+
+T = TypeVar("T")
+
+FORMAT = 1  # of the documents; it stays the same as long as keys are only added
 
 DONE = 0
 FOUND = 1
@@ -57,10 +62,10 @@ def printable(text: object) -> str:
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print one JSON object on standard output. Its format stays 1 as long as keys are only added."""
+    """Print one JSON object on standard output."""
     import json  # noqa: PLC0415 - rarely needed
 
-    print(json.dumps({"format": 1, **document}, indent=2, sort_keys=True))
+    print(json.dumps({"format": FORMAT, **document}, indent=2, sort_keys=True))
 
 
 def add_command(
@@ -218,7 +223,7 @@ def read_settings(table: dict[str, object], modes: Sequence[str], project: Table
     return Settings.from_table(merged, project.location, modes=modes, environment=environment, names=names)
 
 
-def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list[dict[str, object]]) -> int:
+def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list[T | PathError]) -> int:
     """Run a command for each path, even if it fails for others.
 
     Args:
@@ -235,6 +240,7 @@ def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list
         try:
             status = max(status, run(path))
         except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
+            failure: PathError = {"path": str(path), "error": str(error)}
+            documents.append(failure)
             status = fail(str(error))
     return status

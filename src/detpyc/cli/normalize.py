@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import NormalizeDocument, NormalizeEntry, PathError
     from detpyc.normalize import NormalizationReport
 
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.normalize import normalize_artifact  # noqa: PLC0415 - as in the package's docstring
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
-    documents: list[dict[str, object]] = []
+    documents: list[NormalizeEntry | PathError] = []
 
     def apply(path: Path) -> int:
         report = normalize_artifact(path, check=options.check)
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, apply, documents)
     if options.json:
-        print_json({"reports": documents})
+        document: NormalizeDocument = {"reports": documents}
+        print_json(document)
     return status
 
 
@@ -60,7 +62,7 @@ def _print(report: NormalizationReport, *, check: bool, names: bool) -> None:
         print(f"    skipped {printable(name)}: {printable(reason)}")
 
 
-def _document(report: NormalizationReport) -> dict[str, object]:
+def _document(report: NormalizationReport) -> NormalizeEntry:
     return {
         "path": report.path,
         "pycs": report.pycs,

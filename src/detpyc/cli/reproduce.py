@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import ReproduceDocument
     from detpyc.reproduce import Reproduction
 
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     return DONE if reproduction.same else FOUND
 
 
-def _document(reproduction: Reproduction) -> dict[str, object]:
+def _document(reproduction: Reproduction) -> ReproduceDocument:
     """Return the JSON document."""
     return {
         "original": str(reproduction.original),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import PathError, StripDocument, StripEntry
     from detpyc.strip import StripReport
 
 
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.strip import strip_artifact  # noqa: PLC0415 - as in the package's docstring
 
-    documents: list[dict[str, object]] = []
+    documents: list[StripEntry | PathError] = []
 
     def apply(path: Path) -> int:
         report = strip_artifact(path, sourceless=options.sourceless, check=options.check)
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, apply, documents)
     if options.json:
-        print_json({"reports": documents})
+        document: StripDocument = {"reports": documents}
+        print_json(document)
     return status
 
 
@@ -63,7 +65,7 @@ def _print(report: StripReport, *, check: bool, names: bool) -> None:
         print(f"    left {printable(name)}: {printable(reason)}")
 
 
-def _document(report: StripReport) -> dict[str, object]:
+def _document(report: StripReport) -> StripEntry:
     return {
         "path": report.path,
         "changed": report.changed,

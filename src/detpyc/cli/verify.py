@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from detpyc.cli.common import (
     DONE,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import PathError, VerifyDocument, VerifyEntry
     from detpyc.verify.reports import Status, VerificationReport
 
 TEXT, JSON, SARIF = "text", "json", "sarif"
@@ -116,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     allowed = {*({Status.IDENTICAL} if options.strict else PASSING), *options.allow}
     verify_one = _verification(options)
     reports: list[VerificationReport] = []
-    documents: list[dict[str, object]] = []
+    documents: list[VerifyEntry | PathError] = []
 
     def verify(path: Path) -> int:
         with progress(path.name or path, options) as bar:
@@ -134,7 +135,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, verify, documents)
     if output == JSON:
-        print_json({"reports": documents})
+        document: VerifyDocument = {"reports": documents}
+        print_json(document)
     elif output == SARIF:
         _print_sarif(reports, allowed, documents)
     return status
@@ -170,13 +172,14 @@ def _output(options: argparse.Namespace) -> str:
 
 
 def _print_sarif(
-    reports: list[VerificationReport], allowed: Collection[Status], documents: list[dict[str, object]]
+    reports: list[VerificationReport], allowed: Collection[Status], documents: list[VerifyEntry | PathError]
 ) -> None:
     import json  # noqa: PLC0415 - rarely needed
 
     from detpyc.verify.sarif import sarif_log  # noqa: PLC0415 - as in the package's docstring
 
-    failures = {str(document["path"]): str(document["error"]) for document in documents if "error" in document}
+    errors = [cast("PathError", document) for document in documents if "error" in document]
+    failures = {error["path"]: error["error"] for error in errors}
     print(json.dumps(sarif_log(reports, allowed, failures), indent=2))
 
 
@@ -210,7 +213,7 @@ def _print_loading(report: VerificationReport) -> None:
             print(f"    {requirement} loads no pyc")
 
 
-def _document(report: VerificationReport, *, passed: bool) -> dict[str, object]:
+def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
     return {
         "path": report.path,
         "holds": passed,

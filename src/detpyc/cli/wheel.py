@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from detpyc.byte_compile.recipe import Recipe
     from detpyc.byte_compile.wheel import WheelOptions, WheelReport
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import WheelDocument, WheelEntry, WheelError
     from detpyc.pyproject import Table
     from detpyc.settings import Settings
 
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     if how.output_dir is not None:
         _prepare_directory(how.output_dir, options)
     status = DONE
-    results: list[dict[str, object]] = []
+    results: list[WheelEntry | WheelError] = []
     for path in options.wheels:
         try:
             report = byte_compile_wheel(path, settings, how)
@@ -114,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
         if not options.json and not options.quiet:
             _print_report(report, options)
     if options.json:
-        print_json({"wheels": results})
+        document: WheelDocument = {"wheels": results}
+        print_json(document)
     return status
 
 
@@ -250,7 +252,7 @@ def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
 
-def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
+def _report_object(path: Path, report: WheelReport) -> WheelEntry:
     return {
         "wheel": str(path),
         "output": str(report.path),
