@@ -16,6 +16,7 @@ from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
 from detpyc.verify.disguises import disguise, may_be_run
+from detpyc.wheel.problems import Problem, Rule, under_rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -101,7 +102,7 @@ def scan(top: Path) -> Tree:
             raise TooLargeError(f"has more than {MAX_PYCS} pycs or programs, and no more are read", path=top)
     for directories in twins.values():
         if len(directories) > 1:
-            found.problems += _twins(map(_entries, directories))
+            found.problems += under_rule(Rule.NAME, _twins(map(_entries, directories)))
     found.pycs.sort(key=_order)
     found.sources.sort(key=_order)
     found.documents.sort()
@@ -112,7 +113,7 @@ def scan(top: Path) -> Tree:
 def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory], links: list[_Directory]) -> None:
     """Add what is in one directory to what was found, and the directories in it to those that are to be scanned."""
     entries = _entries(directory.path)
-    found.problems += (*_twins([entries]), *_short_names(entries))
+    found.problems += under_rule(Rule.NAME, (*_twins([entries]), *_short_names(entries)))
     for entry, mapped in entries:
         if _is_directory(entry):
             link = _is_link(entry)
@@ -129,7 +130,7 @@ def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory
                 found.sources.append(entry.path)
         problem = _problem(entry, mapped)
         if problem is not None:
-            found.problems.append(f"{Path(entry.path)}: {problem}")
+            found.problems.append(Problem(f"{Path(entry.path)}: {problem}", Rule.NAME))
 
 
 def _problem(entry: os.DirEntry[str], mapped: str) -> str | None:
