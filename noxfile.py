@@ -85,6 +85,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def schemas(session: nox.Session) -> None:
+    """Write the JSON Schemas that are shipped and published, from the code and the documentation."""
+    session.install("-e", ".")
+    session.run("python", str(ROOT / "tests" / "support" / "schema_files.py"))
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""
     session.install("-e", ".", "hypothesis")

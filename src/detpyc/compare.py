@@ -15,7 +15,8 @@ from detpyc.errors import BytecodeError, DetpycError, InterpreterError
 from detpyc.explain.difference import HEADER, Difference
 from detpyc.explain.payloads import compare_payloads
 from detpyc.files import open_regular, read_file, walk
-from detpyc.limits import MAX_FILE
+from detpyc.limits import MAX_FILE, MAX_TEXT
+from detpyc.text_diff import TextDiffs
 from detpyc.wheel.distribution import open_wheel
 from detpyc.wheel.zip_format import STORED
 from detpyc.wording import date
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from detpyc.wheel.distribution import Wheel
     from detpyc.wheel.zip_format import Member
 
-__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs"]
+__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs", "compare_wheels"]
 
 # Further kinds of differences, between wheels and trees.
 MEMBER = "member"
@@ -194,6 +195,11 @@ def _compare_chunks(a: Iterable[bytes], b: Iterable[bytes]) -> Iterator[Differen
         yield Difference(CONTENT, "content", "", f"from byte {offset} on", shown_a, shown_b)
 
 
+def _with_diff(found: Iterable[Difference], diff: tuple[str, ...]) -> list[Difference]:
+    """Add a unified diff to what differs between two contents."""
+    return [replace(difference, diff=diff) for difference in found]
+
+
 def _compare_named(
     a: Iterable[str], b: Iterable[str], differences: Callable[[str], Iterable[Difference]]
 ) -> Comparison:
@@ -208,11 +214,13 @@ def _compare_named(
 
 def _compare_trees(a: Path, b: Path) -> Comparison:
     in_a, in_b = ([file.relative_to(top).as_posix() for file in walk(top, "")] for top in (a, b))
-    return _compare_named(in_a, in_b, lambda name: _compare_files(a / name, b / name))
+    texts = TextDiffs()
+    return _compare_named(in_a, in_b, lambda name: _compare_files(name, a, b, texts))
 
 
-def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
+def _compare_files(name: str, top_a: Path, top_b: Path, texts: TextDiffs) -> Iterator[Difference]:
     """Compare two files in trees; symbolic links by their targets, which are not followed."""
+    a, b = top_a / name, top_b / name
     (kind_a, size_a), (kind_b, size_b) = _kind(a), _kind(b)
     if kind_a != kind_b:
         yield Difference(CONTENT, "kind", "", "", kind_a, kind_b)
@@ -221,7 +229,10 @@ def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
             yield from _compare_bytecode(read_file(a), read_file(b))
         else:
             with open_regular(a) as stream_a, open_regular(b) as stream_b:
-                yield from _compare_chunks(_chunks(stream_a), _chunks(stream_b))
+                found = list(_compare_chunks(_chunks(stream_a), _chunks(stream_b)))
+            if found and max(size_a, size_b) <= MAX_TEXT:
+                found = _with_diff(found, texts.diff(name, read_file(a, MAX_TEXT), read_file(b, MAX_TEXT)))
+            yield from found
 
 
 def _kind(path: Path) -> tuple[str, int]:
@@ -246,19 +257,25 @@ def _compare_wheels(a: Path, b: Path) -> Comparison:
     if not as_files:
         return Comparison((), (), {})
     with open_wheel(a) as first, open_wheel(b) as second:
-        order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
-
-        def differences(name: str) -> Iterator[Difference]:
-            yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
-            if order_a[name] != order_b[name]:
-                yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
-            yield from _compare_members(name, first, second)
-
-        found = _compare_named(first.archive.members, second.archive.members, differences)
+        found = compare_wheels(first, second)
     if found.same:  # the members are equal, with everything that is read of them
         (as_file,) = as_files
         return Comparison((), (), {str(a): (replace(as_file, kind=ARCHIVE, aspect="headers"),)})
     return found
+
+
+def compare_wheels(first: Wheel, second: Wheel) -> Comparison:
+    """Compare the members of two open wheels; what is around them is not compared."""
+    order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
+    texts = TextDiffs()
+
+    def differences(name: str) -> Iterator[Difference]:
+        yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
+        if order_a[name] != order_b[name]:
+            yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
+        yield from _compare_members(name, first, second, texts)
+
+    return _compare_named(first.archive.members, second.archive.members, differences)
 
 
 def _order(archive: Archive, other: Archive) -> dict[str, str]:
@@ -283,7 +300,7 @@ def _metadata(member: Member) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Difference]:
+def _compare_members(name: str, first: Wheel, second: Wheel, texts: TextDiffs) -> Iterator[Difference]:
     """Compare the contents of two members, and if they are equal the compressed bytes."""
     a, b = first.archive.members[name], second.archive.members[name]
     raw = list(_compare_chunks(first.archive.raw_chunks(name), second.archive.raw_chunks(name)))
@@ -293,6 +310,8 @@ def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Differe
         found = list(_compare_bytecode(first.read_member(name, MAX_FILE), second.read_member(name, MAX_FILE)))
     else:
         found = list(_compare_chunks(first.archive.chunks(name), second.archive.chunks(name)))
+        if found and max(a.size, b.size) <= MAX_TEXT:
+            found = _with_diff(found, texts.diff(name, first.read_member(name), second.read_member(name)))
     yield from found
     if not found and a.method == b.method:
         sizes = f"{a.compressed_size} bytes", f"{b.compressed_size} bytes"

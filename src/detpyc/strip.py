@@ -15,7 +15,7 @@ from detpyc.errors import DetpycError, WheelError
 from detpyc.files import open_locked, read_file
 from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
-from detpyc.pyc_paths import CACHE, is_cached, parse
+from detpyc.pyc_paths import CACHE, is_cache_directory, is_cached, parse
 from detpyc.replacement import replace_file
 from detpyc.settings import SOURCELESS
 from detpyc.wheel import record
@@ -144,7 +144,7 @@ def _records_sourceless(content: bytes, path: Path) -> bool:
 def _emptied(members: Iterable[str], dropped: Collection[str]) -> set[str]:
     """Return the names of the ``__pycache__/`` entries that nothing is left in."""
     used = {f"{name.rpartition('/')[0]}/" for name in members if name not in dropped and not name.endswith("/")}
-    return {name for name in members if f"/{name}".endswith(f"/{CACHE}/")} - used
+    return {name for name in members if is_cache_directory(name)} - used
 
 
 class _Tree:

@@ -17,6 +17,7 @@ from detpyc.loading import Audience, Loader, name_loaders, required_python
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
 from detpyc.wheel import tags
+from detpyc.wheel.distribution import Wheel
 from detpyc.wheel.output import Output, locked_wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Chosen, Interpreter
     from detpyc.provenance import Bytecode
-    from detpyc.wheel.distribution import Wheel
 
 __all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
 
@@ -50,6 +50,7 @@ class WheelReport:
         loaded_by: the versions of CPython that load the pycs, with the options for optimized ones, e.g. ``3.12 -OO``.
         never_loaded: the releases of CPython whose pycs are never loaded, with the reasons.
         missing: the releases of CPython that were requested, and skipped because they are missing.
+        changes: with ``explain``, what becomes of each member that changes, and why.
 
     """
 
@@ -66,6 +67,7 @@ class WheelReport:
     loaded_by: tuple[str, ...] = ()
     never_loaded: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    changes: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -111,6 +113,7 @@ class WheelOptions:
         date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
         rename: allow the result to have another name, if its tag changes.
         missing: releases of CPython to record as missing, in addition to those that are.
+        explain: say what becomes of each member, which takes longer.
 
     """
 
@@ -121,6 +124,7 @@ class WheelOptions:
     date: Date = ZIP_EPOCH
     rename: bool = False
     missing: tuple[str, ...] = ()
+    explain: bool = False
 
 
 def byte_compile_wheel(
@@ -149,7 +153,9 @@ def byte_compile_wheel(
             if not chosen.interpreters:
                 return _not_byte_compiled(output, chosen.missing)
             members, audience = _byte_compile(wheel, tags.tag_of(name), chosen, settings, options)
-            written = output.write(partial(_rewrite, wheel, members, settings, options))
+            with output.writing(partial(_rewrite, wheel, members, settings, options)) as written:
+                explained = options.explain and not written.same
+                changes = _explain(wheel, Wheel.open(output.target, written.stream), members) if explained else {}
     except (CompilationError, WheelError) as error:
         error.path = str(path)
         raise
@@ -168,6 +174,7 @@ def byte_compile_wheel(
         loaded_by=name_loaders(loaders),
         never_loaded=never_loaded,
         missing=chosen.missing,
+        changes=changes,
     )
 
 
@@ -198,11 +205,17 @@ def _rewrite(wheel: Wheel, members: ChosenMembers, settings: Settings, options: 
     )
 
 
+def _explain(old: Wheel, new: Wheel, members: ChosenMembers) -> dict[str, str]:
+    from detpyc.byte_compile.changes import explain_changes  # noqa: PLC0415 - rarely needed, and it imports much
+
+    return explain_changes(old, new, members)
+
+
 def _not_byte_compiled(output: Output, missing: tuple[str, ...]) -> WheelReport:
     """Leave a wheel that no interpreter is there to compile; only copy it to the output directory, if there is one."""
     return WheelReport(
         path=output.target,
-        changed=output.copy().changed,
+        changed=output.copy(),
         interpreters=(),
         modules=0,
         pycs=0,
