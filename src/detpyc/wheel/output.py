@@ -89,7 +89,9 @@ class Output:
 
     @contextmanager
     def writing(self, write: Callable[[BinaryIO], object]) -> Iterator[Written]:
-        """Write the new wheel; it is put in its place after the body. The old one is removed if its name is another.
+        """Write the new wheel, and put it in its place after the body.
+
+        If it takes the place of the old one under another name, the old one is removed.
 
         Args:
             write: writes the content to a stream.
