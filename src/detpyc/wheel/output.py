@@ -95,6 +95,7 @@ class Output:
 
         Args:
             write: writes the content to a stream.
+            examine: reads the content, if it differs from what is there, before it takes its place.
 
         Raises:
             DetpycError: if it cannot be written, or another file is in its place; nothing has changed then.
@@ -110,6 +111,8 @@ class Output:
                 write(stream)
                 bytes_added = stream.tell() - old.st_size
             same = replacement.equals(self.target)
+            if examine is not None and not same:
+                examine(stream)
             if not self.in_place:
                 self._require_free(same=same)
             moves = self.directory is None and not self.in_place  # even if the same is there already
