@@ -180,7 +180,7 @@ def test_only_the_command_that_is_named_is_imported() -> None:
 def test_verification_imports_explanations_sdists_and_searches_when_needed() -> None:
     """Together they take as long as verifying a hundred pycs."""
     script = Path(__file__).with_name("imported_modules.py")
-    command = [sys.executable, script, "detpyc.verify.artifacts"]
+    command = [sys.executable, str(script), "detpyc.verify.artifacts"]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "detpyc.verify.verdicts" in loaded
     assert {"detpyc.explain.payloads", "detpyc.sdist", "tarfile", "findpython"}.isdisjoint(loaded)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
-    from detpyc.cli.documents import NormalizeEntry
+    from detpyc.cli.documents import NormalizeDocument, NormalizeEntry, PathError
     from detpyc.normalize import NormalizationReport
 
 

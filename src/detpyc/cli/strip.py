@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
-    from detpyc.cli.documents import StripEntry
+    from detpyc.cli.documents import PathError, StripDocument, StripEntry
     from detpyc.strip import StripReport
 
 

@@ -111,8 +111,6 @@ class Output:
                 write(stream)
                 bytes_added = stream.tell() - old.st_size
             same = replacement.equals(self.target)
-            if examine is not None and not same:
-                examine(stream)
             if not self.in_place:
                 self._require_free(same=same)
             moves = self.directory is None and not self.in_place  # even if the same is there already
