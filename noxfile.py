@@ -110,11 +110,27 @@ def installers(session: nox.Session) -> None:
 
 
 @nox.session
+def bazel(session: nox.Session) -> None:
+    """Build with a real Bazel, Debian's if it can be installed, and send a worker 1,000 requests; takes minutes."""
+    session.install("-e", ".", *dependencies("tests"))
+    install_debian(session, "bazel", "bazel-bootstrap")
+    environment = {"DETPYC_TEST_BAZEL": "1"}
+    session.run("pytest", "-rP", "tests/integration/test_bazel.py", *session.posargs, env=environment)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Make every file-system call of the commands that write fail; takes several minutes, and needs a C compiler."""
     session.install("-e", ".", *dependencies("tests"))
     environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
     session.run("python", str(ROOT / "tests" / "faults" / "run.py"), *session.posargs, env=environment)
+
+
+def install_debian(session: nox.Session, program: str, *packages: str) -> None:
+    """Install packages of Debian's if a program is missing and they can be had; the tests report what is missing."""
+    if shutil.which(program) is None and shutil.which("apt-get") is not None:
+        command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+        session.run(*command, external=True, success_codes=range(256))
 
 
 def dependencies(group: str) -> tuple[str, ...]:

@@ -64,7 +64,13 @@ FOUNDATION: dict[str, set[str]] = {
     "sdist": {"errors", "limits", "files", "replacement", "reproducible", "tar_headers"},
     "__init__": set(),
 }
-ENTRANCES: dict[str, set[str]] = {"hooks": set(), "backend": {"hooks"}, "cli": set(), "__main__": {"cli"}}
+ENTRANCES: dict[str, set[str]] = {
+    "hooks": set(),
+    "backend": {"hooks"},
+    "engines": set(),
+    "cli": {"engines"},
+    "__main__": {"cli"},
+}
 OLDEST = min(MAGIC_NUMBERS.values())
 
 # Loaded by the interpreters that compile, which need have nothing installed.

@@ -41,6 +41,8 @@ MAX_TEXT = 4 << 20  # bytes of a text file that is compared line by line; larger
 MAX_DIFF_STEPS = 1 << 24  # pairs of lines that one comparison compares; a text file may take half of what is left
 MAX_DIFF_LINES = 500  # of the diff of a text file
 
+MAX_REQUEST = 64 << 20  # bytes of a request to the persistent worker; one that lists 100,000 inputs has 20 MB
+
 MAX_MEMBERS = 1 << 17  # of a wheel; the largest real ones have some ten thousand
 MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a wheel's archive: 256 for each member
 MAX_RECORD = 16 << 20  # bytes of RECORD: 128 for each member

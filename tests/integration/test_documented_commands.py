@@ -30,7 +30,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "toml": tomllib.loads,
     "yaml": YAML(typ="safe", pure=True).load,
 }
-NOT_SHELL = {"dockerfile", "hcl", "make", "spec"}  # commands and configuration of other programs
+NOT_SHELL = {"dockerfile", "hcl", "make", "spec", "starlark"}  # commands and configuration of other programs
 SHOWN = {"", "python", "text"}  # see test_api.py for Python
 RUN = [block for block in BLOCKS if block.is_run]
 
