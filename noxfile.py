@@ -119,6 +119,20 @@ def bazel(session: nox.Session) -> None:
 
 
 @nox.session
+def rpmbuild(session: nox.Session) -> None:
+    """Build packages with rpm and debhelper, Debian's if they can be installed, from wheels of an index."""
+    session.install("-e", ".", *dependencies("tests"))
+    install_debian(session, "rpmbuild", "rpm")
+    install_debian(session, "cpio", "cpio")
+    install_debian(session, "dh_python3", "debhelper", "dh-python")
+    wheels = Path(session.create_tmp()) / "wheels"
+    command = ["python", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
+    session.run(*command, "rich", "pygments")
+    environment = {"DETPYC_TEST_PACKAGES": str(wheels)}
+    session.run("pytest", "-rP", "tests/integration/test_distributions.py", *session.posargs, env=environment)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Make every file-system call of the commands that write fail; takes several minutes, and needs a C compiler."""
     session.install("-e", ".", *dependencies("tests"))

@@ -213,7 +213,8 @@ def test_own_wheel_has_what_it_should(tmp_path: Path) -> None:
         entry_points.read_string(archive.read(f"{dist_info}/entry_points.txt").decode())
     modules = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.rglob("*.py")}
     schemas = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.glob("schemas/*.json")}
-    assert names == {*modules, *schemas, "detpyc/py.typed"} | {f"{dist_info}/{name}" for name in metadata}
+    macros = f"detpyc-{__version__}.data/data/lib/rpm/macros.d/macros.detpyc"
+    assert names == {*modules, *schemas, "detpyc/py.typed", macros} | {f"{dist_info}/{name}" for name in metadata}
     assert {group: dict(entry_points[group]) for group in entry_points.sections()} == {
         "console_scripts": {"detpyc": "detpyc.cli:main"},
         "hatch": {"detpyc": "detpyc.hooks.hatch"},

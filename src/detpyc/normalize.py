@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.bytecode.canonical import canonicalize_pyc
+from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
 from detpyc.files import read_file, walk
 from detpyc.replacement import replace_file
@@ -46,7 +47,9 @@ class NormalizationReport:
     malformed: dict[str, str]
 
 
-def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> NormalizationReport:
+def normalize_artifact(
+    path: str | os.PathLike[str], *, check: bool = False, latest: int | None = None
+) -> NormalizationReport:
     """Rewrite every pyc of a wheel, of a directory and below, or a single one, in canonical form.
 
     The header of each pyc, and a file's mode and mtime, stay the same. A wheel's RECORD is rewritten to match.
@@ -54,6 +57,8 @@ def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> 
     Args:
         path: of the wheel, directory or pyc.
         check: change nothing on disk.
+        latest: in seconds since 1970; a later mtime in the header of a timestamp pyc becomes this one, as that of its
+            source does when rpm packs it with ``%clamp_mtime_to_source_date_epoch``. By default, all stay.
 
     Returns:
         What was done, or with ``check`` would be.
@@ -64,12 +69,12 @@ def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> 
     """
     path = Path(path)
     if is_wheel(path):
-        return _normalize_wheel(path, check=check)
+        return _normalize_wheel(path, _Tally(latest), check=check)
     if path.is_dir():
-        return _normalize_tree(path, check=check)
+        return _normalize_tree(path, _Tally(latest), check=check)
     if path.suffix != ".pyc" or not path.is_file():
         raise DetpycError("not a wheel, directory or .pyc file", path=path)
-    tally = _Tally()
+    tally = _Tally(latest)
     _normalize_file(path, tally, check=check)
     return tally.report(path)
 
@@ -77,18 +82,19 @@ def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> 
 class _Tally:
     """What has been found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, latest: int | None) -> None:
+        self.latest = latest
         self.pycs = 0
         self.changed: list[str] = []
         self.unsupported: dict[str, str] = {}
         self.malformed: dict[str, str] = {}
 
     def canonical(self, path: str, read: Callable[[], bytes]) -> bytes | None:
-        """Read a pyc and return it in canonical form; None if it is canonical already, or cannot be read."""
+        """Read a pyc and return what it becomes; None if it stays as it is, or cannot be read."""
         self.pycs += 1
         try:
             data = read()
-            canonical = canonicalize_pyc(data)
+            canonical = _clamped(canonicalize_pyc(data), self.latest)
         except UnsupportedBytecodeError as error:
             self.unsupported[path] = error.reason
         except DetpycError as error:
@@ -102,14 +108,21 @@ class _Tally:
         return NormalizationReport(str(path), self.pycs, tuple(self.changed), self.unsupported, self.malformed)
 
 
+def _clamped(pyc: bytes, latest: int | None) -> bytes:
+    """Return a pyc whose header has no later mtime than the given one."""
+    header = PycHeader.parse(pyc)
+    if latest is None or header.mtime is None or header.mtime <= latest:
+        return pyc
+    header.mtime = latest
+    return header.to_bytes() + pyc[HEADER_SIZE:]
+
+
 def _reason(error: DetpycError) -> str:
     """Return what is wrong with a pyc, without its path."""
     return f"{error.reason} (at offset {error.offset})" if isinstance(error, BytecodeError) else error.reason
 
 
-def _normalize_tree(path: Path, *, check: bool) -> NormalizationReport:
-    tally = _Tally()
-
+def _normalize_tree(path: Path, tally: _Tally, *, check: bool) -> NormalizationReport:
     def skip(error: OSError) -> None:
         tally.malformed[str(error.filename)] = f"cannot be read: {error.strerror}"
 
@@ -149,8 +162,7 @@ def _replace(pyc: Path, content: bytes, dir_fd: int | None = None) -> None:
     replace_file(pyc, content, stat.S_IMODE(status.st_mode), durable=False, times=times, dir_fd=dir_fd)
 
 
-def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
-    tally = _Tally()
+def _normalize_wheel(path: Path, tally: _Tally, *, check: bool) -> NormalizationReport:
     with locked_wheel(path) as wheel:
         pycs = {name: member for name, member in wheel.archive.members.items() if name.endswith(".pyc")}
         replaced = {}

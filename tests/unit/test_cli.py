@@ -33,6 +33,7 @@ COMMANDS = [
     "diff",
     "inspect",
     "reproduce",
+    "brp",
     "interpreters",
     "completion",
 ]

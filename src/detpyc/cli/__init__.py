@@ -38,6 +38,7 @@ COMMANDS = (
     "diff",
     "inspect",
     "reproduce",
+    "brp",
     "interpreters",
     "completion",
 )

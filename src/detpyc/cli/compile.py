@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.byte_compile.tree import byte_compile_tree  # noqa: PLC0415 - as in the package's docstring
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415
 
-    settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
+    settings = read_settings({**defaults(), **settings_table(options)}, MODES)
     how = _tree_options(options)
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
@@ -94,9 +94,8 @@ def run(options: argparse.Namespace) -> int:
     def apply(path: Path) -> int:
         with progress(path.name or path, options) as bar:
             report = byte_compile_tree(path, settings, how, chosen, bar)
-        documents.append(_document(report))
-        if not options.json and not options.quiet:
-            _print(report, options)
+        documents.append(document(report))
+        print_report(report, options, check=options.check)
         for name, reason in report.failed.items():
             fail(f"{name}: {reason}")
         if report.failed:
@@ -106,8 +105,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths if chosen else (), apply, documents)
     if options.json:
-        document: CompileDocument = {"reports": documents, "missing": list(missing)}
-        print_json(document)
+        found: CompileDocument = {"reports": documents, "missing": list(missing)}
+        print_json(found)
     return status
 
 
@@ -127,7 +126,7 @@ def _tree_options(options: argparse.Namespace) -> TreeOptions:
     )
 
 
-def _defaults() -> dict[str, object]:
+def defaults() -> dict[str, object]:
     """Return the defaults that differ from those for wheels, unless a variable sets them."""
     from detpyc.settings import variable  # noqa: PLC0415 - as in the package's docstring
 
@@ -158,7 +157,7 @@ def _refuse_nested(paths: Sequence[Path]) -> None:
                 )
 
 
-def _document(report: TreeReport) -> CompileEntry:
+def document(report: TreeReport) -> CompileEntry:
     """Return what --json prints for a path."""
     return {
         "path": report.path,
@@ -173,10 +172,13 @@ def _document(report: TreeReport) -> CompileEntry:
     }
 
 
-def _print(report: TreeReport, options: argparse.Namespace) -> None:
+def print_report(report: TreeReport, options: argparse.Namespace, *, check: bool = False) -> None:
+    """Print what was done to a path, unless --json or --quiet is given."""
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
-    would = "would be " if options.check else ""
+    if options.json or options.quiet:
+        return
+    would = "would be " if check else ""
     parts = [
         counted(report.sources, "source"),
         f"{counted(len(report.written), 'pyc')} {would}written",

@@ -139,6 +139,16 @@ NormalizeEntry = TypedDict(
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})
 
+BrpDocument = TypedDict(
+    "BrpDocument",
+    {
+        "root": str,
+        "compiled": Sequence[CompileEntry],
+        "normalized": Sequence[NormalizeEntry],
+        "missing": Sequence[str],
+    },
+)
+
 DifferenceObject = TypedDict(
     "DifferenceObject",
     {
@@ -263,6 +273,7 @@ DOCUMENTS = {
     "diff": DiffDocument,
     "inspect": InspectDocument,
     "reproduce": ReproduceDocument,
+    "brp": BrpDocument,
     "interpreters": InterpretersDocument,
     "completion": CompletionDocument,
 }

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
     def apply(path: Path) -> int:
         report = normalize_artifact(path, check=options.check)
-        documents.append(_document(report))
+        documents.append(document(report))
         lines = _lines(report, check=options.check, names=options.verbose or options.check)
         within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
         failures = (f"{within}{name}: {reason}" for name, reason in report.malformed.items())
@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, apply, documents)
     if options.json:
-        document: NormalizeDocument = {"reports": documents}
-        print_json(document)
+        found: NormalizeDocument = {"reports": documents}
+        print_json(found)
     return status
 
 
@@ -59,7 +59,15 @@ def _lines(report: NormalizationReport, *, check: bool, names: bool) -> list[str
     ]
 
 
-def _document(report: NormalizationReport) -> NormalizeEntry:
+def print_report(report: NormalizationReport, options: argparse.Namespace) -> None:
+    """Print what was done to a path, unless --json or --quiet is given."""
+    if not options.json and not options.quiet:
+        for line in _lines(report, check=False, names=options.verbose):
+            print(line)
+
+
+def document(report: NormalizationReport) -> NormalizeEntry:
+    """Return what --json prints for a path."""
     return {
         "path": report.path,
         "pycs": report.pycs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
     comparison = Comparison(("a",), ("b",), {"c": differences})
     rebuilt = reproduce.Reproduction(Path(wheel), "3.12.1", ("hatchling==1.27",), "demo.whl", False, True, comparison)  # noqa: FBT003
     monkeypatch.setattr(reproduce, "reproduce_wheel", lambda *_, **__: rebuilt)
+    monkeypatch.setenv("RPM_BUILD_ROOT", tree)
     return {
         "wheel": [[wheel, missing]],
         "verify": [[*pycs, missing]],
@@ -44,6 +46,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
         "diff": [pycs],
         "inspect": [[path] for path in pycs],
         "reproduce": [[wheel, "--from", tree]],
+        "brp": [["--compile", "--interpreter", sys.executable]],
         "interpreters": [[]],
         "completion": [["bash"]],
     }
