@@ -119,6 +119,19 @@ def bazel(session: nox.Session) -> None:
 
 
 @nox.session
+def dask(session: nox.Session) -> None:
+    """Verify wheels of an index on a Dask cluster whose workers die; ``-- NAME...`` names other distributions."""
+    session.install("-e", ".", *dependencies("dask"))
+    wheels = Path(session.create_tmp()) / "wheels"
+    names = session.posargs or ["-r", str(ROOT / "benchmarks" / "wheels.txt")]
+    command = ["python", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
+    session.run(*command, *names)
+    session.run("detpyc", "wheel", "--quiet", "--on-syntax-error=skip", *map(str, wheels.glob("*.whl")))
+    environment = {"DETPYC_TEST_WHEELS": str(wheels)}
+    session.run("pytest", "-rP", "tests/integration/test_dask.py", env=environment)
+
+
+@nox.session
 def rpmbuild(session: nox.Session) -> None:
     """Build packages with rpm and debhelper, Debian's if they can be installed, from wheels of an index."""
     session.install("-e", ".", *dependencies("tests"))

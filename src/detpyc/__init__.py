@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from detpyc.bytecode.canonical import canonicalize, canonicalize_pyc
     from detpyc.compare import Comparison, compare_artifacts
     from detpyc.compilation.interpreters import Interpreter, find_interpreter, find_interpreters
+    from detpyc.engines.artifacts import Artifact
+    from detpyc.engines.batch import BatchSummary, verify_many
     from detpyc.errors import (
         BytecodeError,
         CompilationError,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from detpyc.wheel.problems import Problem, Rule
 
 __all__ = [
+    "Artifact",
+    "BatchSummary",
     "BytecodeError",
     "Comparison",
     "CompilationError",
@@ -73,6 +77,7 @@ __all__ = [
     "reproduce_wheel",
     "strip_artifact",
     "verify_artifact",
+    "verify_many",
 ]
 
 __version__ = "0.1.0"
@@ -84,6 +89,8 @@ _EXPORTS = {
     "byte_compile.wheel": ("WheelOptions", "WheelReport", "byte_compile_wheel"),
     "compare": ("Comparison", "compare_artifacts"),
     "compilation.interpreters": ("Interpreter", "find_interpreter", "find_interpreters"),
+    "engines.artifacts": ("Artifact",),
+    "engines.batch": ("BatchSummary", "verify_many"),
     "errors": (
         "BytecodeError",
         "CompilationError",

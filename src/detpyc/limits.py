@@ -43,6 +43,9 @@ MAX_DIFF_LINES = 500  # of the diff of a text file
 
 MAX_REQUEST = 64 << 20  # bytes of a request to the persistent worker; one that lists 100,000 inputs has 20 MB
 
+MAX_LIST = 64 << 20  # bytes of a list of artifacts; a lock file of a thousand packages has some
+MAX_ARTIFACT = 4 << 30  # bytes of an artifact that a batch fetches; the largest real ones have a quarter of that
+
 MAX_MEMBERS = 1 << 17  # of a wheel; the largest real ones have some ten thousand
 MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a wheel's archive: 256 for each member
 MAX_RECORD = 16 << 20  # bytes of RECORD: 128 for each member

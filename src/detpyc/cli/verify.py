@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from detpyc.cli import batch
 from detpyc.cli.common import (
     DONE,
     FOUND,
@@ -43,7 +44,7 @@ def add(commands: Commands) -> None:
         "Compile the source of every pyc again and compare the result with it. Exit with 0 if all pycs are identical or"
         " equivalent, with 1 otherwise.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
+    parser.add_argument("paths", nargs="*", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
     parser.add_argument(
         "-i",
         "--interpreter",
@@ -66,6 +67,7 @@ def add(commands: Commands) -> None:
     )
     add_install(parser)
     add_jobs(parser)
+    batch.add(parser)
 
 
 def _add_acceptance(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +112,10 @@ def _requirement(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
+    if options.batch:
+        return batch.run(options)
+    if not options.paths:
+        raise SettingsError("the following arguments are required: PATH, or --batch LIST")
     from detpyc.verify.reports import PASSING, Status  # noqa: PLC0415 - as in the package's docstring
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 

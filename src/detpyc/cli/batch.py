@@ -1,0 +1,99 @@
+"""``detpyc verify --batch``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detpyc.cli.common import DONE, FOUND, fail, jobs, note, printable, warn
+from detpyc.cli.progress import progress
+from detpyc.errors import SettingsError
+
+if TYPE_CHECKING:
+    import argparse
+    from contextlib import AbstractContextManager
+
+    from detpyc.engines.batch import BatchSummary
+    from detpyc.engines.executors import Workers
+
+# Options of verify that apply to a single artifact.
+_SINGLE = {
+    "paths": "PATH",
+    "interpreter": "--interpreter",
+    "sources": "--sources",
+    "json": "--json",
+    "format": "--format",
+    "install_interpreters": "--install-interpreters",
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group("many artifacts")
+    group.add_argument(
+        "--batch",
+        metavar="LIST",
+        help="verify what a list names: pylock.toml, uv.lock, requirements with hashes, a page of an index, or paths",
+    )
+    group.add_argument("--results", metavar="DIR", help="where to append one line per artifact; a later run continues")
+    group.add_argument("--scheduler", metavar="URL", help="of a Dask cluster that works, e.g. tcp://host:8786")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from detpyc.engines.batch import verify_many  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.engines.lists import read_list  # noqa: PLC0415
+    from detpyc.verify.reports import PASSING, Status  # noqa: PLC0415
+
+    extra = [name for key, name in _SINGLE.items() if getattr(options, key)]
+    if extra:
+        raise SettingsError(f"--batch does not take {', '.join(extra)}")
+    if not options.results:
+        raise SettingsError("--batch needs --results DIR, where the results are written")
+    artifacts = read_list(options.batch)
+    with _workers(options) as workers, progress(options.batch, options, rate=True) as bar:
+        summary = verify_many(
+            artifacts,
+            workers.executor,
+            results=options.results,
+            require=options.require,
+            allowed={*({Status.IDENTICAL} if options.strict else PASSING), *options.allow},
+            window=workers.window,
+            restart=workers.restart,
+            progress=bar,
+        )
+    return _report(summary, options)
+
+
+def _workers(options: argparse.Namespace) -> AbstractContextManager[Workers]:
+    from detpyc.engines.executors import dask_workers, local_workers  # noqa: PLC0415 - as in the package's docstring
+
+    return dask_workers(options.scheduler) if options.scheduler else local_workers(jobs(options))
+
+
+def _report(summary: BatchSummary, options: argparse.Namespace) -> int:
+    """Print the summary, and return the exit status."""
+    from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
+
+    if summary.outdated:
+        results = counted(summary.outdated, "result")
+        note(f"{options.results}: {results} of another version or with other requirements do not count", options)
+    for number in summary.invalid:
+        warn(f"{options.results}: line {number} of the results is not a result, and does not count", options)
+    if not options.quiet:
+        rows = {
+            "verified now": summary.verified,
+            "verified before": summary.known,
+            "passed": summary.passed,
+            "did not pass": len(summary.refused),
+            "failed": len(summary.failures),
+            **{f"pycs {status}": number for status, number in summary.counts.items() if number},
+        }
+        width = max(map(len, rows))
+        for name, number in rows.items():
+            print(f"{name:<{width}}  {number:>9,}")
+        for location in summary.refused if options.verbose else ():
+            print(f"    {printable(location)}")
+    status = FOUND if summary.refused else DONE
+    for location, reason in summary.failures.items():
+        status = fail(f"{location}: {reason}")
+    return status
