@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import threading
 from argparse import Namespace
@@ -48,6 +49,15 @@ def shown(stream: io.StringIO, options: Namespace = PLAIN) -> str:
         advance = start(3)
         list(pool.map(lambda _: advance(), range(3)))
     return stream.getvalue()
+
+
+def test_rate(terminal: Terminal) -> None:
+    assert "/s" not in shown(terminal)
+    with redirect_stderr(terminal), progress(LABEL, PLAIN, rate=True) as start:
+        advance = start(2)
+        advance()
+        advance()
+    assert re.search(r"\d\.\d/s", terminal.getvalue())
 
 
 def test_bar(terminal: Terminal) -> None:

@@ -116,6 +116,7 @@ class _Task:
         known: the hash for which there is a result; empty if there is none.
         attempts: how many have failed.
         alone: whether nothing else was under way with it.
+        executor: that has it.
 
     """
 
@@ -123,6 +124,7 @@ class _Task:
     known: str = ""
     attempts: int = 0
     alone: bool = False
+    executor: Executor | None = None
 
 
 @dataclass(slots=True)
@@ -187,6 +189,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - each executor has its own
             self._restart(repr(error))
             future = self.executor.submit(judge, task.artifact, self.results.require, task.known, task.attempts)
+        task.executor = self.executor
         self.pending[future] = task
 
     def _restart(self, reason: str) -> None:
@@ -200,12 +203,14 @@ class _Run:
         try:
             outcome = future.result()
         except BrokenExecutor:
-            self.broken = True
+            self._lose(task)
             if task.alone:
                 return self._try_again(task, "the worker that verified it died")
             self.suspects.append(task)
             return False
         except (Exception, CancelledError) as error:  # noqa: BLE001 - each executor has its own for a lost worker
+            if isinstance(error, CancelledError) and self.restart is not None:
+                self._lose(task)  # Dask's client has lost its scheduler, and what it gets next would be lost too
             return self._try_again(task, f"the executor lost it: {error!r:.300}")
         if "failure" in outcome:
             return self._try_again(task, outcome["failure"], transient=outcome["transient"])
@@ -217,6 +222,10 @@ class _Run:
             self.results.add(outcome["result"])
             self.verified += 1
         return True
+
+    def _lose(self, task: _Task) -> None:
+        """Note that the executor that had a task takes no more, unless it has been replaced since."""
+        self.broken = self.broken or task.executor is self.executor
 
     def _try_again(self, task: _Task, reason: str, *, transient: bool = True) -> bool:
         task.attempts += 1

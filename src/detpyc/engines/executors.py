@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Workers", "dask_workers", "local_workers"]
 
-_TIMEOUT = 30  # seconds for a scheduler to answer, also while it restarts
+_TIMEOUT = 10  # seconds for a scheduler to answer
+_RESTART_TIMEOUT = 120  # seconds for one that restarts
 _TASKS_PER_WORKER = 4  # so that a worker need not wait for the client
 
 
@@ -79,7 +80,7 @@ def dask_workers(address: str) -> Iterator[Workers]:
     clients: list[Any] = []
 
     def start() -> Executor:
-        clients.append(_client(address))
+        clients.append(_client(address, _RESTART_TIMEOUT if clients else _TIMEOUT))
         executor: Executor = clients[-1].get_executor(pure=False)
         return executor
 
@@ -93,13 +94,13 @@ def dask_workers(address: str) -> Iterator[Workers]:
                 client.close()
 
 
-def _client(address: str) -> Any:  # noqa: ANN401 - distributed need not be installed
+def _client(address: str, timeout: float) -> Any:  # noqa: ANN401 - distributed need not be installed
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise DetpycError('a scheduler needs Dask: pip install "detpyc[dask]"') from error
     try:
-        return Client(address, timeout=_TIMEOUT, set_as_default=False)
+        return Client(address, timeout=timeout, set_as_default=False)
     except Exception as error:  # of many kinds: of the network, of TLS, of the protocol
         raise DetpycError(f"no Dask scheduler answers, or it speaks another version: {error}", path=address) from error
 
