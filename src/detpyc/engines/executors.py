@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import socket
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import detpyc
 from detpyc.compilation.pool import usable_processors
@@ -20,6 +22,8 @@ __all__ = ["Workers", "dask_workers", "local_workers"]
 
 _TIMEOUT = 10  # seconds for a scheduler to answer
 _RESTART_TIMEOUT = 120  # seconds for one that restarts
+_PORT = 8786  # of a scheduler, unless its address has another one
+_NO_SCHEDULER = "no Dask scheduler answers, or it speaks another version"
 _TASKS_PER_WORKER = 4  # so that a worker need not wait for the client
 
 
@@ -78,9 +82,11 @@ def dask_workers(address: str) -> Iterator[Workers]:
 
     """
     clients: list[Any] = []
+    client_class = _client_class()
+    _probe(address)
 
     def start() -> Executor:
-        clients.append(_client(address, _RESTART_TIMEOUT if clients else _TIMEOUT))
+        clients.append(_client(client_class, address, _RESTART_TIMEOUT if clients else _TIMEOUT))
         executor: Executor = clients[-1].get_executor(pure=False)
         return executor
 
@@ -94,15 +100,39 @@ def dask_workers(address: str) -> Iterator[Workers]:
                 client.close()
 
 
-def _client(address: str, timeout: float) -> Any:  # noqa: ANN401 - distributed need not be installed
+def _probe(address: str) -> None:
+    """Check that a scheduler answers: Dask's client waits for ever if something else accepts the connection.
+
+    A scheduler sends its handshake before it has received one.
+
+    Raises:
+        DetpycError: if none does.
+
+    """
+    url = urlsplit(address)
+    if url.scheme != "tcp":  # a connection of TLS fails on its own
+        return
+    try:
+        with socket.create_connection((url.hostname or "", url.port or _PORT), _TIMEOUT) as connection:
+            if not connection.recv(1):
+                raise OSError("the connection was closed")
+    except (OSError, ValueError) as error:
+        raise DetpycError(f"{_NO_SCHEDULER}: {error}", path=address) from error
+
+
+def _client_class() -> Any:  # noqa: ANN401 - distributed need not be installed
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise DetpycError('a scheduler needs Dask: pip install "detpyc[dask]"') from error
+    return Client
+
+
+def _client(client_class: Any, address: str, timeout: float) -> Any:  # noqa: ANN401 - as above
     try:
-        return Client(address, timeout=timeout, set_as_default=False)
+        return client_class(address, timeout=timeout, set_as_default=False)
     except Exception as error:  # of many kinds: of the network, of TLS, of the protocol
-        raise DetpycError(f"no Dask scheduler answers, or it speaks another version: {error}", path=address) from error
+        raise DetpycError(f"{_NO_SCHEDULER}: {error}", path=address) from error
 
 
 def _checked(client: Any, address: str) -> dict[str, int]:  # noqa: ANN401 - as above

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from detpyc import DetpycError, __version__
+from detpyc.engines import executors
 from detpyc.engines.executors import dask_workers, local_workers
 
-ADDRESS = "tcp://host:8786"
+ADDRESS = "tls://host:8786"
 
 
 class Client:
@@ -84,6 +87,31 @@ def test_no_scheduler(client: type[Client], monkeypatch: pytest.MonkeyPatch, err
     monkeypatch.setattr(client, "__init__", fail)
     with pytest.raises(DetpycError, match=f"no Dask scheduler answers, or it speaks another version: {error}"):
         dask_workers(ADDRESS).__enter__()
+
+
+def accept(server: socket.socket, answer: bytes | None) -> None:
+    connection, _ = server.accept()
+    with connection:
+        if answer is None:
+            connection.recv(1)  # as a server that waits for a request
+        else:
+            connection.sendall(answer)
+
+
+@pytest.mark.parametrize(("answer", "message"), [(None, "timed out"), (b"", "the connection was closed")])
+def test_something_else_answers(
+    client: type[Client], monkeypatch: pytest.MonkeyPatch, answer: bytes | None, message: str
+) -> None:
+    monkeypatch.setattr(executors, "_TIMEOUT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=accept, args=(server, answer))
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(DetpycError, match=message) as caught, dask_workers(address):
+            pass
+        thread.join()
+    assert caught.value.path == address
+    assert client.closed == 0
 
 
 def test_local_processes() -> None:
