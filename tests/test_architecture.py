@@ -48,6 +48,17 @@ FOUNDATION: dict[str, set[str]] = {
     "setting_values": {"limits", "gitignore"},
     "settings": {"errors", "limits", "setting_values"},
     "tar_headers": {"errors", "limits"},
+    "artifacts": {
+        "errors",
+        "limits",
+        "files",
+        "file_names",
+        "wheel",
+        "tar_headers",
+        "replacement",
+        "reproducible",
+        "wording",
+    },
     "sdist": {"errors", "limits", "files", "replacement", "reproducible", "tar_headers"},
     "__init__": set(),
 }
