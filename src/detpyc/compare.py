@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.bytecode.reader import read_payload
@@ -14,7 +14,7 @@ from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError, InterpreterError
 from detpyc.explain.difference import HEADER, Difference
 from detpyc.explain.payloads import compare_payloads
-from detpyc.files import open_regular, read_file, walk
+from detpyc.files import open_regular, read_chunks, read_file, walk
 from detpyc.limits import MAX_FILE
 from detpyc.wheel.distribution import open_wheel
 from detpyc.wheel.zip_format import STORED
@@ -36,7 +36,6 @@ MEMBER = "member"
 CONTENT = "content"
 ARCHIVE = "archive"
 
-_CHUNK = 1 << 20
 _SHOWN = 16  # bytes of a file's content
 _FILE = "a file"
 
@@ -221,7 +220,7 @@ def _compare_files(a: Path, b: Path) -> Iterator[Difference]:
             yield from _compare_bytecode(read_file(a), read_file(b))
         else:
             with open_regular(a) as stream_a, open_regular(b) as stream_b:
-                yield from _compare_chunks(_chunks(stream_a), _chunks(stream_b))
+                yield from _compare_chunks(read_chunks(stream_a), read_chunks(stream_b))
 
 
 def _kind(path: Path) -> tuple[str, int]:
@@ -235,14 +234,9 @@ def _kind(path: Path) -> tuple[str, int]:
     return (_FILE if stat.S_ISREG(status.st_mode) else "neither a file nor a link"), status.st_size
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK):
-        yield chunk
-
-
 def _compare_wheels(a: Path, b: Path) -> Comparison:
     with open_regular(a) as stream_a, open_regular(b) as stream_b:
-        (*as_files,) = _compare_chunks(_chunks(stream_a), _chunks(stream_b))
+        (*as_files,) = _compare_chunks(read_chunks(stream_a), read_chunks(stream_b))
     if not as_files:
         return Comparison((), (), {})
     with open_wheel(a) as first, open_wheel(b) as second:

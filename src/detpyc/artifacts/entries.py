@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = ["EXECUTABLE", "Artifact", "Entry", "Format", "Kind"]
@@ -39,7 +40,7 @@ class Entry:
     """A file, a directory or a link in an artifact.
 
     Attributes:
-        path: below the root of the artifact, with ``/`` on every system; empty for the root itself.
+        path: with ``/`` on every system; see `Artifact.root`.
         kind: what it is.
         size: of a file, in bytes.
         mtime: of a file, in whole seconds since 1970, as the import system compares it with the header of a pyc: in a
@@ -67,19 +68,24 @@ class Entry:
 class Artifact(ABC):
     """An artifact that is open for reading. Nothing is unpacked, and nothing is changed.
 
-    Paths are as in `Entry.path`. They may lead through links, which are followed as the system that runs the artifact
-    does: in an image, an absolute link begins at the image's root.
+    Paths may lead through links, which are followed as the system does that the artifact is for: in an image, an
+    absolute link begins at the root of the image.
 
     Attributes:
         path: of the artifact.
         format: how its files are stored.
         problems: what could be loaded from it as bytecode, and cannot be judged.
+        root: the path of its root. It is empty, so that paths are those in the artifact, except of a directory, whose
+            files have the paths that they have on disk, with ``/`` on every system.
+        ignored: the paths of files that are not listed, because they are judged otherwise.
 
     """
 
     path: Path
     format: Format
     problems: list[str]
+    root = ""
+    ignored: Collection[str] = ()
 
     @property
     @abstractmethod
@@ -97,18 +103,11 @@ class Artifact(ABC):
 
     @abstractmethod
     def real(self, path: str) -> str:
-        """Return a path that leads to the same place without links; the path itself if it leads nowhere."""
+        """Return a path that leads to the same place without links."""
 
     @abstractmethod
     def find(self, path: str) -> Entry | None:
-        """Return the file, directory or other thing that a path leads to; None if there is nothing.
-
-        The entry has the path that is given.
-
-        Raises:
-            DetpycError: if there is something that cannot be examined.
-
-        """
+        """Return what a path leads to, with the path that is given; None if there is nothing."""
 
     @abstractmethod
     def read(self, path: str, limit: int) -> bytes:
@@ -125,14 +124,23 @@ class Artifact(ABC):
         """
 
     @abstractmethod
-    def read_ends(self, path: str) -> bytes:
-        """Return the first and the last bytes of a file, joined, or all of it: what shows whether Python can run it.
+    def open_ends(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file for its first and last bytes, which show whether Python runs it; what is between may be missing.
 
         Raises:
-            DetpycError: as `read` does.
+            DetpycError: if there is no such file, or it cannot be read.
+
+        """
+
+    @abstractmethod
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield the content of a file, of any size.
+
+        Raises:
+            DetpycError: if there is no such file, or it cannot be read.
 
         """
 
     def shown(self, path: str) -> str:
-        """Return a path as it is reported: that of a file on disk, or the one in the artifact."""
+        """Return a path as it is reported."""
         return path

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from abc import abstractmethod
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.artifacts.entries import Artifact, Entry, Kind
 from detpyc.errors import DetpycError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Packed"]
+__all__ = ["END", "START", "Packed"]
+
+START = 4  # bytes at the beginning of a file: a magic number
+END = 1 << 20  # bytes at its end, where the directory of an archive is
 
 _ROOT = Entry("", Kind.DIRECTORY)
 
@@ -41,6 +46,14 @@ class Packed(Artifact):
         for children in self._children.values():
             children.sort(key=lambda child: child.path)
         self._followed: dict[str, str | None] = {}
+        self._outward: set[str] = set()
+        if not rooted:
+            links = [
+                entry.path for entry in self._entries.values() if entry.kind is Kind.LINK and not self.find(entry.path)
+            ]
+            self.problems += (
+                f"{link}: is a link that leads out of the archive" for link in links if link in self._outward
+            )
 
     def _add(self, entry: Entry) -> None:
         """Add an entry to its directory, and the directories above it that have no entries."""
@@ -65,7 +78,7 @@ class Packed(Artifact):
         real = self._resolve(directory)
         if real is None:
             raise DetpycError(f"has no directory {directory}", path=self.path)
-        children = self._children.get(real, [])
+        children = [child for child in self._children.get(real, ()) if child.path not in self.ignored]
         if real == directory:
             return children
         return [replace(child, path=f"{directory}/{child.name}".lstrip("/")) for child in children]
@@ -88,11 +101,16 @@ class Packed(Artifact):
         entry = self._file(path)
         if entry.size > limit:
             raise TooLargeError(f"{path}: has {entry.size} bytes; the limit is {limit}", path=self.path)
-        return self._content(entry)
+        return b"".join(self._chunks(entry))
 
-    def read_ends(self, path: str) -> bytes:
-        """Return the first and the last bytes of a file."""
-        return self._ends(self._file(path))
+    @contextmanager
+    def open_ends(self, path: str) -> Iterator[BinaryIO]:
+        """Open a file for its first and last bytes."""
+        yield io.BytesIO(self._ends(self._file(path)))
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield the content of a file."""
+        return self._chunks(self._file(path))
 
     def _file(self, path: str) -> Entry:
         real = self._resolve(path)
@@ -102,12 +120,16 @@ class Packed(Artifact):
         return entry
 
     @abstractmethod
-    def _content(self, entry: Entry) -> bytes:
-        """Return the content of a file."""
+    def _chunks(self, entry: Entry) -> Iterator[bytes]:
+        """Yield the content of a file."""
 
-    @abstractmethod
     def _ends(self, entry: Entry) -> bytes:
         """Return the first and the last bytes of a file."""
+        start = end = b""
+        for chunk in self._chunks(entry):
+            start = start if len(start) >= START else start + chunk[:START]
+            end = (end + chunk)[-END:]
+        return end if entry.size <= END else start + end
 
     def _resolve(self, path: str) -> str | None:
         """Return a path that leads to the same place without links; None if it leads nowhere, out or in a circle."""
@@ -134,20 +156,28 @@ class Packed(Artifact):
         """Go from a directory to what a part of a path names; what a link's target consists of is pending then."""
         if part == "..":
             if not current:
-                return current if self._rooted else None
+                return self._at_root(following)
             return current.rpartition("/")[0] if self._entries[current].kind is Kind.DIRECTORY else None
         path = f"{current}/{part}" if current else part
         entry = self._entries.get(path)
         if entry is None or entry.kind is not Kind.LINK:
             return None if entry is None else path
         if path in self._followed:
+            if path in self._outward:
+                self._outward.update(following)
             return self._followed[path]
-        absolute = entry.target.startswith("/")
-        if path in following or not entry.target or (absolute and not self._rooted):
+        if path in following or not entry.target:
             return None
         following[path] = None
         pending += (f"{_END}{path}", *_parts(entry.target))
-        return "" if absolute else current
+        return self._at_root(following) if entry.target.startswith("/") else current
+
+    def _at_root(self, following: dict[str, None]) -> str | None:
+        """Return the root, where absolute links begin, and which is its own parent; None if that leads out."""
+        if self._rooted:
+            return ""
+        self._outward.update(following)
+        return None
 
 
 _END = "/"  # before a link, where its target is resolved; no part of a path begins with it

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,17 +9,17 @@ from detpyc.artifacts.entries import Entry, Format, Kind
 from detpyc.artifacts.packed import Packed
 from detpyc.errors import DetpycError, TooLargeError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Archive(Packed):
     """Files whose content is their path."""
 
     format = Format.TAR
 
-    def _content(self, entry: Entry) -> bytes:
-        return entry.path.encode()
-
-    def _ends(self, entry: Entry) -> bytes:
-        return entry.path.encode()[:1]
+    def _chunks(self, entry: Entry) -> Iterator[bytes]:
+        yield entry.path.encode()
 
 
 def link(path: str, target: str) -> Entry:
@@ -107,7 +108,9 @@ def test_listing() -> None:
 def test_read() -> None:
     opened = archive()
     assert opened.read("lib/a.py", 12) == opened.read("module", 12) == b"usr/lib/a.py"
-    assert opened.read_ends("lib/a.py") == b"u"
+    with opened.open_ends("lib/a.py") as stream:
+        assert stream.read() == b"usr/lib/a.py"
+    assert list(opened.chunks("lib/a.py")) == [b"usr/lib/a.py"]
     with pytest.raises(TooLargeError, match=r"lib/a\.py: has 12 bytes; the limit is 11"):
         opened.read("lib/a.py", 11)
     with pytest.raises(DetpycError, match="usr: not a regular file"):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import trees
+from detpyc.artifacts import directories
+from detpyc.artifacts.directories import Directory
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.verify import trees as scanning
 from detpyc.verify.artifacts import verify_artifact
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a pr
 
 
 def names(top: Path) -> list[str]:
-    return [os.path.relpath(pyc, top) for pyc in scan(top).pycs]
+    return [os.path.relpath(pyc, top) for pyc in scan(Directory(top)).pycs]
 
 
 def test_order(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_junctions_are_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names(tmp_path) == ["b64/a.pyc", "lib/a.pyc"]
     real = os.path.realpath
     monkeypatch.setattr(os.path, "realpath", lambda path: real(str(path).replace("b64", "lib")))
-    monkeypatch.setattr(scanning, "_reparse_tag", lambda _: scanning._JUNCTION)  # noqa: SLF001
+    monkeypatch.setattr(directories, "_reparse_tag", lambda _: directories._JUNCTION)  # noqa: SLF001
     assert names(tmp_path) == ["b64/a.pyc"]
 
 
@@ -70,7 +72,7 @@ def test_limits(name: str, number: int, noun: str, tmp_path: Path, monkeypatch: 
     assert len(names(tmp_path)) == 2
     monkeypatch.setattr(scanning, name, number - (name == "MAX_DIRECTORIES"))
     with pytest.raises(TooLargeError, match=f"has more than [0-9]+ {noun}"):
-        scan(tmp_path)
+        scan(Directory(tmp_path))
 
 
 def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,4 +86,4 @@ def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DetpycError, match="closed: cannot be read: Permission denied"):
-        scan(tmp_path)
+        scan(Directory(tmp_path))
