@@ -43,8 +43,8 @@ MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
 MAX_MESSAGE = 500  # characters of a reason or a problem; names and messages of the compiler can be as long as a file
 MAX_PROBLEMS = 100  # of a wheel or a tree that are reported
 
-MAX_MEMBERS = 1 << 17  # of a wheel; the largest real ones have some ten thousand
-MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a wheel's archive: 256 for each member
+MAX_MEMBERS = 1 << 17  # of a ZIP file; the largest real wheels have some ten thousand
+MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a ZIP file: 256 for each member
 MAX_RECORD = 16 << 20  # bytes of RECORD: 128 for each member
 MAX_ROWS = 1 << 18  # of RECORD: a signature and directories may have some as well
 MAX_PROVENANCE = 8 << 20  # bytes of detpyc.json; it is small unless sources are skipped

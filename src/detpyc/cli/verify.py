@@ -41,7 +41,8 @@ def add(commands: Commands) -> None:
         "Compile the source of every pyc again and compare the result with it. Exit with 0 if all pycs are identical or"
         " equivalent, with 1 otherwise.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, a ZIP or tar file, a container image, or a .pyc file")
+    what = "a wheel, a directory, a ZIP or tar file, a container image, or a .pyc file"
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help=what)
     parser.add_argument(
         "-i",
         "--interpreter",

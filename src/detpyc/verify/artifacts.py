@@ -52,13 +52,13 @@ def verify_artifact(
     install: bool = False,
     require: Iterable[str] = (),
 ) -> VerificationReport:
-    """Verify every pyc in a wheel, or in a directory and below, or a single pyc.
+    """Verify every pyc in a wheel, a directory, an archive or a container image, or a single pyc.
 
-    Of a wheel, RECORD and provenance are verified as well. Nothing is changed or locked, so several processes may
+    Archives are ZIP and tar files, images OCI image layouts and archives by ``docker save``. Of a wheel, RECORD and provenance are verified as well. Nothing is changed or locked, so several processes may
     verify the same path at the same time.
 
     Args:
-        path: of the wheel, directory or pyc.
+        path: of the artifact.
         interpreters: to use, each for the pycs of its version; for other versions, interpreters are searched for.
         sources: a source distribution or a wheel that has the sources which the wheel at the path lacks.
         jobs: how many workers; by default as many as there are usable processors.
@@ -72,7 +72,7 @@ def verify_artifact(
 
     Raises:
         SettingsError: if a requirement is malformed.
-        DetpycError: if the path is not a wheel, directory or pyc, or cannot be read.
+        DetpycError: if the path is something else, cannot be read, or is damaged.
 
     """
     path = Path(path)

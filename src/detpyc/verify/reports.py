@@ -30,12 +30,12 @@ class Finding:
     """The verdict on one pyc.
 
     Attributes:
-        pyc: its path, in the wheel or on disk.
+        pyc: its path, in the wheel, the archive or the image, or on disk.
         status: the verdict.
         reasons: for the verdict, the gravest first, and notes.
         source: the path of its source; None if it has none.
         release: of the CPython that compiled the source again; None if none did.
-        layer: of an image, that the pyc comes from: a digest or a name; None for all else.
+        layer: of an image, that the pyc comes from: a digest or a path; None for other artifacts.
 
     """
 
