@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.artifacts.compression import Budget, Decompressed, decompressed
+from detpyc.artifacts.compression import Budget, Decompressed, Section, decompressed
 from detpyc.artifacts.entries import Entry, Kind
 from detpyc.artifacts.packed import END, START
 from detpyc.errors import DetpycError, TooLargeError
@@ -93,10 +93,12 @@ class Store:
     Attributes:
         budget: how much may still be decompressed.
         members: how many headers of tar archives were read.
+        whole: whether compressed archives are decompressed as a whole, since all files in them are read in any order.
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
+        self.whole = whole
         self.budget = Budget()
         self.members = 0
         directory = str(temporary_directory())
@@ -136,10 +138,11 @@ class Store:
             TooLargeError: if it is too large.
 
         """
+        start = self._size
         stream.seek(0)
         while chunk := stream.read(_CHUNK):
             self._copy(len(chunk), [chunk])
-        return self._file, self._size
+        return Section(self._file, start, self._size - start), self._size - start
 
     def close(self) -> None:
         """Remove the file."""
@@ -232,6 +235,8 @@ class FileSystem:
         """Yield the members of an archive, in its order; keep the contents of those that are needed."""
         archive = decompressed(stream, self._store.budget)
         compressed = isinstance(archive, Decompressed)
+        if compressed and self._store.whole:
+            (archive, size), compressed = self._store.copy(archive), False
         for info in read_headers(archive, max_members=MAX_ENTRIES, max_extended=MAX_TAR_HEADERS):
             self._store.members += 1
             if self._store.members > MAX_ENTRIES:

@@ -54,8 +54,9 @@ def verify_artifact(
 ) -> VerificationReport:
     """Verify every pyc in a wheel, a directory, an archive or a container image, or a single pyc.
 
-    Archives are ZIP and tar files, images OCI image layouts and archives by ``docker save``. Of a wheel, RECORD and provenance are verified as well. Nothing is changed or locked, so several processes may
-    verify the same path at the same time.
+    Archives are ZIP and tar files, images OCI image layouts and archives by ``docker save``. Of a wheel, RECORD and
+    provenance are verified as well. Nothing is changed or locked, so several processes may verify the same path at the
+    same time.
 
     Args:
         path: of the artifact.
