@@ -17,7 +17,8 @@ from detpyc.errors import BytecodeError, DetpycError, InterpreterError
 from detpyc.explain.difference import HEADER, Difference
 from detpyc.explain.payloads import compare_payloads
 from detpyc.files import open_regular, read_chunks, read_file
-from detpyc.limits import MAX_FILE
+from detpyc.limits import MAX_FILE, MAX_TEXT
+from detpyc.text_diff import TextDiffs
 from detpyc.wheel.distribution import is_wheel, open_wheel
 from detpyc.wheel.zip_format import STORED
 from detpyc.wording import date
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from detpyc.wheel.distribution import Wheel
     from detpyc.wheel.zip_format import Member
 
-__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs"]
+__all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs", "compare_wheels"]
 
 # Further kinds of differences, between artifacts.
 MEMBER = "member"
@@ -196,6 +197,11 @@ def _compare_chunks(a: Iterable[bytes], b: Iterable[bytes]) -> Iterator[Differen
         yield Difference(CONTENT, "content", "", f"from byte {offset} on", shown_a, shown_b)
 
 
+def _with_diff(found: Iterable[Difference], diff: tuple[str, ...]) -> list[Difference]:
+    """Add a unified diff to what differs between two contents."""
+    return [replace(difference, diff=diff) for difference in found]
+
+
 def _compare_named(
     a: Iterable[str], b: Iterable[str], differences: Callable[[str], Iterable[Difference]]
 ) -> Comparison:
@@ -213,9 +219,12 @@ def _compare_opened(a: Path, b: Path) -> Comparison:
     with open_artifacts(a, whole=True) as in_a, open_artifacts(b, whole=True) as in_b:
         first, second = _only(a, in_a), _only(b, in_b)
         files_a, files_b = _files(first), _files(second)
-        return _compare_named(
-            files_a, files_b, lambda name: _compare_entries(first, files_a[name], second, files_b[name])
-        )
+        texts = TextDiffs()
+
+        def differences(name: str) -> Iterator[Difference]:
+            return _compare_entries(name, (first, files_a[name]), (second, files_b[name]), texts)
+
+        return _compare_named(files_a, files_b, differences)
 
 
 def _only(path: Path, artifacts: Sequence[Artifact]) -> Artifact:
@@ -232,8 +241,11 @@ def _files(artifact: Artifact) -> dict[str, Entry]:
     return {path[start:]: entry for path, entry in artifact.entries.items() if entry.kind is not Kind.DIRECTORY}
 
 
-def _compare_entries(a: Artifact, file_a: Entry, b: Artifact, file_b: Entry) -> Iterator[Difference]:
+def _compare_entries(
+    name: str, first: tuple[Artifact, Entry], second: tuple[Artifact, Entry], texts: TextDiffs
+) -> Iterator[Difference]:
     """Compare two files; symbolic links by their targets, which are not followed."""
+    (a, file_a), (b, file_b) = first, second
     kind_a, kind_b = _kind(file_a), _kind(file_b)
     if kind_a != kind_b:
         yield Difference(CONTENT, "kind", "", "", kind_a, kind_b)
@@ -241,7 +253,11 @@ def _compare_entries(a: Artifact, file_a: Entry, b: Artifact, file_b: Entry) -> 
         if file_a.name.endswith(".pyc") and max(file_a.size, file_b.size) <= MAX_FILE:
             yield from _compare_bytecode(a.read(file_a.path, MAX_FILE), b.read(file_b.path, MAX_FILE))
         else:
-            yield from _compare_chunks(a.chunks(file_a.path), b.chunks(file_b.path))
+            found = list(_compare_chunks(a.chunks(file_a.path), b.chunks(file_b.path)))
+            if found and max(file_a.size, file_b.size) <= MAX_TEXT:
+                contents = a.read(file_a.path, MAX_TEXT), b.read(file_b.path, MAX_TEXT)
+                found = _with_diff(found, texts.diff(name, *contents))
+            yield from found
 
 
 def _kind(entry: Entry) -> str:
@@ -256,19 +272,25 @@ def _compare_wheels(a: Path, b: Path) -> Comparison:
     if not as_files:
         return Comparison((), (), {})
     with open_wheel(a) as first, open_wheel(b) as second:
-        order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
-
-        def differences(name: str) -> Iterator[Difference]:
-            yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
-            if order_a[name] != order_b[name]:
-                yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
-            yield from _compare_members(name, first, second)
-
-        found = _compare_named(first.archive.members, second.archive.members, differences)
+        found = compare_wheels(first, second)
     if found.same:  # the members are equal, with everything that is read of them
         (as_file,) = as_files
         return Comparison((), (), {str(a): (replace(as_file, kind=ARCHIVE, aspect="headers"),)})
     return found
+
+
+def compare_wheels(first: Wheel, second: Wheel) -> Comparison:
+    """Compare the members of two open wheels; what is around them is not compared."""
+    order_a, order_b = _order(first.archive, second.archive), _order(second.archive, first.archive)
+    texts = TextDiffs()
+
+    def differences(name: str) -> Iterator[Difference]:
+        yield from _compare_metadata(first.archive.members[name], second.archive.members[name])
+        if order_a[name] != order_b[name]:
+            yield Difference(MEMBER, "place", "", "", f"after {order_a[name]}", f"after {order_b[name]}")
+        yield from _compare_members(name, first, second, texts)
+
+    return _compare_named(first.archive.members, second.archive.members, differences)
 
 
 def _order(archive: Archive, other: Archive) -> dict[str, str]:
@@ -293,7 +315,7 @@ def _metadata(member: Member) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Difference]:
+def _compare_members(name: str, first: Wheel, second: Wheel, texts: TextDiffs) -> Iterator[Difference]:
     """Compare the contents of two members, and if they are equal the compressed bytes."""
     a, b = first.archive.members[name], second.archive.members[name]
     raw = list(_compare_chunks(first.archive.raw_chunks(name), second.archive.raw_chunks(name)))
@@ -303,6 +325,8 @@ def _compare_members(name: str, first: Wheel, second: Wheel) -> Iterator[Differe
         found = list(_compare_bytecode(first.read_member(name, MAX_FILE), second.read_member(name, MAX_FILE)))
     else:
         found = list(_compare_chunks(first.archive.chunks(name), second.archive.chunks(name)))
+        if found and max(a.size, b.size) <= MAX_TEXT:
+            found = _with_diff(found, texts.diff(name, first.read_member(name), second.read_member(name)))
     yield from found
     if not found and a.method == b.method:
         sizes = f"{a.compressed_size} bytes", f"{b.compressed_size} bytes"

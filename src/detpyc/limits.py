@@ -20,6 +20,8 @@ MAX_PATTERN = 1000  # characters of a gitignore pattern
 MAX_MISTAKES = 20  # in the settings, that one error reports
 MAX_SHOWN = 100  # characters of a value in a message
 
+MAX_PYPROJECT = 1 << 20  # bytes of a pyproject.toml; the largest real ones have a tenth of that
+
 MAX_PATH = 4096  # characters of a member's path; PATH_MAX of Linux
 MAX_DEPTH = 100  # parts of a member's path; the deepest real ones have about 20
 
@@ -42,6 +44,10 @@ MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
 
 MAX_MESSAGE = 500  # characters of a reason or a problem; names and messages of the compiler can be as long as a file
 MAX_PROBLEMS = 100  # of a wheel or a tree that are reported
+
+MAX_TEXT = 4 << 20  # bytes of a text file that is compared line by line; larger ones are compared byte by byte
+MAX_DIFF_STEPS = 1 << 24  # pairs of lines that one comparison compares; a text file may take half of what is left
+MAX_DIFF_LINES = 500  # of the diff of a text file
 
 MAX_MEMBERS = 1 << 17  # of a ZIP file; the largest real wheels have some ten thousand
 MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a ZIP file: 256 for each member

@@ -90,9 +90,16 @@ def _entry(path: str, entry: os.DirEntry[str]) -> Entry:
         status = entry.stat(follow_symlinks=False)
         if entry.is_symlink() or _reparse_tag(entry) == _JUNCTION:
             return Entry(path, Kind.LINK, mode=stat.S_IMODE(status.st_mode), target=_target(path))
-    except OSError:  # it is gone by now; reading it will say so
-        return Entry(path, Kind.OTHER)
+    except OSError:  # it is gone by now, or its path is too long; reading it will say so
+        return Entry(path, Kind.DIRECTORY if _is_directory(entry) else Kind.OTHER)
     return _described(path, status)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _target(path: str) -> str:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
     from detpyc.bytecode.header import PycHeader
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import (
+        HashHeader,
+        HeaderStart,
+        InspectCode,
+        InspectDocument,
+        TimestampHeader,
+    )
     from detpyc.inspect import Code, Inspection
 
 _MAX_INDENT = 10
@@ -66,18 +73,15 @@ def _print_inspection(inspection: Inspection) -> None:
         _print_code(code)
 
 
-def _header_document(header: PycHeader) -> dict[str, object]:
-    values: dict[str, object] = {
+def _header_document(header: PycHeader) -> HashHeader | TimestampHeader:
+    start: HeaderStart = {
         "magic-number": header.magic_number,
         "version": "CPython {}.{}".format(*header.version),
         "invalidation-mode": header.mode,
     }
     if header.source_hash is not None:
-        values["source-hash"] = header.source_hash.hex()
-    else:
-        values["mtime"] = header.mtime
-        values["source-size"] = header.source_size
-    return values
+        return {**start, "source-hash": header.source_hash.hex()}
+    return {**start, "mtime": header.mtime or 0, "source-size": header.source_size or 0}
 
 
 def _print_code(code: Code) -> None:
@@ -92,7 +96,7 @@ def _print_code(code: Code) -> None:
         print(f"{indent}    constant {index}: {constant}")
 
 
-def _inspection_document(inspection: Inspection) -> dict[str, object]:
+def _inspection_document(inspection: Inspection) -> InspectDocument:
     from detpyc.cli.diff import difference_document  # noqa: PLC0415 - as in the package's docstring
 
     return {
@@ -105,7 +109,7 @@ def _inspection_document(inspection: Inspection) -> dict[str, object]:
     }
 
 
-def _code_document(code: Code) -> dict[str, object]:
+def _code_document(code: Code) -> InspectCode:
     return {
         "name": code.name,
         "depth": code.depth,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import PathError, VerifyDocument, VerifyEntry
     from detpyc.verify.reports import Status, VerificationReport
 
 _LISTED = 3  # of many names, how many are printed
@@ -118,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         install=install,
         require=options.require,
     )
-    documents: list[dict[str, object]] = []
+    documents: list[VerifyEntry | PathError] = []
 
     def verify(path: Path) -> int:
         report = verify_one(path)
@@ -134,7 +135,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths, verify, documents)
     if options.json:
-        print_json({"reports": documents})
+        document: VerifyDocument = {"reports": documents}
+        print_json(document)
     return status
 
 
@@ -175,7 +177,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(printable, names[:_LISTED])) + more
 
 
-def _document(report: VerificationReport, *, passed: bool) -> dict[str, object]:
+def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
     return {
         "path": report.path,
         "holds": passed,

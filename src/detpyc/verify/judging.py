@@ -154,10 +154,10 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
     for (version, release), pending in groups.items():
         undecided = pending
         for interpreter in compilers.candidates(version, release):
-            if not undecided:
-                break
             settled, undecided = _try(undecided, interpreter, compilers)
             judged |= settled
+            if not undecided:
+                break  # before the next candidate, which may take a search
         for case in undecided:
             finding = without_match(case, compilers.given_releases(version))
             judged[case.pyc.path] = Judgement(finding, case.header)

@@ -10,7 +10,6 @@ from detpyc.compilation import interpreters
 from detpyc.compilation.pool import Compiled, Refused
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import CODE, ENCODING
-from detpyc.explain.payloads import compare_payloads
 from detpyc.verify.pycs import recorded_path
 from detpyc.verify.reports import Status
 from detpyc.wording import date
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.pool import Failed, Outcome
+    from detpyc.explain.difference import Difference
     from detpyc.verify.pycs import Case
     from detpyc.verify.reports import Finding
 
@@ -45,8 +45,7 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
             recorded = recorded_path(case.payload, case.header.version)
             if recorded != case.path:
                 return case.compiled_as(recorded)
-            opcodes = interpreters.opcodes(interpreter)
-            differences = compare_payloads(case.payload, expected, case.header.version, opcodes)
+            differences = _differences(case, expected, interpreter)
         except BytecodeError as error:
             return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))], interpreter.release)
         changed = [str(difference) for difference in differences if difference.kind == CODE]
@@ -61,6 +60,12 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
         code = reasons[0] if status is Status.DIFFERS else "the code still matches the source"
         return case.finding(Status.STALE, [stale, code], interpreter.release)
     return case.finding(status, reasons, interpreter.release)
+
+
+def _differences(case: Case, expected: bytes, interpreter: Interpreter) -> list[Difference]:
+    from detpyc.explain.payloads import compare_payloads  # noqa: PLC0415 - most pycs are identical
+
+    return compare_payloads(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
 
 
 def without_match(case: Case, assumed: Sequence[str]) -> Finding:
