@@ -42,6 +42,8 @@ MAX_MANIFEST = 4 << 20  # bytes of a JSON document of an image; what registries 
 MAX_DIRECTORIES = 1 << 18  # in a tree that is verified; a large container image has a tenth of that
 MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
 
+MAX_INSTALLED = 32  # releases of one version that a verification has uv install; no version has had as many
+
 MAX_MESSAGE = 500  # characters of a reason or a problem; names and messages of the compiler can be as long as a file
 MAX_PROBLEMS = 100  # of a wheel or a tree that are reported
 

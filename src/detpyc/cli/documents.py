@@ -13,9 +13,11 @@ from detpyc import compare
 from detpyc.bytecode.header import InvalidationMode
 from detpyc.explain import difference
 from detpyc.verify.reports import Status
+from detpyc.wheel.problems import Rule
 
 # The values of a string are the second argument.
 StatusName = Annotated[str, tuple(status.value for status in Status)]
+RuleName = Annotated[str, tuple(rule.value for rule in Rule)]
 Kind = Annotated[
     str,
     (
@@ -82,6 +84,7 @@ VerifyEntry = TypedDict(
         "holds": bool,
         "counts": Mapping[StatusName, int],
         "problems": Sequence[str],
+        "problem-rules": Sequence[RuleName],
         "loaded-by": Sequence[str] | None,
         "never-loaded": Mapping[str, str],
         "unmet": Mapping[str, Sequence[str]],

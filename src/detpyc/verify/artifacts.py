@@ -17,6 +17,7 @@ from detpyc.errors import DetpycError
 from detpyc.files import open_regular
 from detpyc.limits import MAX_FILE, MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
+from detpyc.termination import terminable
 from detpyc.verify.disguises import disguise
 from detpyc.verify.judging import judge
 from detpyc.verify.loaded import loaded_of_wheel, unmet_in_tree
@@ -27,7 +28,7 @@ from detpyc.verify.requirements import Requirement
 from detpyc.verify.trees import Tree, scan, tree_disguises
 from detpyc.verify.wheels import wheel_disguises, wheel_pycs
 from detpyc.wheel.distribution import Wheel, is_wheel
-from detpyc.wheel.problems import limited
+from detpyc.wheel.problems import Problem, Rule, limited, under_rule
 
 if TYPE_CHECKING:
     import os
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
     from detpyc.provenance import Bytecode
     from detpyc.verify.pycs import Judgement
 
+    JudgeAll = Callable[[Iterator[Pyc], int], tuple[Judgement, ...]]
+    Progress = Callable[[int], Callable[[], None]]
+
 __all__ = ["verify_artifact"]
 
 
-def verify_artifact(
+def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given by name
     path: str | os.PathLike[str],
     interpreters: Sequence[Interpreter] = (),
     *,
@@ -50,12 +54,16 @@ def verify_artifact(
     time_limit: float = TIME_LIMIT,
     install: bool = False,
     require: Iterable[str] = (),
+    progress: Progress | None = None,
 ) -> VerificationReport:
     """Verify every pyc in a wheel, a directory, an archive or a container image, or a single pyc.
 
     Archives are ZIP and tar files, images OCI image layouts and archives by ``docker save``. Of a wheel, RECORD and
     provenance are verified as well. Nothing is changed or locked, so several processes may verify the same path at the
-    same time.
+    same time. No code of the artifact is run, and there is no network access unless ``install`` is set.
+
+    It fails closed: if it returns, it has looked at everything in the artifact that could be loaded as bytecode. What
+    could not be decided has a status, or is a problem, that does not pass.
 
     Args:
         path: of the artifact.
@@ -63,9 +71,12 @@ def verify_artifact(
         sources: a source distribution or a wheel that has the sources which the wheel at the path lacks.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
-        install: have uv install the recorded releases that are missing, and some release of each version without any.
+        install: have uv install the recorded releases that are missing; for pycs without one, the releases of their
+            version in turn until one compiles the source to the same code.
         require: the CPythons that must load a pyc of every source, as cache tags, and optimization levels other than
             0, e.g. ``cpython-312`` or ``cpython-312:2``.
+        progress: shows the progress: called with the number of pycs, it returns a function to call after each, from any
+            thread.
 
     Returns:
         What was found. It can be pickled.
@@ -75,11 +86,17 @@ def verify_artifact(
         DetpycError: if the path is something else, cannot be read, or is damaged.
 
     """
-    path = Path(path)
     required = [Requirement.parse(text) for text in require]
-    judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit, install=install)
+    judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit, install=install, progress=progress)
+    with terminable(resend=True):  # workers would go on if the process were ended
+        return _verify(Path(path), None if sources is None else Path(sources), judge_all, required)
+
+
+def _verify(
+    path: Path, sources: Path | None, judge_all: JudgeAll, required: Sequence[Requirement]
+) -> VerificationReport:
     if is_wheel(path):
-        return _verify_wheel(path, None if sources is None else Path(sources), judge_all, required)
+        return _verify_wheel(path, sources, judge_all, required)
     if sources is not None:
         raise DetpycError("not a wheel, and sources can be named for wheels only", path=path)
     if not path.exists():
@@ -95,7 +112,7 @@ def verify_artifact(
 def _verify_wheel(
     path: Path,
     sources: Path | None,
-    judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]],
+    judge_all: JudgeAll,
     required: Sequence[Requirement],
 ) -> VerificationReport:
     with ExitStack() as stack:
@@ -104,10 +121,11 @@ def _verify_wheel(
         problems: list[str] = []
         recorded = _read_provenance(wheel, problems)
         with wheel.checking([name for name in wheel.archive.members if not name.endswith((".py", ".pyc"))]):
-            judgements = judge_all(wheel_pycs(wheel, recorded, elsewhere))
+            count = sum(name.endswith(".pyc") for name in wheel.archive.members)
+            judgements = judge_all(wheel_pycs(wheel, recorded, elsewhere), count)
         if recorded is not None:
-            problems += contradictions(wheel, recorded, judgements)
-        problems += wheel_disguises(wheel, _compiled(judgements))
+            problems += under_rule(Rule.PROVENANCE, contradictions(wheel, recorded, judgements))
+        problems += under_rule(Rule.DISGUISE, wheel_disguises(wheel, _compiled(judgements)))
         loading, unmet = loaded_of_wheel(wheel, judgements, required, problems)
         found = (*wheel.check(), *limited(problems))
     report = _report(path, judgements, found)
@@ -126,7 +144,7 @@ def _compiled(judgements: Sequence[Judgement]) -> set[str | None]:
     return {judged.finding.source for judged in judgements if judged.finding.status in passed}
 
 
-def _report(path: Path, judgements: Sequence[Judgement], problems: tuple[str, ...]) -> VerificationReport:
+def _report(path: Path, judgements: Sequence[Judgement], problems: tuple[Problem, ...]) -> VerificationReport:
     return VerificationReport(str(path), tuple(judged.finding for judged in judgements), problems)
 
 
@@ -138,7 +156,7 @@ def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
     try:
         return Provenance.from_json(wheel.read_member(name, MAX_PROVENANCE))
     except DetpycError as error:
-        problems.append(str(error))
+        problems.append(Problem(str(error), Rule.PROVENANCE))
         return None
 
 
@@ -148,7 +166,7 @@ def _runnable(artifact: Artifact) -> Iterator[str]:
         with open_regular(artifact.path) as stream:
             problem = disguise(artifact.path.name, stream)
         if problem is not None:
-            yield f"the file {problem}"
+            yield Problem(f"the file {problem}", Rule.DISGUISE)
 
 
 def _joined(reports: Sequence[VerificationReport]) -> VerificationReport:
@@ -168,13 +186,14 @@ def _joined(reports: Sequence[VerificationReport]) -> VerificationReport:
 def _verify_pycs(
     artifact: Artifact,
     tree: Tree,
-    judge_all: Callable[[Iterator[Pyc]], tuple[Judgement, ...]],
+    judge_all: JudgeAll,
     required: Sequence[Requirement],
 ) -> VerificationReport:
     """Verify pycs that are in an artifact; of all others than wheels."""
     recorded = of_installed_wheels(artifact, tree)
-    judgements = judge_all(_pyc(artifact, path, recorded) for path in tree.pycs)
-    problems = [*tree.problems, *tree_disguises(artifact, tree.suspects, _compiled(judgements))]
+    judgements = judge_all((_pyc(artifact, path, recorded) for path in tree.pycs), len(tree.pycs))
+    disguises = under_rule(Rule.DISGUISE, tree_disguises(artifact, tree.suspects, _compiled(judgements)))
+    problems = [*tree.problems, *disguises]
     unmet = unmet_in_tree(judgements, [artifact.shown(source) for source in tree.sources], required)
     return replace(_report(artifact.path, judgements, limited(problems)), unmet=unmet)
 

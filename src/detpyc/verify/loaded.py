@@ -10,6 +10,7 @@ from detpyc.limits import MAX_METADATA
 from detpyc.loading import Audience, Loading, PlacedPyc, find_loaders, required_python
 from detpyc.verify.reports import Status
 from detpyc.verify.requirements import unmet
+from detpyc.wheel.problems import Problem, Rule
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
@@ -69,5 +70,5 @@ def _audience(wheel: Wheel, problems: list[str]) -> Audience:
         if name in wheel.archive.members:
             requires = required_python(wheel.read_member(name, MAX_METADATA))
     except DetpycError as error:
-        problems.append(error.reason)
+        problems.append(Problem(error.reason, Rule.METADATA))
     return Audience(tag_of(wheel.path.name), requires)

@@ -14,6 +14,7 @@ from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.settings import SOURCELESS
 from detpyc.verify.reports import Status
 from detpyc.wheel import record
+from detpyc.wheel.problems import Problem, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +58,8 @@ def of_installed_wheels(artifact: Artifact, tree: Tree) -> dict[str, Bytecode]:
             try:
                 found |= _of_installed_wheel(artifact, document)
             except DetpycError as error:
-                tree.problems.append(str(error) if error.path else f"{artifact.shown(document)}: {error}")
+                problem = str(error) if error.path else f"{artifact.shown(document)}: {error}"
+                tree.problems.append(Problem(problem, Rule.PROVENANCE))
     return found
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detpyc.wheel.problems import Problem
+
 __all__ = ["Finding", "Status", "VerificationReport"]
 
 
 class Status(str, Enum):
-    """The verdict on a pyc."""
+    """The verdict on a pyc: what is not known is UNVERIFIABLE, and does not pass."""
 
     IDENTICAL = "identical"
     EQUIVALENT = "equivalent"
@@ -23,6 +25,9 @@ class Status(str, Enum):
     ORPHAN = "orphan"
     UNVERIFIABLE = "unverifiable"
     MALFORMED = "malformed"
+
+
+PASSING = frozenset({Status.IDENTICAL, Status.EQUIVALENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class Finding:
 class VerificationReport:
     """The verdicts on an artifact: a wheel, a directory, an archive, an image or a pyc.
 
+    All of it was looked at: what could not be is in the report.
+
     Attributes:
         path: of the artifact.
         findings: one for each pyc, in the order of their paths.
@@ -65,7 +72,7 @@ class VerificationReport:
 
     path: str
     findings: tuple[Finding, ...]
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     loaded_by: tuple[str, ...] | None = None
     never_loaded: dict[str, str] = field(default_factory=dict)
     unmet: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -75,11 +82,14 @@ class VerificationReport:
         found = Counter(finding.status for finding in self.findings)
         return {status.value: found[status] for status in Status}
 
-    def passes(self, allowed: Iterable[Status]) -> bool:
-        """Return whether there are no problems, every status is allowed, and the requirements are met."""
+    def passes(self, allowed: Iterable[Status] = PASSING) -> bool:
+        """Return whether there are no problems, every status is allowed, and the requirements are met.
+
+        By default, the pycs must be identical or equivalent.
+        """
         return not self.problems and not self.refused(allowed) and not self.unmet
 
-    def refused(self, allowed: Iterable[Status]) -> tuple[Finding, ...]:
+    def refused(self, allowed: Iterable[Status] = PASSING) -> tuple[Finding, ...]:
         """Return the findings whose status is not allowed."""
         passing = frozenset(allowed)
         return tuple(finding for finding in self.findings if finding.status not in passing)

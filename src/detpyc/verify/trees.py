@@ -13,6 +13,7 @@ from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
 from detpyc.verify.disguises import disguise, may_be_run
+from detpyc.wheel.problems import Problem, Rule, under_rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -116,7 +117,8 @@ def scan(artifact: Artifact) -> Tree:
             raise TooLargeError(f"has more than {MAX_PYCS} pycs or programs, and no more are read", path=artifact.path)
     for directories in twins.values():
         if len(directories) > 1:
-            found.problems += _twins(artifact, (_items(artifact, directory) for directory in directories))
+            both = (_items(artifact, directory) for directory in directories)
+            found.problems += under_rule(Rule.NAME, _twins(artifact, both))
     found.pycs.sort(key=_order)
     found.sources.sort(key=_order)
     found.documents.sort()
@@ -129,7 +131,7 @@ def _scan_directory(
 ) -> None:
     """Add what is in one directory to what was found, and the directories in it to those that are to be scanned."""
     items = _items(artifact, directory.path)
-    found.problems += (*_twins(artifact, [items]), *_short_names(artifact, items))
+    found.problems += under_rule(Rule.NAME, (*_twins(artifact, [items]), *_short_names(artifact, items)))
     for item in items:
         path, name = item.entry.path, item.entry.name
         if item.is_directory:
@@ -146,7 +148,7 @@ def _scan_directory(
                 found.sources.append(path)
         problem = _problem(item)
         if problem is not None:
-            found.problems.append(f"{artifact.shown(path)}: {problem}")
+            found.problems.append(Problem(f"{artifact.shown(path)}: {problem}", Rule.NAME))
 
 
 def _joined(directory: str, name: str) -> str:

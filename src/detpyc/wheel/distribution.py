@@ -19,7 +19,7 @@ from detpyc.threads import Executor
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
-from detpyc.wheel.problems import limited
+from detpyc.wheel.problems import Problem, Rule, limited
 from detpyc.wheel.record import RecordEntry
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Wheel:
         self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
         too_large = {name: m.size for name, m in archive.members.items() if name.endswith(_CODE) and m.size > MAX_FILE}
-        oversized = (f"{name}: has {size} bytes; the limit is {MAX_FILE}" for name, size in too_large.items())
+        oversized = (Problem(f"{name}: has {size} bytes; the limit is {MAX_FILE}") for name, size in too_large.items())
         self._problems = {*found, *self._read_record(), *oversized}
         # What is too large, or what RECORD should list and does not, is a problem already.
         readable = archive.members.keys() - too_large
@@ -73,7 +73,7 @@ class Wheel:
         with _naming(path):
             return cls(path, Archive(stream))
 
-    def check(self) -> tuple[str, ...]:
+    def check(self) -> tuple[Problem, ...]:
         """Return what is wrong with the wheel: by its RECORD, its installed view, and the sizes of sources and pycs.
 
         All content is read for it, except what `read_member` has read and compared already.
@@ -83,7 +83,7 @@ class Wheel:
 
         """
         self._compare(self.archive.members)
-        return limited(sorted(self._problems))
+        return limited(sorted(self._problems), Rule.RECORD)
 
     @contextmanager
     def rewriting(self, elsewhere: Container[str] = ()) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.file_names import is_short_name
 from detpyc.wheel.member_names import Conflict, conflicts, mapped_path
-from detpyc.wheel.problems import limited
+from detpyc.wheel.problems import Rule, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +75,7 @@ def installed_view(names: Iterable[str], dist_info: str) -> InstalledView:
     problems = [problem for place in places if _may_be_wrong(place) for problem in _problems(place)]
     if any(place.moved for place in places):
         problems += map(_conflict_problem, _conflicts(places, dist_info))
-    return InstalledView(importable, limited(problems))
+    return InstalledView(importable, limited(problems, Rule.INSTALLED_PATH))
 
 
 def _importable_path(name: str, dist_info: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import signal
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -20,11 +22,8 @@ from detpyc.settings import Settings
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import Status
 from detpyc.wheel import problems
-from pycs import HERE, PYC, SOURCE, pyc
+from pycs import HERE, PYC, SOURCE, forged, pyc
 from unit.verify.findings import the_one
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WHOLE = "demo-1.0-py3-none-any.whl"
 
@@ -164,3 +163,36 @@ def test_unreadable_file(tree: Path) -> None:
     (tree / "core.pyc").write_bytes(pyc())
     (tree / "core.pyc").chmod(0)
     assert "Permission denied" in the_one(tree).reasons[0]
+
+
+# ---- ending
+
+PROGRAM = """
+import subprocess
+from detpyc import find_interpreter, verify_artifact
+
+class Printing(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+
+here = find_interpreter({python!r})
+subprocess.Popen = Printing
+verify_artifact({tree!r}, [here])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_workers_end_with_the_process(tree: Path) -> None:
+    """As when `multiprocessing.Pool` ends a process in which a source takes too long."""
+    source = b"f(" + b",".join(b"a%d=1" % number for number in range(300_000)) + b")\n"  # takes minutes
+    (tree / "core.py").write_bytes(source)
+    (tree / PYC).write_bytes(forged(source))
+    program = PROGRAM.format(python=sys.executable, tree=str(tree))
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        worker = Path("/proc", process.stdout.readline().strip(), "stat")
+        assert worker.read_text()
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
+    assert not worker.exists() or ") Z " in worker.read_text()
