@@ -191,7 +191,11 @@ def _verify_pycs(
 ) -> VerificationReport:
     """Verify pycs that are in an artifact; of all others than wheels."""
     recorded = of_installed_wheels(artifact, tree)
-    judgements = judge_all((_pyc(artifact, path, recorded) for path in tree.pycs), len(tree.pycs))
+    # In this order, copies of a module come after each other, and their source may have to be compiled only once.
+    order = sorted(tree.pycs, key=lambda path: path.split("/")[::-1])
+    judged = judge_all((_pyc(artifact, path, recorded) for path in order), len(order))
+    by_path = dict(zip(order, judged, strict=True))
+    judgements = [by_path[path] for path in tree.pycs]
     disguises = under_rule(Rule.DISGUISE, tree_disguises(artifact, tree.suspects, _compiled(judgements)))
     problems = [*tree.problems, *disguises]
     unmet = unmet_in_tree(judgements, [artifact.shown(source) for source in tree.sources], required)
