@@ -31,7 +31,7 @@ MAX_SDIST_HEADERS = 16 << 20  # bytes of its extended headers in all; a real mem
 
 MAX_PROGRAM = 1 << 20  # bytes before the archive in a zipapp; those of a PEX are a shell script of some kilobytes
 MAX_ENTRIES = 1 << 19  # of a tar file or an image; large images have half of that
-MAX_TAR = 1 << 34  # bytes of a tar file or an image, decompressed; large images have half of that
+MAX_TAR = 1 << 34  # bytes of a ZIP or tar file or an image, decompressed; large images have half of that
 MAX_TAR_HEADERS = 64 << 20  # bytes of the extended headers of a tar file or a layer
 MAX_CONTENTS = 1 << 31  # bytes of sources and pycs in compressed tar files, which are kept in a temporary file
 MAX_XZ_MEMORY = 128 << 20  # bytes that decompressing may need; xz -9 needs half of that

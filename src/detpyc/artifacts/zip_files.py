@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from detpyc.artifacts.compression import Budget
 from detpyc.artifacts.entries import Entry, Format, Kind
 from detpyc.artifacts.packed import Packed
 from detpyc.wheel.archive import Archive
@@ -40,10 +41,13 @@ class ZipFile(Packed):
 
         """
         self._archive = Archive(stream, zipapp=True)
+        self._budget = Budget()
         super().__init__(path, map(_entry, self._archive.members.values()), rooted=False)
 
     def _chunks(self, entry: Entry) -> Iterator[bytes]:
-        return self._archive.chunks(entry.path)
+        for chunk in self._archive.chunks(entry.path):
+            self._budget.spend(len(chunk))
+            yield chunk
 
 
 def _entry(member: Member) -> Entry:

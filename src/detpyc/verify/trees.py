@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.artifacts.entries import EXECUTABLE, Kind
+from detpyc.artifacts.entries import EXECUTABLE, Format, Kind
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.file_names import is_short_name, mapped_name
 from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
@@ -178,13 +177,21 @@ def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collec
         compiled: the paths of sources that are known to compile, and so are not bytecode.
 
     """
+    on_disk = artifact.format is Format.DIRECTORY
     for suspect in suspects:
-        # What cannot be read, or is not a regular file, cannot be run.
-        if suspect not in compiled:
-            with suppress(DetpycError), artifact.open_ends(suspect) as stream:
+        if suspect in compiled:
+            continue
+        found = None if on_disk else artifact.find(suspect)
+        if not on_disk and (found is None or found.kind is not Kind.FILE):
+            continue
+        try:
+            with artifact.open_ends(suspect) as stream:
                 problem = disguise(suspect.rpartition("/")[2], stream)
-                if problem is not None:
-                    yield f"{artifact.shown(suspect)}: {problem}"
+        except DetpycError as error:
+            # On disk, what cannot be read cannot be run. What is damaged in an archive may be unpacked all the same.
+            problem = None if on_disk else f"cannot be judged: {error.reason}"
+        if problem is not None:
+            yield f"{artifact.shown(suspect)}: {problem}"
 
 
 def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]:

@@ -10,9 +10,11 @@ import pytest
 
 import trees
 import wheels
+from detpyc.artifacts.compression import Budget
 from detpyc.artifacts.entries import Entry, Format, Kind
 from detpyc.artifacts.opening import open_artifacts
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, TooLargeError
+from detpyc.verify.artifacts import verify_artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +77,21 @@ def test_damaged_member(tmp_path: Path) -> None:
     path = wheels.forge(wheels.write(tmp_path / "x.zip", FILES), "pkg/core.py", crc=1)
     with open_artifacts(path) as (archive,), pytest.raises(DetpycError, match="CRC-32 is wrong"):
         archive.read("pkg/core.py", 100)
+
+
+def test_much_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read of all members together is limited."""
+    path = wheels.write(tmp_path / "x.zip", {"a": bytes(600), "b": bytes(600)})
+    monkeypatch.setattr("detpyc.artifacts.zip_files.Budget", lambda: Budget(1000))
+    with open_artifacts(path) as (archive,):
+        assert archive.read("a", 600) == bytes(600)
+        with pytest.raises(TooLargeError, match="has more than 1000 bytes when decompressed"):
+            archive.read("b", 600)
+
+
+def test_damaged_program(tmp_path: Path) -> None:
+    """zipimport and some unpackers do not compare the CRC-32."""
+    path = wheels.forge(wheels.write(tmp_path / "x.zip", {"run": b"echo"}), "run", crc=1)
+    (problem,) = verify_artifact(path).problems
+    assert problem.startswith("run: cannot be judged: ")
+    assert "CRC-32 is wrong" in problem
