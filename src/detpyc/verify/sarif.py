@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os.path
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -242,8 +242,7 @@ def _message(finding: Finding) -> str:
 
 def _inside(report: VerificationReport, path: str) -> str:
     """Return the path of a file, of one in an archive as if the archive were a directory."""
-    is_archive = path != report.path and Path(report.path).is_file()
-    return f"{report.path}/{path}" if is_archive else path
+    return path if PurePath(path).is_relative_to(report.path) else f"{report.path}/{path}"
 
 
 def _result(rule: str, path: str, message: str, distinction: str) -> dict[str, object]:
