@@ -102,6 +102,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def installers(session: nox.Session) -> None:
+    """Install a wheel with each installer, also with those that are large; takes a minute or two."""
+    session.install("-e", ".", *dependencies("tests"))
+    environment = {"DETPYC_TEST_INSTALLERS": "1"}
+    session.run("pytest", "tests/integration/test_installers.py", *session.posargs, env=environment)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Make every file-system call of the commands that write fail; takes several minutes, and needs a C compiler."""
     session.install("-e", ".", *dependencies("tests"))

@@ -76,11 +76,11 @@ def read_pyproject(path: Path) -> dict[str, Any]:
     """
     from detpyc.files import read_file  # noqa: PLC0415 - backends import this module with every hook
 
+    content = read_file(path, MAX_PYPROJECT)
     if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415
     else:
         import tomli as tomllib  # noqa: PLC0415
-    content = read_file(path, MAX_PYPROJECT)
     try:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
 import sysconfig
@@ -19,15 +18,14 @@ from installer.sources import WheelFile
 import wheels
 from detpyc import reproduce
 from detpyc.cli import main
-from projects import CHECKOUT, build, check_run, copy_project, import_modules, run
+from pages import blocks_for
+from projects import build, check_run, copy_project, import_modules, run
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-PAGE = CHECKOUT / "docs" / "native.md"
-BLOCK = r"<!-- run by {} -->\n```\w+\n(?P<content>.*?)^```$"
 EPOCH = "1600000000"
 REPAIR = "auditwheel repair -w {dest_dir} {wheel}"
 VERSION = "{}{}".format(*sys.version_info)
@@ -78,11 +76,6 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
     return Native(built.artifact, variables)
 
 
-def blocks_for(test: str) -> list[str]:
-    """Return the blocks on the page that a test runs."""
-    return re.findall(BLOCK.format(test), PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
 def byte_compiled(wheel: Path, directory: Path, *options: str) -> Path:
     """Byte-compile a copy of a wheel."""
     assert main(["wheel", "--quiet", *options, "--output-dir", str(directory), str(wheel)]) == 0
@@ -126,7 +119,7 @@ def test_repair_and_bytecode_in_either_order_at_different_times(
 def test_configuration_of_cibuildwheel(native: Native, tmp_path: Path) -> None:
     """The commands on the page, joined and run as cibuildwheel does; the result is installed and imported."""
     (block,) = blocks_for("test_configuration_of_cibuildwheel")
-    commands = tomllib.loads(block)["tool"]["cibuildwheel"]["linux"]["repair-wheel-command"]
+    commands = tomllib.loads(block.content)["tool"]["cibuildwheel"]["linux"]["repair-wheel-command"]
     script = " && ".join(commands).format(wheel=native.wheel, dest_dir=tmp_path / "dist")
     (tmp_path / "dist").mkdir()
     check_run(["sh", "-c", script], variables=native.variables)
@@ -146,7 +139,7 @@ def test_configuration_of_cibuildwheel(native: Native, tmp_path: Path) -> None:
 def test_commands_on_the_page(native: Native, tmp_path: Path) -> None:
     shutil.copy(native.wheel, tmp_path)
     for block in blocks_for("test_commands_on_the_page"):
-        script = block.replace("demo-1.0-cp312-cp312-linux_x86_64.whl", native.wheel.name)
+        script = block.content.replace("demo-1.0-cp312-cp312-linux_x86_64.whl", native.wheel.name)
         script = script.replace("3.12", ".".join(map(str, sys.version_info[:2]))).replace("312", VERSION)
         done = run(["sh", "-eu", "-c", script], cwd=tmp_path, variables=native.variables)
         assert done.returncode == 0, done.stderr

@@ -13,10 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from detpyc import schemas
-from detpyc.cli import common
+from detpyc.cli import COMMANDS, common
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
     from jsonschema import ValidationError
 
@@ -47,13 +48,23 @@ def check(command: str, document: object) -> None:
         pytest.fail(f"output-{command}.json does not describe the output: {error.json_path}: {error.message:.500}")
 
 
+def running_command() -> str:
+    """Return the name of the command that calls this: its module is the first on the stack that is named like one."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - `inspect.stack` reads all sources
+    while frame is not None:
+        package, _, name = frame.f_globals["__name__"].rpartition(".")
+        if package == "detpyc.cli" and name in COMMANDS:
+            return str(name)
+        frame = frame.f_back
+    pytest.fail("print_json was called, and not by a command")
+
+
 def check_all_that_is_printed() -> None:
     """Check what every command prints in this process. Call it before any command is imported."""
     print_json = common.print_json
 
     def checked(document: Mapping[str, object]) -> None:
-        command = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]  # noqa: SLF001 - the module of the caller
-        check(command, json.loads(json.dumps({"format": common.FORMAT, **document})))
+        check(running_command(), json.loads(json.dumps({"format": common.FORMAT, **document})))
         print_json(document)
 
     common.print_json = checked

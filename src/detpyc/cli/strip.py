@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
+from detpyc.cli.common import Applied, add_command, apply_to_each, printable, read_path
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from detpyc.cli.common import Commands
-    from detpyc.cli.documents import PathError, StripDocument, StripEntry
+    from detpyc.cli.documents import StripEntry
     from detpyc.strip import StripReport
 
 
@@ -35,34 +35,27 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.strip import strip_artifact  # noqa: PLC0415 - as in the package's docstring
 
-    documents: list[StripEntry | PathError] = []
-
-    def apply(path: Path) -> int:
+    def apply(path: Path) -> Applied:
         report = strip_artifact(path, sourceless=options.sourceless, check=options.check)
-        documents.append(_document(report))
-        if not options.json and not options.quiet:
-            _print(report, check=options.check, names=options.verbose or options.check)
-        status = FOUND if options.check and report.changed else DONE
-        for name, reason in report.failed.items():
-            status = fail(f"{name}: {reason}")
-        return status
+        return Applied(
+            changed=report.changed,
+            document=_document(report),
+            lines=_lines(report, check=options.check, names=options.verbose or options.check),
+            failures=[f"{name}: {reason}" for name, reason in report.failed.items()],
+        )
 
-    status = each_path(options.paths, apply, documents)
-    if options.json:
-        document: StripDocument = {"reports": documents}
-        print_json(document)
-    return status
+    return apply_to_each(options, apply)
 
 
-def _print(report: StripReport, *, check: bool, names: bool) -> None:
+def _lines(report: StripReport, *, check: bool, names: bool) -> list[str]:
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     verb = "would be removed" if check else "removed"
-    print(f"{printable(report.path)}: {counted(len(report.pycs), 'pyc')} {verb}")
-    for name in (*report.pycs, *report.updated) if names else ():
-        print(f"    {printable(name)}")
-    for name, reason in report.left.items():
-        print(f"    left {printable(name)}: {printable(reason)}")
+    return [
+        f"{printable(report.path)}: {counted(len(report.pycs), 'pyc')} {verb}",
+        *(f"    {printable(name)}" for name in (*report.pycs, *report.updated) if names),
+        *(f"    left {printable(name)}: {printable(reason)}" for name, reason in report.left.items()),
+    ]
 
 
 def _document(report: StripReport) -> StripEntry:

@@ -162,10 +162,10 @@ def _table(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _project(options: argparse.Namespace) -> Table | None:
-    """Return the table of settings that ``--pyproject`` names; None, and mention one that is here, without it.
+    """Return the table of settings in the file that ``--pyproject`` names; None without that option.
 
     Raises:
-        DetpycError: if there is no such table.
+        DetpycError: if the file cannot be read, or does not have exactly one table.
 
     """
     from detpyc.pyproject import chosen_table, read_pyproject, unread_tables  # noqa: PLC0415
@@ -188,7 +188,7 @@ def _project(options: argparse.Namespace) -> Table | None:
 
 
 def _mention_tables(options: argparse.Namespace) -> None:
-    """Say which tables of the project in the current directory are not used here, and which never are."""
+    """Print which tables of the project in the current directory are not used now, and which never are."""
     from pathlib import Path  # noqa: PLC0415 - as in the package's docstring
 
     from detpyc.pyproject import read_pyproject, settings_tables, unread_tables  # noqa: PLC0415

@@ -21,7 +21,6 @@ from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import contradictions, of_installed_wheels
 from detpyc.verify.reports import Status, VerificationReport
 from detpyc.verify.requirements import Requirement
-from detpyc.verify.sources import open_sources
 from detpyc.verify.trees import Tree, scan, tree_disguises
 from detpyc.verify.wheels import wheel_disguises, wheel_pycs
 from detpyc.wheel.distribution import Wheel, is_wheel
@@ -110,7 +109,7 @@ def _verify_wheel(
 ) -> VerificationReport:
     with ExitStack() as stack:
         wheel = Wheel.open(path, stack.enter_context(open_regular(path)))
-        elsewhere = {} if sources is None else open_sources(sources, stack)
+        elsewhere = {} if sources is None else _open_sources(sources, stack)
         problems: list[str] = []
         recorded = _read_provenance(wheel, problems)
         with wheel.checking([name for name in wheel.archive.members if not name.endswith((".py", ".pyc"))]):
@@ -123,6 +122,12 @@ def _verify_wheel(
         found = (*wheel.check(), *limited(problems))
     report = _report(path, judgements, found)
     return replace(report, loaded_by=loading.by, never_loaded=loading.never, unmet=unmet)
+
+
+def _open_sources(path: Path, stack: ExitStack) -> dict[str, Callable[[], bytes]]:
+    from detpyc.verify.sources import open_sources  # noqa: PLC0415 - reading sdists takes long to import
+
+    return open_sources(path, stack)
 
 
 def _compiled(judgements: Sequence[Judgement]) -> set[str | None]:

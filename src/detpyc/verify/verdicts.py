@@ -11,8 +11,6 @@ from detpyc.compilation import interpreters
 from detpyc.compilation.pool import Compiled, Refused
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import CODE, ENCODING
-from detpyc.explain.patch_releases import changes_of_patch_releases, differ_beyond_patch_releases
-from detpyc.explain.payloads import compare_payloads
 from detpyc.verify.pycs import Mismatch, recorded_path
 from detpyc.verify.reports import Status
 from detpyc.wording import date, listed
@@ -50,8 +48,7 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
             recorded = recorded_path(case.payload, case.header.version)
             if recorded != case.path:
                 return case.compiled_as(recorded)
-            opcodes = interpreters.opcodes(interpreter)
-            differences = compare_payloads(case.payload, expected, case.header.version, opcodes)
+            differences = _differences(case, expected, interpreter)
             mismatch = _mismatch(case, expected, differences, interpreter)
         except BytecodeError as error:
             return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))], interpreter.release)
@@ -76,6 +73,11 @@ def _mismatch(
         BytecodeError: if the payload is not understood.
 
     """
+    from detpyc.explain.patch_releases import (  # noqa: PLC0415 - most pycs are identical
+        changes_of_patch_releases,
+        differ_beyond_patch_releases,
+    )
+
     # What no patch release changes comes first.
     changed = sorted((found for found in differences if found.kind == CODE), key=changes_of_patch_releases)
     if not changed:
@@ -86,6 +88,12 @@ def _mismatch(
     functions = dict.fromkeys(found.where for found in changed if changes_of_patch_releases(found))
     finding = case.finding(Status.DIFFERS, map(str, changed), interpreter.release)
     return Mismatch(finding, tuple(functions), decisive)
+
+
+def _differences(case: Case, expected: bytes, interpreter: Interpreter) -> list[Difference]:
+    from detpyc.explain.payloads import compare_payloads  # noqa: PLC0415 - as above
+
+    return compare_payloads(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
 
 
 def without_match(case: Case, assumed: Sequence[str]) -> Finding:

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["Directory", "Entry", "extra_fields", "read_directory"]
 
 _DOS_DIRECTORY = 0x10  # of the external attributes
+_METHODS = frozenset({STORED, DEFLATED})
+_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
+_UNKNOWN_FLAGS = ~(DEFLATE_LEVEL | HAS_DESCRIPTOR | UTF8_NAME)
 
 
 class Entry(NamedTuple):
@@ -267,9 +270,9 @@ def _check_entry(member: Member, flags: int) -> None:
 def _packing_problem(member: Member, flags: int) -> str | None:
     if flags & ENCRYPTED:
         return "is encrypted"
-    if flags & ~(DEFLATE_LEVEL | HAS_DESCRIPTOR | UTF8_NAME):
+    if flags & _UNKNOWN_FLAGS:
         return f"has the flags {flags:#06x}, which unpackers do not understand alike"
-    if member.method not in {STORED, DEFLATED}:
+    if member.method not in _METHODS:
         return f"is compressed by method {member.method}; a wheel's are stored or deflated"
     if member.method == STORED and member.compressed_size != member.size:
         return f"is stored in {member.compressed_size} bytes and declares {member.size}"
@@ -278,7 +281,7 @@ def _packing_problem(member: Member, flags: int) -> str | None:
 
 def _kind_problem(member: Member) -> str | None:
     kind = stat.S_IFMT(member.external_attributes >> 16)
-    if kind not in {stat.S_IFREG, 0, stat.S_IFDIR}:
+    if kind not in _KINDS:
         return "is a symbolic link" if kind == stat.S_IFLNK else "is neither a file nor a directory"
     if member.is_directory:
         return "is a directory with content" if member.size else None

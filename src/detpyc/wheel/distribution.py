@@ -85,13 +85,33 @@ class Wheel:
         self._compare(self.archive.members)
         return limited(sorted(self._problems), Rule.RECORD)
 
-    def require_rewritable(self) -> None:
+    @contextmanager
+    def rewriting(self, elsewhere: Container[str] = ()) -> Iterator[None]:
         """Refuse a wheel that cannot be rewritten, or whose faults a rewritten RECORD would hide.
+
+        Its content is checked while the body does something else. What is wrong with the wheel takes precedence over
+        what the body raises, unless a member is too large.
+
+        Args:
+            elsewhere: the names of the members that the body reads, and thereby checks.
 
         Raises:
             WheelError: if anything does not match RECORD, or a signature would break.
 
         """
+        if self.signature is not None or self._problems:
+            self._require_rewritable()  # which is known to fail
+        try:
+            with self.checking(name for name in self.archive.members if name not in elsewhere):
+                yield
+        except TooLargeError:
+            raise
+        except DetpycError:
+            self._require_rewritable()
+            raise
+        self._require_rewritable()
+
+    def _require_rewritable(self) -> None:
         if self.signature is not None:
             raise WheelError(
                 f"carries the signature {self.signature}, which any change to RECORD breaks; sign it afterwards",
@@ -100,31 +120,6 @@ class Wheel:
         problems = self.check()
         if problems:
             raise WheelError(*problems, path=self.path)
-
-    @contextmanager
-    def rewriting(self, elsewhere: Container[str]) -> Iterator[None]:
-        """Require a wheel to be rewritable; check its content while the body does something else.
-
-        What is wrong with the wheel takes precedence over what the body raises, unless a member is too large.
-
-        Args:
-            elsewhere: the names of the members that the body reads, and thereby checks.
-
-        Raises:
-            WheelError: as `require_rewritable` does.
-
-        """
-        if self.signature is not None or self._problems:
-            self.require_rewritable()  # which is known to fail
-        try:
-            with self.checking(name for name in self.archive.members if name not in elsewhere):
-                yield
-        except TooLargeError:
-            raise
-        except DetpycError:
-            self.require_rewritable()
-            raise
-        self.require_rewritable()
 
     @contextmanager
     def checking(self, names: Iterable[str]) -> Iterator[None]:

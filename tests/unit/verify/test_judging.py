@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+import wheels
 from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree
+from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.cli import main
 from detpyc.settings import Settings
 from detpyc.verify import judging
@@ -31,6 +33,18 @@ def test_more_than_one_batch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [finding.status.value for finding in verify_artifact(tree, [HERE]).findings] == [
         *("equivalent", "equivalent", "stale", "equivalent", "equivalent")
     ]
+
+
+def test_no_search_if_the_recorded_release_settles_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for interpreters takes longer than most wheels."""
+
+    def search(version: tuple[int, int]) -> NoReturn:
+        raise AssertionError(f"searched for CPython {version}")
+
+    wheel = wheels.build(tmp_path, {"core.py": SOURCE})
+    byte_compile_wheel(wheel)
+    monkeypatch.setattr(judging, "_found", search)
+    assert [finding.status for finding in verify_artifact(wheel).findings] == [Status.IDENTICAL]
 
 
 def test_no_threads_left(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
