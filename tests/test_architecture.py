@@ -177,6 +177,15 @@ def test_only_the_command_that_is_named_is_imported() -> None:
     )
 
 
+def test_verification_imports_explanations_sdists_and_searches_when_needed() -> None:
+    """Together they take as long as verifying a hundred pycs."""
+    script = Path(__file__).with_name("imported_modules.py")
+    command = [sys.executable, str(script), "detpyc.verify.artifacts"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "detpyc.verify.verdicts" in loaded
+    assert {"detpyc.explain.payloads", "detpyc.sdist", "tarfile", "findpython"}.isdisjoint(loaded)
+
+
 def test_no_command_imports_the_types_of_the_documents() -> None:
     """They are for the type checker and the schemas, and import much."""
     script = "import sys; from detpyc.cli import COMMANDS, make_parser; make_parser(COMMANDS); print(*sys.modules)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -136,12 +135,10 @@ def test_every_command_is_run_or_says_why_not() -> None:
 
 
 def test_tests_that_run_commands_exist() -> None:
-    tests = {
-        node.name
-        for path in (CHECKOUT / "tests").rglob("test_*.py")
-        for node in ast.parse(path.read_bytes()).body
-        if isinstance(node, ast.FunctionDef) and f'("{node.name}")' in path.read_text(encoding="utf-8")
-    }
+    tests = set()
+    for path in (CHECKOUT / "tests").rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        tests |= {name for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE) if f'("{name}")' in text}
     assert {str(block): block.test for block in BLOCKS if block.test and block.test not in tests} == {}
 
 

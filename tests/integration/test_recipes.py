@@ -184,8 +184,12 @@ def instructions(dockerfile: str) -> list[tuple[str, str]]:
     return [(word, arguments) for word, _, arguments in (line.partition(" ") for line in lines) if word]
 
 
-def build_stage(dockerfile: str, source: Path, app: Path, **variables: str) -> None:
-    """Do what the first stage of a Dockerfile does, in a directory of this machine; the programs are installed."""
+def build_stage(dockerfile: str, source: Path, app: Path, **variables: str) -> list[str]:
+    """Do what the first stage of a Dockerfile does, in a directory of this machine; return what its commands print.
+
+    The programs that it installs are there already.
+    """
+    printed = []
     _, *stage = instructions(dockerfile)
     for word, arguments in stage:
         if word == "FROM":
@@ -201,7 +205,8 @@ def build_stage(dockerfile: str, source: Path, app: Path, **variables: str) -> N
                 sh(f"cp -a {shlex.quote(f'{source}/{name}')} .", app)
         elif "pip install" not in arguments:
             assert word == "RUN"
-            sh(arguments, app, **variables)
+            printed.append(sh(arguments, app, **variables))
+    return printed
 
 
 def pack(tree: Path, epoch: int) -> bytes:
@@ -228,7 +233,8 @@ def test_dockerfile(tmp_path: Path, uv: dict[str, str], checkouts: list[tuple[Pa
     layers = set()
     for source, variables in checkouts:
         shutil.rmtree(app, ignore_errors=True)
-        build_stage(dockerfile, source, app, **{name: uv[name] for name in own}, **variables)
+        *_, last = build_stage(dockerfile, source, app, **{name: uv[name] for name in own}, **variables)
+        assert ", 2 pycs written, " in last  # those of the project
         layers.add(pack(app / ".venv", EPOCH))
     assert len(layers) == 1
     in_image(app, app)

@@ -153,9 +153,9 @@ def byte_compile_wheel(
             if not chosen.interpreters:
                 return _not_byte_compiled(output, chosen.missing)
             members, audience = _byte_compile(wheel, tags.tag_of(name), chosen, settings, options)
-            changes: dict[str, str] = {}
-            explain = partial(_explain, wheel, members, output.target, changes) if options.explain else None
-            written = output.write(partial(_rewrite, wheel, members, settings, options), explain)
+            with output.writing(partial(_rewrite, wheel, members, settings, options)) as written:
+                explained = options.explain and not written.same
+                changes = _explain(wheel, Wheel.open(output.target, written.stream), members) if explained else {}
     except (CompilationError, WheelError) as error:
         error.path = str(path)
         raise
@@ -205,18 +205,17 @@ def _rewrite(wheel: Wheel, members: ChosenMembers, settings: Settings, options: 
     )
 
 
-def _explain(wheel: Wheel, members: ChosenMembers, target: Path, changes: dict[str, str], stream: BinaryIO) -> None:
-    """Add what changes in a wheel, and why."""
+def _explain(old: Wheel, new: Wheel, members: ChosenMembers) -> dict[str, str]:
     from detpyc.byte_compile.changes import explain_changes  # noqa: PLC0415 - rarely needed, and it imports much
 
-    changes |= explain_changes(wheel, Wheel.open(target, stream), members)
+    return explain_changes(old, new, members)
 
 
 def _not_byte_compiled(output: Output, missing: tuple[str, ...]) -> WheelReport:
     """Leave a wheel that no interpreter is there to compile; only copy it to the output directory, if there is one."""
     return WheelReport(
         path=output.target,
-        changed=output.copy().changed,
+        changed=output.copy(),
         interpreters=(),
         modules=0,
         pycs=0,

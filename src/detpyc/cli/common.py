@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.errors import DetpycError
 
@@ -246,40 +246,23 @@ def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list
     return status
 
 
-class Applied(NamedTuple):
-    """What a command did to a path.
+def print_changes(options: argparse.Namespace, lines: Iterable[str], failures: Iterable[str], *, changed: bool) -> int:
+    """Print what a command that takes --check did to a path.
 
-    Attributes:
-        changed: whether anything changed; with --check, whether it would.
-        document: the object for --json.
-        lines: what is printed otherwise.
+    Args:
+        options: from the command line.
+        lines: what is printed unless --json or --quiet is given.
         failures: what could not be done, one message each.
+        changed: whether anything changed; with --check, whether it would.
+
+    Returns:
+        The exit status.
 
     """
-
-    changed: bool
-    document: Mapping[str, object]
-    lines: Sequence[str]
-    failures: Sequence[str]
-
-
-def apply_to_each(options: argparse.Namespace, apply: Callable[[Path], Applied]) -> int:
-    """Run a command that takes --check for each path, and print what it did; return the exit status."""
-    documents: list[Mapping[str, object]] = []
-
-    def run(path: Path) -> int:
-        applied = apply(path)
-        documents.append(applied.document)
-        if not options.json and not options.quiet:
-            for line in applied.lines:
-                print(line)
-        for failure in applied.failures:
-            fail(failure)
-        if applied.failures:
-            return FAILED
-        return FOUND if options.check and applied.changed else DONE
-
-    status = each_path(options.paths, run, documents)
-    if options.json:
-        print_json({"reports": documents})
+    if not options.json and not options.quiet:
+        for line in lines:
+            print(line)
+    status = FOUND if options.check and changed else DONE
+    for failure in failures:
+        status = fail(failure)
     return status

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import Applied, add_command, apply_to_each, printable, read_path
+from detpyc.cli.common import add_command, each_path, print_changes, print_json, printable, read_path
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from detpyc.cli.common import Commands
-    from detpyc.cli.documents import NormalizeEntry
+    from detpyc.cli.documents import NormalizeDocument, NormalizeEntry, PathError
     from detpyc.normalize import NormalizationReport
 
 
@@ -33,17 +33,21 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.normalize import normalize_artifact  # noqa: PLC0415 - as in the package's docstring
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
-    def apply(path: Path) -> Applied:
-        report = normalize_artifact(path, check=options.check)
-        within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
-        return Applied(
-            changed=bool(report.changed),
-            document=_document(report),
-            lines=_lines(report, check=options.check, names=options.verbose or options.check),
-            failures=[f"{within}{name}: {reason}" for name, reason in report.malformed.items()],
-        )
+    documents: list[NormalizeEntry | PathError] = []
 
-    return apply_to_each(options, apply)
+    def apply(path: Path) -> int:
+        report = normalize_artifact(path, check=options.check)
+        documents.append(_document(report))
+        lines = _lines(report, check=options.check, names=options.verbose or options.check)
+        within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
+        failures = (f"{within}{name}: {reason}" for name, reason in report.malformed.items())
+        return print_changes(options, lines, failures, changed=bool(report.changed))
+
+    status = each_path(options.paths, apply, documents)
+    if options.json:
+        document: NormalizeDocument = {"reports": documents}
+        print_json(document)
+    return status
 
 
 def _lines(report: NormalizationReport, *, check: bool, names: bool) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import Applied, add_command, apply_to_each, printable, read_path
+from detpyc.cli.common import add_command, each_path, print_changes, print_json, printable, read_path
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from detpyc.cli.common import Commands
-    from detpyc.cli.documents import StripEntry
+    from detpyc.cli.documents import PathError, StripDocument, StripEntry
     from detpyc.strip import StripReport
 
 
@@ -35,16 +35,20 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.strip import strip_artifact  # noqa: PLC0415 - as in the package's docstring
 
-    def apply(path: Path) -> Applied:
-        report = strip_artifact(path, sourceless=options.sourceless, check=options.check)
-        return Applied(
-            changed=report.changed,
-            document=_document(report),
-            lines=_lines(report, check=options.check, names=options.verbose or options.check),
-            failures=[f"{name}: {reason}" for name, reason in report.failed.items()],
-        )
+    documents: list[StripEntry | PathError] = []
 
-    return apply_to_each(options, apply)
+    def apply(path: Path) -> int:
+        report = strip_artifact(path, sourceless=options.sourceless, check=options.check)
+        documents.append(_document(report))
+        lines = _lines(report, check=options.check, names=options.verbose or options.check)
+        failures = (f"{name}: {reason}" for name, reason in report.failed.items())
+        return print_changes(options, lines, failures, changed=report.changed)
+
+    status = each_path(options.paths, apply, documents)
+    if options.json:
+        document: StripDocument = {"reports": documents}
+        print_json(document)
+    return status
 
 
 def _lines(report: StripReport, *, check: bool, names: bool) -> list[str]:

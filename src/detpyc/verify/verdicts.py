@@ -11,6 +11,7 @@ from detpyc.compilation import interpreters
 from detpyc.compilation.pool import Compiled, Refused
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import CODE, ENCODING
+from detpyc.explain.patch_releases import changes_of_patch_releases, differ_beyond_patch_releases
 from detpyc.verify.pycs import Mismatch, recorded_path
 from detpyc.verify.reports import Status
 from detpyc.wording import date, listed
@@ -73,11 +74,6 @@ def _mismatch(
         BytecodeError: if the payload is not understood.
 
     """
-    from detpyc.explain.patch_releases import (  # noqa: PLC0415 - most pycs are identical
-        changes_of_patch_releases,
-        differ_beyond_patch_releases,
-    )
-
     # What no patch release changes comes first.
     changed = sorted((found for found in differences if found.kind == CODE), key=changes_of_patch_releases)
     if not changed:
@@ -91,7 +87,7 @@ def _mismatch(
 
 
 def _differences(case: Case, expected: bytes, interpreter: Interpreter) -> list[Difference]:
-    from detpyc.explain.payloads import compare_payloads  # noqa: PLC0415 - as above
+    from detpyc.explain.payloads import compare_payloads  # noqa: PLC0415 - most pycs are identical
 
     return compare_payloads(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
 

@@ -23,16 +23,20 @@ __all__ = ["Output", "Written", "locked_wheel"]
 
 
 class Written(NamedTuple):
-    """What came of writing a wheel.
+    """The new form of a wheel, complete, before or after it is in its place.
 
     Attributes:
-        changed: whether it differs from what was there.
+        changed: whether another file is there afterwards than before, or one of another name.
+        same: whether the same content is there already.
         bytes_added: to the size of the wheel.
+        stream: the content; only for those who look at it before it is in its place.
 
     """
 
     changed: bool
+    same: bool
     bytes_added: int
+    stream: BinaryIO
 
 
 @contextmanager
@@ -74,14 +78,20 @@ class Output:
         """Whether the new wheel has the path of the old one."""
         return self.target == self.wheel.path
 
-    def copy(self) -> Written:
-        """Copy the wheel as it is, unless it is there already."""
-        return Written(changed=False, bytes_added=0) if self.in_place else self.write(self._copy_to)
+    def copy(self) -> bool:
+        """Copy the wheel as it is; return whether it was not there already."""
+        return not self.in_place and self.write(self._copy_to).changed
 
-    def write(
-        self, write: Callable[[BinaryIO], object], examine: Callable[[BinaryIO], object] | None = None
-    ) -> Written:
-        """Write the new wheel. The old one is removed if the new one takes its place under another name.
+    def write(self, write: Callable[[BinaryIO], object]) -> Written:
+        """Write the new wheel, as `writing` does."""
+        with self.writing(write) as written:
+            return written
+
+    @contextmanager
+    def writing(self, write: Callable[[BinaryIO], object]) -> Iterator[Written]:
+        """Write the new wheel, and put it in its place after the body.
+
+        If it takes the place of the old one under another name, the old one is removed.
 
         Args:
             write: writes the content to a stream.
@@ -101,14 +111,13 @@ class Output:
                 write(stream)
                 bytes_added = stream.tell() - old.st_size
             same = replacement.equals(self.target)
-            if examine is not None and not same:
-                examine(stream)
             if not self.in_place:
                 self._require_free(same=same)
             moves = self.directory is None and not self.in_place  # even if the same is there already
-            if (moves or not same) and not self.check:
+            written = Written(moves or not same, same, bytes_added, stream)
+            yield written
+            if written.changed and not self.check:
                 self._commit(replacement, moves=moves)
-        return Written(moves or not same, bytes_added)
 
     def _copy_to(self, stream: BinaryIO) -> None:
         self.wheel.archive.stream.seek(0)
