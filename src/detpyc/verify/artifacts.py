@@ -157,8 +157,7 @@ def _verify_tree(path: Path, judge_all: JudgeAll, required: Sequence[Requirement
     tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
     recorded = of_installed_wheels(path, tree)
     judgements = judge_all((_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs), len(tree.pycs))
-    disguises = under_rule(Rule.DISGUISE, tree_disguises(tree.suspects, _compiled(judgements)))
-    problems = [*tree.problems, *disguises]
+    problems = [*tree.problems, *tree_disguises(tree.suspects, _compiled(judgements))]
     unmet = unmet_in_tree(judgements, tree.sources, required)
     return replace(_report(path, judgements, limited(problems)), unmet=unmet)
 

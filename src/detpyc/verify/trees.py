@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,8 +145,8 @@ def _problem(entry: os.DirEntry[str], mapped: str) -> str | None:
     return None
 
 
-def tree_disguises(suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[str]:
-    """Yield the problems of files that contain bytecode, and are not named like pycs.
+def tree_disguises(suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[Problem]:
+    """Yield the problems of files that contain bytecode, or could, and are not named like pycs.
 
     Args:
         suspects: the paths of the files.
@@ -155,12 +154,20 @@ def tree_disguises(suspects: Iterable[str], compiled: Collection[str | None]) ->
 
     """
     for suspect in map(Path, suspects):
-        # What cannot be read, or is not a regular file, cannot be run.
         if suspect.as_posix() not in compiled:
-            with suppress(DetpycError), open_regular(suspect) as stream:
-                problem = disguise(suspect.name, stream)
-                if problem is not None:
-                    yield f"{suspect}: {problem}"
+            problem = _disguise(suspect)
+            if problem is not None:
+                yield problem
+
+
+def _disguise(suspect: Path) -> Problem | None:
+    try:
+        with open_regular(suspect) as stream:
+            problem = disguise(suspect.name, stream)
+    except DetpycError as error:
+        # What is not a regular file, or leads nowhere, cannot be run. Others may be able to read what is one.
+        return Problem(f"{error}; it could be bytecode", Rule.CONTENT) if suspect.is_file() else None
+    return None if problem is None else Problem(f"{suspect}: {problem}", Rule.DISGUISE)
 
 
 def _twins(listings: Iterable[list[tuple[os.DirEntry[str], str]]]) -> Iterator[str]:
