@@ -196,8 +196,7 @@ def _verify_pycs(
     judged = judge_all((_pyc(artifact, path, recorded) for path in order), len(order))
     by_path = dict(zip(order, judged, strict=True))
     judgements = [by_path[path] for path in tree.pycs]
-    disguises = under_rule(Rule.DISGUISE, tree_disguises(artifact, tree.suspects, _compiled(judgements)))
-    problems = [*tree.problems, *disguises]
+    problems = [*tree.problems, *tree_disguises(artifact, tree.suspects, _compiled(judgements))]
     unmet = unmet_in_tree(judgements, [artifact.shown(source) for source in tree.sources], required)
     return replace(_report(artifact.path, judgements, limited(problems)), unmet=unmet)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -169,8 +168,8 @@ def _problem(item: _Item) -> str | None:
     return None
 
 
-def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[str]:
-    """Yield the problems of files that contain bytecode, and are not named like pycs.
+def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[Problem]:
+    """Yield the problems of files that contain bytecode, or could, and are not named like pycs.
 
     Args:
         artifact: that they are in.
@@ -179,12 +178,23 @@ def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collec
 
     """
     for suspect in suspects:
-        # What cannot be read, or is not a regular file, cannot be run.
         if suspect not in compiled:
-            with suppress(DetpycError), artifact.open_ends(suspect) as stream:
-                problem = disguise(suspect.rpartition("/")[2], stream)
-                if problem is not None:
-                    yield f"{artifact.shown(suspect)}: {problem}"
+            problem = _disguise(artifact, suspect)
+            if problem is not None:
+                yield problem
+
+
+def _disguise(artifact: Artifact, suspect: str) -> Problem | None:
+    try:
+        with artifact.open_ends(suspect) as stream:
+            problem = disguise(suspect.rpartition("/")[2], stream)
+    except DetpycError as error:
+        entry = artifact.find(suspect)
+        if entry is None or entry.kind is not Kind.FILE:
+            return None  # what is not a regular file, or leads nowhere, cannot be run
+        # Others may be able to read it.
+        return Problem(f"{artifact.shown(suspect)}: {error.reason}; it could be bytecode", Rule.CONTENT)
+    return None if problem is None else Problem(f"{artifact.shown(suspect)}: {problem}", Rule.DISGUISE)
 
 
 def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]:

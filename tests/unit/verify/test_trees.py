@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -15,6 +15,8 @@ from detpyc.errors import DetpycError, TooLargeError
 from detpyc.verify import trees as scanning
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.trees import scan
+from detpyc.wheel.problems import Rule
+from pycs import HERE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +89,23 @@ def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DetpycError, match="closed: cannot be read: Permission denied"):
         scan(Directory(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["program", "script.py"])
+def test_files_that_cannot_be_read_do_not_pass(tree: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may be able to read them."""
+
+    def refuse(path: Path) -> NoReturn:
+        raise DetpycError("cannot be read: Permission denied", path=path)
+
+    (tree / name).write_bytes(b"")
+    (tree / "program-elsewhere").symlink_to("nowhere")
+    os.mkfifo(tree / "pipe")
+    with monkeypatch.context() as patched:
+        patched.setattr(directories, "open_regular", refuse)
+        (tree / "core.py").unlink()
+        report = verify_artifact(tree, [HERE])
+    assert report.problems == (f"{tree / name}: cannot be read: Permission denied; it could be bytecode",)
+    assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
+    assert not report.passes()
+    assert verify_artifact(tree, [HERE]).passes()
