@@ -74,6 +74,7 @@ VerifyPyc = TypedDict(
         "reasons": Sequence[str],
         "source": str | None,
         "release": str | None,
+        "layer": str | None,
     },
 )
 VerifyEntry = TypedDict(

@@ -223,7 +223,8 @@ def _descriptor(name: str) -> dict[str, object]:
 
 def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterator[dict[str, object]]:
     for finding in report.refused(allowed):
-        yield _result(finding.status.value, _inside(report, finding.pyc), _message(finding), "")
+        path = _inside(report, finding.pyc)
+        yield _result(finding.status.value, path, _message(finding), "")
     for problem in report.problems:
         yield _result(problem.rule.value, report.path, problem, problem)
     for requirement, sources in report.unmet.items():
@@ -237,7 +238,8 @@ def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterato
 def _message(finding: Finding) -> str:
     reasons = [*finding.reasons[:_MAX_REASONS]] or [RULES[finding.status.value].short]
     more = len(finding.reasons) - len(reasons)
-    return f"{finding.pyc}: " + "; ".join([*reasons, *([f"and {more} more differences"] if more > 0 else [])])
+    layer = f" (layer {finding.layer})" if finding.layer else ""
+    return f"{finding.pyc}{layer}: " + "; ".join([*reasons, *([f"and {more} more differences"] if more > 0 else [])])
 
 
 def _inside(report: VerificationReport, path: str) -> str:

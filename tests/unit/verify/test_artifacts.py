@@ -17,7 +17,6 @@ import pytest
 
 import wheels
 from bounds import bounded
-from detpyc import files
 from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
@@ -139,7 +138,7 @@ def test_large_files_are_not_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -
     with bounded():
         assert the_one(tree).status is Status.UNVERIFIABLE
     (tree / "core.pyc").write_bytes(pyc())
-    monkeypatch.setattr(files, "MAX_FILE", (tree / "core.pyc").stat().st_size)
+    monkeypatch.setattr("detpyc.verify.artifacts.MAX_FILE", (tree / "core.pyc").stat().st_size)
     assert the_one(tree).status is Status.EQUIVALENT
     (tree / "core.py").write_bytes(SOURCE + bytes(1000))
     assert "its source cannot be read" in the_one(tree).reasons[0]
@@ -147,7 +146,9 @@ def test_large_files_are_not_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("path", ["core.py", "missing"])
 def test_what_is_no_tree(tree: Path, path: str) -> None:
-    with pytest.raises(DetpycError, match=r"not a wheel, directory or \.pyc file|no such file"):
+    with pytest.raises(
+        DetpycError, match=r"not a wheel, directory, archive, container image or \.pyc file|no such file"
+    ):
         verify_artifact(tree / path)
 
 

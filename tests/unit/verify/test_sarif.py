@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+import images
 import wheels
 from detpyc import __version__
 from detpyc.verify.artifacts import verify_artifact
@@ -89,6 +90,16 @@ def test_tampered_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("malformed", "demo-1.0-py3-none-any.whl/__pycache__/x%20y.pyc"),
         ("record", "demo-1.0-py3-none-any.whl"),
     ]
+
+
+def test_tampered_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layout is a directory, and what is in its image is not on disk."""
+    layer = images.tar({"core.py": SOURCE, PYC: forged()})
+    images.write_layout(tmp_path / "oci", [layer])
+    monkeypatch.chdir(tmp_path)
+    (result,) = log_of(verify_artifact("oci", [HERE]))["results"]
+    assert (result["ruleId"], uri(result)) == ("differs", f"oci/{PYC}")
+    assert result["message"]["text"].startswith(f"{PYC} (layer {images.digest(layer)}): ")
 
 
 def test_every_rule() -> None:
