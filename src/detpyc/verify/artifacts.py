@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from detpyc import pyc_paths
 from detpyc.artifacts.directories import Directory
 from detpyc.artifacts.entries import Format
-from detpyc.artifacts.opening import open_artifacts
 from detpyc.compilation.pool import TIME_LIMIT
 from detpyc.errors import DetpycError
 from detpyc.files import open_regular
@@ -104,6 +103,8 @@ def _verify(
     if path.suffix == ".pyc" and not path.is_dir():
         report = _verify_pycs(Directory(path.parent), Tree(pycs=[path.as_posix()]), judge_all, required)
         return replace(report, path=str(path))
+    from detpyc.artifacts.opening import open_artifacts  # noqa: PLC0415 - wheels do without
+
     with open_artifacts(path) as artifacts:
         artifacts[-1].problems += _runnable(artifacts[-1])
         return _joined([_verify_pycs(artifact, scan(artifact), judge_all, required) for artifact in artifacts])

@@ -185,16 +185,16 @@ def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collec
 
 
 def _disguise(artifact: Artifact, suspect: str) -> Problem | None:
+    shown = artifact.shown(suspect)
     try:
         with artifact.open_ends(suspect) as stream:
             problem = disguise(suspect.rpartition("/")[2], stream)
     except DetpycError as error:
+        # What is not a regular file, or leads nowhere, cannot be run. Other programs may be able to read what is one.
         entry = artifact.find(suspect)
-        if entry is None or entry.kind is not Kind.FILE:
-            return None  # what is not a regular file, or leads nowhere, cannot be run
-        # Others may be able to read it.
-        return Problem(f"{artifact.shown(suspect)}: {error.reason}; it could be bytecode", Rule.CONTENT)
-    return None if problem is None else Problem(f"{artifact.shown(suspect)}: {problem}", Rule.DISGUISE)
+        is_file = entry is not None and entry.kind is Kind.FILE
+        return Problem(f"{shown}: {error.reason}; it could be bytecode", Rule.CONTENT) if is_file else None
+    return None if problem is None else Problem(f"{shown}: {problem}", Rule.DISGUISE)
 
 
 def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -16,7 +17,7 @@ from detpyc.verify import trees as scanning
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.trees import scan
 from detpyc.wheel.problems import Rule
-from pycs import HERE
+from pycs import HERE, SOURCE, pyc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +110,18 @@ def test_files_that_cannot_be_read_do_not_pass(tree: Path, name: str, monkeypatc
     assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
     assert not report.passes()
     assert verify_artifact(tree, [HERE]).passes()
+
+
+def test_damaged_files_in_an_archive_do_not_pass(tmp_path: Path) -> None:
+    """A program that does not compare checksums unpacks them."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("core.py", SOURCE)
+        archive.writestr("program", pyc())
+    assert [problem.rule for problem in verify_artifact(path, [HERE]).problems] == [Rule.DISGUISE]
+    data = bytearray(path.read_bytes())
+    data[data.index(pyc()) + 20] ^= 1
+    path.write_bytes(data)
+    report = verify_artifact(path, [HERE])
+    assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
+    assert not report.passes()
