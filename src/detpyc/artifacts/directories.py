@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["Directory"]
+__all__ = ["IMAGE_LAYOUT", "Directory", "is_image_layout"]
+
+IMAGE_LAYOUT = ("oci-layout", "index.json")  # the files that show that a directory or an archive is one
 
 _JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which `stat` has on Windows only
 
@@ -83,6 +85,12 @@ class Directory(Artifact):
     def shown(self, path: str) -> str:
         """Return a path as the system writes it."""
         return path.replace("/", os.sep)
+
+
+def is_image_layout(path: Path) -> bool:
+    """Return whether a directory is an OCI image layout."""
+    # `Path.is_file` raises an error if the directory cannot be searched; listing it will say so.
+    return all(os.path.isfile(path / name) for name in IMAGE_LAYOUT)  # noqa: PTH113
 
 
 def _entry(path: str, entry: os.DirEntry[str]) -> Entry:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from detpyc.artifacts.compression import Section, compression_of, decompressed
+from detpyc.artifacts.directories import IMAGE_LAYOUT
 from detpyc.artifacts.layers import FileSystem
 from detpyc.artifacts.tar_files import Layered
 from detpyc.errors import DetpycError, TooLargeError
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
     from detpyc.artifacts.layers import Store
     from detpyc.tar_headers import Seekable
 
-__all__ = ["DOCKER", "OCI", "Files", "is_docker_manifest", "read_images"]
+__all__ = ["DOCKER", "Files", "is_docker_manifest", "read_images"]
 
-# The files that show that an archive or a directory is an image.
-OCI = ("oci-layout", "index.json")
-DOCKER = "manifest.json"
+DOCKER = "manifest.json"  # which archives by `docker save` have
 
 _CHUNK = 1 << 20  # bytes
 _DIGEST = re.compile("(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
@@ -139,7 +138,7 @@ class _Layout:
 
     def of_index(self) -> Iterator[_Image]:
         """Yield the images of an image layout."""
-        self.used.update(OCI)
+        self.used.update(IMAGE_LAYOUT)
         yield from self._of_document(self._document("index.json"), 0)
 
     def of_manifest(self) -> Iterator[_Image]:
