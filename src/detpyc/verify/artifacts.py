@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from detpyc import pyc_paths
 from detpyc.artifacts.directories import Directory
 from detpyc.artifacts.entries import Format
-from detpyc.artifacts.opening import open_artifacts
 from detpyc.compilation.pool import TIME_LIMIT
 from detpyc.errors import DetpycError
 from detpyc.files import open_regular
@@ -104,6 +103,8 @@ def _verify(
     if path.suffix == ".pyc" and not path.is_dir():
         report = _verify_pycs(Directory(path.parent), Tree(pycs=[path.as_posix()]), judge_all, required)
         return replace(report, path=str(path))
+    from detpyc.artifacts.opening import open_artifacts  # noqa: PLC0415 - wheels do without
+
     with open_artifacts(path) as artifacts:
         artifacts[-1].problems += _runnable(artifacts[-1])
         return _joined([_verify_pycs(artifact, scan(artifact), judge_all, required) for artifact in artifacts])
@@ -196,8 +197,7 @@ def _verify_pycs(
     judged = judge_all((_pyc(artifact, path, recorded) for path in order), len(order))
     by_path = dict(zip(order, judged, strict=True))
     judgements = [by_path[path] for path in tree.pycs]
-    disguises = under_rule(Rule.DISGUISE, tree_disguises(artifact, tree.suspects, _compiled(judgements)))
-    problems = [*tree.problems, *disguises]
+    problems = [*tree.problems, *tree_disguises(artifact, tree.suspects, _compiled(judgements))]
     unmet = unmet_in_tree(judgements, [artifact.shown(source) for source in tree.sources], required)
     return replace(_report(artifact.path, judgements, limited(problems)), unmet=unmet)
 

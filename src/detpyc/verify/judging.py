@@ -214,7 +214,7 @@ def _try_each(
             settled, cases = _try(cases, interpreter, compilers)
             judged |= settled
             if not cases:
-                break
+                break  # before the next candidate, which may take a search
     return cases
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.artifacts.entries import EXECUTABLE, Format, Kind
+from detpyc.artifacts.entries import EXECUTABLE, Kind
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.file_names import is_short_name, mapped_name
 from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
@@ -168,8 +168,8 @@ def _problem(item: _Item) -> str | None:
     return None
 
 
-def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[str]:
-    """Yield the problems of files that contain bytecode, and are not named like pycs.
+def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[Problem]:
+    """Yield the problems of files that contain bytecode, or could, and are not named like pycs.
 
     Args:
         artifact: that they are in.
@@ -177,21 +177,24 @@ def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collec
         compiled: the paths of sources that are known to compile, and so are not bytecode.
 
     """
-    on_disk = artifact.format is Format.DIRECTORY
     for suspect in suspects:
-        if suspect in compiled:
-            continue
-        found = None if on_disk else artifact.find(suspect)
-        if not on_disk and (found is None or found.kind is not Kind.FILE):
-            continue
-        try:
-            with artifact.open_ends(suspect) as stream:
-                problem = disguise(suspect.rpartition("/")[2], stream)
-        except DetpycError as error:
-            # On disk, what cannot be read cannot be run. What is damaged in an archive may be unpacked all the same.
-            problem = None if on_disk else f"cannot be judged: {error.reason}"
-        if problem is not None:
-            yield f"{artifact.shown(suspect)}: {problem}"
+        if suspect not in compiled:
+            problem = _disguise(artifact, suspect)
+            if problem is not None:
+                yield problem
+
+
+def _disguise(artifact: Artifact, suspect: str) -> Problem | None:
+    shown = artifact.shown(suspect)
+    try:
+        with artifact.open_ends(suspect) as stream:
+            problem = disguise(suspect.rpartition("/")[2], stream)
+    except DetpycError as error:
+        # What is not a regular file, or leads nowhere, cannot be run. Other programs may be able to read what is one.
+        entry = artifact.find(suspect)
+        is_file = entry is not None and entry.kind is Kind.FILE
+        return Problem(f"{shown}: {error.reason}; it could be bytecode", Rule.CONTENT) if is_file else None
+    return None if problem is None else Problem(f"{shown}: {problem}", Rule.DISGUISE)
 
 
 def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]:

@@ -157,11 +157,27 @@ def test_fingerprints() -> None:
 def test_uris(path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    (result,) = log_of(VerificationReport("site", (Finding(path, Status.DIFFERS),)))["results"]
+    (result,) = log_of(VerificationReport(path, (Finding(path, Status.DIFFERS),)))["results"]
     assert uri(result) == expected.format(parent=tmp_path.as_posix())
     absolute = (tmp_path / "here" / "x.pyc").as_posix()
     (result,) = log_of(VerificationReport(absolute, (Finding(absolute, Status.DIFFERS),)))["results"]
     assert uri(result) == "x.pyc"
+
+
+@pytest.mark.parametrize(
+    ("artifact", "path", "expected"),
+    [
+        ("dist/lam.zip", "core.pyc", "dist/lam.zip/core.pyc"),
+        ("image", "app/core.pyc", "image/app/core.pyc"),
+        ("site", "site/core.pyc", "site/core.pyc"),
+        (".", "core.pyc", "core.pyc"),
+        ("core.pyc", "core.pyc", "core.pyc"),
+    ],
+)
+def test_files_in_archives(artifact: str, path: str, expected: str) -> None:
+    """They have the path of the archive before their own."""
+    report = VerificationReport(artifact, (Finding(path, Status.DIFFERS),), unmet={"cpython-312": (path,)})
+    assert [uri(result) for result in log_of(report)["results"]] == [expected, expected]
 
 
 def test_texts_are_bounded_and_valid() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+import zipfile
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -15,6 +16,8 @@ from detpyc.errors import DetpycError, TooLargeError
 from detpyc.verify import trees as scanning
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.trees import scan
+from detpyc.wheel.problems import Rule
+from pycs import HERE, SOURCE, pyc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +90,38 @@ def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DetpycError, match="closed: cannot be read: Permission denied"):
         scan(Directory(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["program", "script.py"])
+def test_files_that_cannot_be_read_do_not_pass(tree: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may be able to read them."""
+
+    def refuse(path: Path) -> NoReturn:
+        raise DetpycError("cannot be read: Permission denied", path=path)
+
+    (tree / name).write_bytes(b"")
+    (tree / "program-elsewhere").symlink_to("nowhere")
+    os.mkfifo(tree / "pipe")
+    with monkeypatch.context() as patched:
+        patched.setattr(directories, "open_regular", refuse)
+        (tree / "core.py").unlink()
+        report = verify_artifact(tree, [HERE])
+    assert report.problems == (f"{tree / name}: cannot be read: Permission denied; it could be bytecode",)
+    assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
+    assert not report.passes()
+    assert verify_artifact(tree, [HERE]).passes()
+
+
+def test_damaged_files_in_an_archive_do_not_pass(tmp_path: Path) -> None:
+    """A program that does not compare checksums unpacks them."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("core.py", SOURCE)
+        archive.writestr("program", pyc())
+    assert [problem.rule for problem in verify_artifact(path, [HERE]).problems] == [Rule.DISGUISE]
+    data = bytearray(path.read_bytes())
+    data[data.index(pyc()) + 20] ^= 1
+    path.write_bytes(data)
+    report = verify_artifact(path, [HERE])
+    assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
+    assert not report.passes()
