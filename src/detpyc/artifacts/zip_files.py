@@ -53,7 +53,8 @@ class ZipFile(Packed):
 def _entry(member: Member) -> Entry:
     kind = Kind.DIRECTORY if member.is_directory else Kind.FILE
     mode = member.external_attributes >> 16 & _MODE
-    return Entry(member.name.removesuffix("/"), kind, member.size, _mtime(member), mode)
+    name, mtime = member.name.removesuffix("/"), _mtime(member)
+    return Entry(name, kind, member.size, mtime, mode, unpacked_mtime=member.mtime)
 
 
 def _mtime(member: Member) -> int | None:
