@@ -61,7 +61,7 @@ def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> subp
 
 
 def python(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, *arguments, **variables)
+    return run(sys.executable, *arguments, cwd=None, **variables)
 
 
 def loaded_from_directory(directory: Path, *options: str) -> set[str]:
@@ -216,8 +216,9 @@ def test_egg(tmp_path: Path) -> None:
 def test_pex(wheel: Path, tmp_path: Path, *, hashed: bool) -> None:
     """It runs from the archive at first, then unpacked: ``.bootstrap`` has pycs beside their sources."""
     path, sources, root = tmp_path / "app.pex", trees.write(tmp_path / "sources", {"app.py": MAIN}), tmp_path / "root"
-    command = ["-m", "pex", "demo", "--pre-resolved-dists", wheel, "-D", sources, "-m", "app", "-o", path]
-    python(*command, *([] if hashed else ["--compile"]), PEX_ROOT=str(root))
+    options = () if hashed else ("--compile",)
+    inputs: tuple[str | Path, ...] = ("demo", "--pre-resolved-dists", wheel, "-D", sources)
+    python("-m", "pex", *inputs, "-m", "app", "-o", path, *options, PEX_ROOT=str(root))
     if hashed:
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(f"__pycache__/app.{TAG}.pyc", pyc(MAIN, "app.py"))

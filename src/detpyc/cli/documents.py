@@ -138,6 +138,7 @@ NormalizeEntry = TypedDict(
         "changed": Sequence[str],
         "unsupported": Mapping[str, str],
         "malformed": Mapping[str, str],
+        "kept-timestamps": Mapping[str, str],
     },
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})

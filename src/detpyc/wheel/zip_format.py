@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from dataclasses import dataclass
 from struct import Struct
@@ -85,6 +86,14 @@ class Member:
     def is_directory(self) -> bool:
         """Whether it is the entry of a directory."""
         return self.name.endswith("/")
+
+    @property
+    def local_mtime(self) -> int | None:
+        """The date as a local time, as `zipimport._parse_dostime` reads it; None if it is no time of this system's."""
+        try:
+            return int(time.mktime((*self.date_time, -1, -1, -1)))
+        except (OverflowError, ValueError, OSError):
+            return None
 
 
 def extended_mtime(fields: Mapping[int, bytes]) -> int | None:
