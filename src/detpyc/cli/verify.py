@@ -59,6 +59,12 @@ def add(commands: Commands) -> None:
         metavar="SDIST_OR_WHEEL",
         help="where to find the sources that a wheel lacks, as a sourceless one does",
     )
+    parser.add_argument(
+        "--source-root",
+        type=read_path,
+        metavar="DIR",
+        help="the directory that a tree of PYTHONPYCACHEPREFIX mirrors, and that has its sources, e.g. /",
+    )
     _add_acceptance(parser)
     _add_loading(parser)
     parser.add_argument(
@@ -201,6 +207,7 @@ def _verification(options: argparse.Namespace) -> partial[VerificationReport]:
         targets=options.targets,
         levels=options.levels,
         loaded_as=options.loaded_as,
+        source_root=options.source_root,
     )
 
 

@@ -21,6 +21,7 @@ from detpyc.termination import terminable
 from detpyc.verify.disguises import disguise
 from detpyc.verify.judging import judge
 from detpyc.verify.loaded import Wanted, loaded_of_tree, loaded_of_wheel
+from detpyc.verify.places import Beside, places_of
 from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import contradictions, located, of_installed_wheels
 from detpyc.verify.reports import Status, VerificationReport
@@ -59,6 +60,7 @@ def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given
     targets: Iterable[str] = (),
     levels: Iterable[int] = (),
     loaded_as: str | None = None,
+    source_root: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> VerificationReport:
     """Verify every pyc in a wheel, a directory, an archive or a container image, or a single pyc.
@@ -86,6 +88,8 @@ def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given
         loaded_as: how modules are found in it: in a ``directory``; in a ``zip`` file, by `zipimport`; or ``installed``,
             in a directory whose files have other times than in the artifact. By default, this follows from the
             artifact.
+        source_root: the directory with the sources, if the path is that of a tree of ``PYTHONPYCACHEPREFIX``, which
+            mirrors it. For the tree of a running system this is ``/``.
         progress: shows the progress: called with the number of pycs, it returns a function to call after each, from any
             thread.
 
@@ -105,7 +109,9 @@ def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given
     )
     judge_all = partial(judge, given=interpreters, jobs=jobs, time_limit=time_limit, install=install, progress=progress)
     with terminable(resend=True):  # workers would go on if the process were ended
-        return _verify(Path(path), None if sources is None else Path(sources), judge_all, wanted)
+        elsewhere = None if sources is None else Path(sources)
+        root = None if source_root is None else Path(source_root)
+        return _verify(Path(path), elsewhere, root, judge_all, wanted)
 
 
 def _finder(name: str) -> Finder:
@@ -116,21 +122,33 @@ def _finder(name: str) -> Finder:
         raise SettingsError(f"{name!r:.100} is not how modules are found; choose from {known}") from error
 
 
-def _verify(path: Path, sources: Path | None, judge_all: JudgeAll, wanted: Wanted) -> VerificationReport:
+def _verify(
+    path: Path, sources: Path | None, source_root: Path | None, judge_all: JudgeAll, wanted: Wanted
+) -> VerificationReport:
+    single = path.suffix == ".pyc" and not path.is_dir()
+    if source_root is not None and (single or is_wheel(path)):
+        raise DetpycError("not a tree of pycs, and a source root can be named for such trees only", path=path)
     if is_wheel(path):
         return _verify_wheel(path, sources, judge_all, wanted)
     if sources is not None:
         raise DetpycError("not a wheel, and sources can be named for wheels only", path=path)
     if not path.exists():
         raise DetpycError("no such file or directory", path=path)
-    if path.suffix == ".pyc" and not path.is_dir():
-        report, _ = _verify_pycs(Directory(path.parent), Tree(pycs=[path.as_posix()]), judge_all, wanted)
+    if single:
+        directory = Directory(path.parent)
+        report, _ = _verify_pycs(Beside(directory), directory, Tree(pycs=[path.as_posix()]), judge_all, wanted)
         return replace(report, path=str(path))
     from detpyc.artifacts.opening import open_artifacts  # noqa: PLC0415 - wheels do without
 
     with open_artifacts(path) as artifacts:
         artifacts[-1].problems += _runnable(artifacts[-1])
-        return _joined([_verify_pycs(artifact, scan(artifact), judge_all, wanted) for artifact in artifacts])
+        places = [places_of(artifact, source_root) for artifact in artifacts]
+        return _joined(
+            [
+                _verify_pycs(beside, artifact, scan(artifact), judge_all, wanted)
+                for beside, artifact in zip(places, artifacts, strict=True)
+            ]
+        )
 
 
 def _verify_wheel(path: Path, sources: Path | None, judge_all: JudgeAll, wanted: Wanted) -> VerificationReport:
@@ -209,31 +227,31 @@ def _joined(found: Sequence[tuple[VerificationReport, Loading]]) -> Verification
 
 
 def _verify_pycs(
-    artifact: Artifact, tree: Tree, judge_all: JudgeAll, wanted: Wanted
+    beside: Beside, artifact: Artifact, tree: Tree, judge_all: JudgeAll, wanted: Wanted
 ) -> tuple[VerificationReport, Loading]:
     """Verify pycs that are in an artifact other than a wheel; return what loads them as well."""
     recorded = of_installed_wheels(artifact, tree)
     # In this order, copies of a module come after each other, and their source may have to be compiled only once.
     order = sorted(tree.pycs, key=lambda path: path.split("/")[::-1])
-    judged = judge_all((_pyc(artifact, path, recorded) for path in order), len(order))
+    judged = judge_all((_pyc(beside, artifact, path, recorded) for path in order), len(order))
     by_path = dict(zip(order, judged, strict=True))
     judgements = [by_path[path] for path in tree.pycs]
     problems = [*tree.problems, *tree_disguises(artifact, tree.suspects, _compiled(judgements))]
-    loaded = loaded_of_tree(artifact, tree, judgements, wanted)
+    loaded = loaded_of_tree(beside, tree, judgements, wanted)
     return _report(artifact.path, judgements, limited(problems), loaded), loaded.loading
 
 
-def _pyc(artifact: Artifact, path: str, recorded: Mapping[str, Bytecode]) -> Pyc:
-    name = pyc_paths.parse(path)
-    source = artifact.find(name.source)
+def _pyc(beside: Beside, artifact: Artifact, path: str, recorded: Mapping[str, Bytecode]) -> Pyc:
+    name = pyc_paths.parse(beside.place(path))
+    source = beside.artifact.find(name.source)
     entry = artifact.find(path) if artifact.format is Format.IMAGE else None
     return Pyc(
         artifact.shown(path),
         name,
         partial(artifact.read, path, MAX_FILE),
-        None if source is None else partial(artifact.read, name.source, MAX_FILE),
+        None if source is None else partial(beside.artifact.read, name.source, MAX_FILE),
         # The dates in a ZIP file are not those that the files had: they are local times, and may be odd seconds off.
-        mtime=None if source is None or artifact.format is Format.ZIP else source.mtime,
+        mtime=None if source is None or beside.artifact.format is Format.ZIP else source.mtime,
         recorded=recorded.get(located(artifact, path)),
         layer=None if entry is None else entry.layer,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.artifacts.entries import Format, Kind
@@ -19,9 +20,10 @@ from detpyc.wheel.problems import Problem, Rule
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from detpyc.artifacts.entries import Artifact
+    from detpyc.verify.places import Beside
     from detpyc.verify.pycs import Judgement
     from detpyc.verify.reports import Finding
     from detpyc.verify.requirements import Requirement
@@ -97,29 +99,32 @@ def loaded_of_wheel(wheel: Wheel, judgements: Iterable[Judgement], wanted: Wante
     return _loaded(pycs, sources, around, wanted)
 
 
-def loaded_of_tree(artifact: Artifact, tree: Tree, judgements: Sequence[Judgement], wanted: Wanted) -> Loaded:
+def loaded_of_tree(beside: Beside, tree: Tree, judgements: Sequence[Judgement], wanted: Wanted) -> Loaded:
     """Return what loads the pycs of an artifact other than a wheel.
 
     Args:
-        artifact: that they are in.
-        tree: what is in it.
+        beside: where their sources are.
+        tree: what is in the artifact.
         judgements: on the pycs of the tree, in their order.
         wanted: what matters.
 
     """
-    pycs = [_timed(_placed(judged, path), artifact) for path, judged in zip(tree.pycs, judgements, strict=True)]
-
-    def is_file(path: str) -> bool:
-        entry = artifact.find(path)
-        return entry is not None and entry.kind is Kind.FILE
-
+    artifact, places = beside.artifact, map(beside.place, tree.pycs)
+    pycs = [_timed(_placed(judged, path), artifact) for path, judged in zip(places, judgements, strict=True)]
     around = Surroundings(
-        is_file,
-        extension_modules(tree.extensions),
+        partial(_is_file, artifact),
+        extension_modules(tree.extensions if beside.prefix is None else _beside_sources(artifact, judgements)),
         _finders(artifact, wanted.finder),
         windows=artifact.format is Format.DIRECTORY and sys.platform == "win32",
     )
     return _loaded(pycs, {source: artifact.shown(source) for source in tree.sources}, around, wanted)
+
+
+def _beside_sources(artifact: Artifact, judgements: Iterable[Judgement]) -> Iterator[str]:
+    """Yield the paths of what is in the directories of sources."""
+    sources = (judged.finding.source for judged in judgements)
+    for directory in {source.rpartition("/")[0] for source in sources if source is not None}:
+        yield from (entry.path for entry in artifact.listing(directory))
 
 
 def _finders(artifact: Artifact, chosen: Finder | None) -> tuple[Finder, ...]:
@@ -136,6 +141,11 @@ def _finders(artifact: Artifact, chosen: Finder | None) -> tuple[Finder, ...]:
         return (Finder.INSTALLED, Finder.ZIP)
     is_program = artifact.path.suffix in _PROGRAMS or any(artifact.find(name) for name in (_PROGRAM, f"{_PROGRAM}c"))
     return (Finder.ZIP,) if is_program else (Finder.DIRECTORY,)
+
+
+def _is_file(artifact: Artifact, path: str) -> bool:
+    entry = artifact.find(path)
+    return entry is not None and entry.kind is Kind.FILE
 
 
 def _placed(judged: Judgement, path: str | None) -> PlacedPyc:
