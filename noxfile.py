@@ -17,7 +17,7 @@ nox.options.error_on_missing_interpreters = False  # also on CI systems; the tes
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
-FORMATTED = ("benchmarks", "src", "tests", "noxfile.py")
+FORMATTED = ("benchmarks", "spec", "src", "tests", "noxfile.py")
 
 
 @nox.session
