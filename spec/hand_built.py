@@ -284,7 +284,7 @@ def interning(version: Version) -> Iterator[Case]:
         yield "interning", "a qualname that is also a name", code(version, both)
 
 
-def type_codes(_: Version) -> Iterator[Case]:
+def type_codes(version: Version) -> Iterator[Case]:
     """Rule 6, and type codes that the release may not have."""
     integers = {
         "0": long(),
@@ -327,6 +327,12 @@ def type_codes(_: Version) -> Iterator[Case]:
             many(b"(", *[NONE] * 256),
         ),
     )
+    for type_code in b"uaAtzZ":
+        value = text("a b") if type_code in b"zZ" else sized(b"a", b"a b")
+        yield "type codes", f"string {chr(type_code)}", bytes([type_code]) + value[1:]
+    yield "type codes", "long tuple", many(b"(", *[NONE] * 256)
+    for name in ("bytes", "float", "complex", "tuple", "frozenset", "code object"):
+        yield "type codes", name, values(version)[name]
     for name, value in SINGLETONS.items():
         yield "type codes", name, value
     for name, value in {"list": list_of(NONE), "dict": dict_of(NONE, TRUE), "set": many(b"<", NONE)}.items():
@@ -522,17 +528,13 @@ def depth() -> Iterator[Case]:
 
 def count() -> Iterator[Case]:
     """Return payloads at the limit of objects, and past it."""
-    # The root is one, a container three, its items as many as there are.
-    for excess in (0, 1):
-        number = MAX_COUNT - 4 + excess
+    # The root counts one, a container three more, and its items one each; so does the end of a dict.
+    for number in (MAX_COUNT - 4, MAX_COUNT - 3):
         yield "limits", f"list of {number} items", [(b"[" + u32(number), 1), (NONE, number)]
-        pairs = (MAX_COUNT - 5) // 2 + excess
-        yield "limits", f"dict of {pairs} items", [(b"{", 1), (NONE, 2 * pairs), (b"0", 1)]
-    lists = MAX_COUNT // 5
-    yield "limits", f"{lists} lists", [(b"[" + u32(lists), 1), (list_of(), lists)]
+    pairs = MAX_COUNT // 2 - 2
+    yield "limits", f"dict of {pairs} items", [(b"{", 1), (NONE, 2 * pairs), (b"0", 1)]
     claims = b"".join(b"[" + u32(10_000 - 5 * level) for level in range(200))
     yield "limits", "lists that claim all that remains", [(claims, 1), (b"\0", 9000)]
-    yield "limits", "an open dict", [(b"{", 1), (NONE, MAX_COUNT), (b"?", 1)]
     yield "limits", "open dicts", [(b"{", 1), (NONE, MAX_COUNT // 2 + 1), (b"{", 1), (NONE, MAX_COUNT // 2), (b"?", 1)]
 
 
