@@ -118,8 +118,8 @@ def files(pythons: Sequence[str]) -> Iterator[tuple[Path, str]]:
         new = [entry for entry in made if entry["version"] == dotted]
         entries = [*hand_made(version, hand_built.cases(version)), *(new or stored(dotted))]
         yield VECTORS / f"{dotted}.jsonl", lines(entries)
-    unsupported = [((2, 7), "2.7"), ((3, 7), "3.7"), ((3, 16), "3.16"), ((4, 0), "4.0")]
-    refused = [{"name": name, "rule": "refusals", "version": name, "payload": b"N"} for _, name in unsupported]
+    unsupported = ("2.7", "3.7", "3.16", "4.0")
+    refused = [{"name": name, "rule": "refusals", "version": name, "payload": b"N"} for name in unsupported]
     yield VECTORS / "limits.jsonl", lines([*hand_made(OF_LIMITS, hand_built.limits()), *refused])
 
 

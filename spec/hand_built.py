@@ -42,6 +42,7 @@ SINGLETONS = {"None": NONE, "True": TRUE, "False": FALSE, "Ellipsis": ELLIPSIS, 
 BYTES_FIELDS = {"code", "localspluskinds", "linetable", "exceptiontable"}
 STRING_FIELDS = {"filename", "name", "qualname"}
 MAX_LEVELS, MAX_COUNT, MAX_SETS = 2000, 1 << 20, 1 << 24
+LIST_OF_CLAIMS = 10_000
 
 
 def complex_(real: float, imaginary: float) -> bytes:
@@ -135,6 +136,10 @@ def sharing(version: Version) -> Iterator[Case]:
             *(small_tuple(NONE, NONE, NONE), small_tuple(TRUE), frozenset_of(TRUE), interned("")),
         ),
     )
+    one, other = integer(1), integer(2)
+    yield "values", "tuples in another order", list_of(small_tuple(one, other), small_tuple(other, one))
+    if version >= (3, 14):
+        yield "values", "slices in another order", list_of(b":" + one + other + NONE, b":" + other + one + NONE)
     two = [code(version), code(version, firstlineno=2), code(version, stacksize=2)]
     yield "values", "code objects that differ in an integer", small_tuple(*two)
     for name in fields_of(version):
@@ -558,9 +563,32 @@ def unfolded() -> Iterator[Case]:
     )
 
 
+def weights(version: Version) -> Iterator[Case]:
+    """Return containers that are one object too many, and that are not: after lists that claim most of the limit."""
+    containers = {
+        "short tuple": (b")\x02", 2),
+        "long tuple": (b"(" + u32(2), 2),
+        "empty tuple, flagged": (b"\xa9\0", 0),
+        "list": (b"[" + u32(2), 2),
+        "set": (b"<" + u32(2), 2),
+        "frozenset": (b">" + u32(2), 2),
+        "dict": (b"{", 0),
+        "code object": (code(version)[:25], 11 if version >= (3, 11) else 10),
+    }
+    if version >= (3, 14):
+        containers["slice"] = (b":", 3)
+    if version >= (3, 15):
+        containers["frozendict"] = (b"}", 0)
+    for name, (start, items) in containers.items():
+        for excess in (0, 1):
+            full, rest = divmod(MAX_COUNT - 1 - 3 - items + excess, LIST_OF_CLAIMS + 3)
+            claims = (b"[" + u32(LIST_OF_CLAIMS)) * full + b"[" + u32(rest - 3)
+            yield "limits", f"{name}, {MAX_COUNT + excess} objects", [(claims + start, 1), (b"?", LIST_OF_CLAIMS)]
+
+
 def cases(version: Version) -> Iterator[Case]:
     """Yield the cases of a version. Faults that any version has are for the first and the last one only."""
-    of_all = (sharing, identity, sets, interning, type_codes, code_objects)
+    of_all = (sharing, identity, sets, interning, type_codes, code_objects, weights)
     of_two = (references, malformed, unknown_type_codes) if version in {FIRST, LAST} else ()
     for group in (*of_all, *of_two):
         yield from group(version)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import reference
 from detpyc.bytecode.canonical import canonicalize
 from detpyc.errors import BytecodeError
@@ -19,8 +21,11 @@ def fast(payload: bytes, version: tuple[int, int]) -> Outcome:
 
 def plain(payload: bytes, version: tuple[int, int]) -> Outcome:
     """Convert a payload with the reference implementation."""
+    limit = sys.getrecursionlimit()
     try:
         return reference.canonicalize(payload, version)
     except reference.Refusal as refusal:
         kind, offset = refusal.args
         return kind, offset
+    finally:
+        sys.setrecursionlimit(limit)  # the reference implementation raises it

@@ -24,8 +24,8 @@ def add(commands: Commands) -> None:
         "canonicalize",
         run,
         "bring a marshalled payload into canonical form",
-        "Bring a payload, which is what follows the header in a pyc, into canonical form, bytes to bytes. If the payload"
-        " is refused, the message says why and where: KIND at offset N.",
+        "Bring a payload, which is what follows the header in a pyc, into canonical form, bytes to bytes. If it is"
+        " refused, the message says why and where: KIND at offset N.",
     )
     parser.add_argument("payload", nargs="?", metavar="PAYLOAD", type=read_path, help="default: standard input")
     parser.add_argument(
