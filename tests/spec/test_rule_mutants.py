@@ -202,7 +202,16 @@ def passes(module: ModuleType, vector: Vector) -> bool:
 def vectors() -> list[Vector]:
     """Return the vectors, those that take long last."""
     found = [vector for path in VECTORS.glob("*.jsonl") for vector in read(path)]
-    return sorted(found, key=lambda vector: (vector.rule == "limits", "unfold" in vector.name, len(vector.payload)))
+    return sorted(
+        found,
+        key=lambda vector: (
+            "beyond" in vector.name,
+            vector.rule == "limits",
+            len(vector.payload) > 100_000,
+            "unfold" in vector.name,
+            len(vector.payload),
+        ),
+    )
 
 
 @pytest.mark.parametrize(("old", "new"), [mutant[1:] for mutant in ALL], ids=[mutant[0] for mutant in ALL])
