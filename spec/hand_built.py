@@ -540,6 +540,8 @@ def count() -> Iterator[Case]:
     yield "limits", f"dict of {pairs} items", [(b"{", 1), (NONE, 2 * pairs), (b"0", 1)]
     claims = b"".join(b"[" + u32(10_000 - 5 * level) for level in range(200))
     yield "limits", "lists that claim all that remains", [(claims, 1), (b"\0", 9000)]
+    half = (NONE, MAX_COUNT // 2)
+    yield "limits", "open dict after a closed one", [(b"[" + u32(2) + b"{", 1), half, (b"0{", 1), half, (b"?", 1)]
     yield "limits", "open dicts", [(b"{", 1), (NONE, MAX_COUNT // 2 + 1), (b"{", 1), (NONE, MAX_COUNT // 2), (b"?", 1)]
 
 
