@@ -86,6 +86,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def schemas(session: nox.Session) -> None:
+    """Write the JSON Schemas that are shipped and published, from the code and the documentation."""
+    session.install("-e", ".")
+    session.run("python", str(ROOT / "tests" / "support" / "schema_files.py"))
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""
     session.install("-e", ".", "hypothesis")
@@ -93,6 +100,14 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "install", "--only-binary=:all:", "atheris", success_codes=(0, 1))
     environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
     session.run("python", str(ROOT / "tests" / "fuzz" / "fuzz.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def installers(session: nox.Session) -> None:
+    """Install a wheel with each installer, also with those that are large; takes a minute or two."""
+    session.install("-e", ".", *dependencies("tests"))
+    environment = {"DETPYC_TEST_INSTALLERS": "1"}
+    session.run("pytest", "tests/integration/test_installers.py", *session.posargs, env=environment)
 
 
 @nox.session

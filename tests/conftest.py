@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from packaging.version import Version
 
+import printed
 import states
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
@@ -29,6 +30,8 @@ settings.load_profile("detpyc")
 # A shell starts its background jobs with SIGINT ignored, and they pass that on. Tests that send it would wait forever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+printed.check_all_that_is_printed()
 
 FLAVOURS = {"d": "debug", "t": "free-threaded"}  # of sys.abiflags
 DEBUG = "3.14 debug"

@@ -41,13 +41,37 @@ FOUNDATION: dict[str, set[str]] = {
     "temporaries": {"errors", "files"},
     "replacement": {"errors", "files", "temporaries"},
     "file_names": set(),
-    "wheel": {"errors", "limits", "reproducible", "files", "file_names", "threads", "wording"},
+    "wheel": {
+        "errors",
+        "limits",
+        "reproducible",
+        "files",
+        "file_names",
+        "replacement",
+        "temporaries",
+        "threads",
+        "wording",
+    },
     "gitignore": {"limits"},
+    "text_diff": {"limits", "wording"},
     "pyc_paths": set(),
     "termination": {"temporaries"},
+    "pyproject": {"errors", "limits", "files"},
     "setting_values": {"limits", "gitignore"},
     "settings": {"errors", "limits", "setting_values"},
+    "schemas": set(),
     "tar_headers": {"errors", "limits"},
+    "artifacts": {
+        "errors",
+        "limits",
+        "files",
+        "file_names",
+        "wheel",
+        "tar_headers",
+        "replacement",
+        "reproducible",
+        "wording",
+    },
     "sdist": {"errors", "limits", "files", "replacement", "reproducible", "tar_headers"},
     "__init__": set(),
 }
@@ -164,6 +188,24 @@ def test_only_the_command_that_is_named_is_imported() -> None:
     )
 
 
+def test_verification_imports_explanations_sdists_and_searches_when_needed() -> None:
+    """Together they take as long as verifying a hundred pycs."""
+    script = Path(__file__).with_name("imported_modules.py")
+    command = [sys.executable, str(script), "detpyc.verify.artifacts"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "detpyc.verify.verdicts" in loaded
+    assert {"detpyc.explain.payloads", "detpyc.sdist", "tarfile", "findpython"}.isdisjoint(loaded)
+
+
+def test_no_command_imports_the_types_of_the_documents() -> None:
+    """They are for the type checker and the schemas, and import much."""
+    script = "import sys; from detpyc.cli import COMMANDS, make_parser; make_parser(COMMANDS); print(*sys.modules)"
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = completed.stdout.split()
+    assert "detpyc.cli.wheel" in loaded
+    assert "detpyc.cli.documents" not in loaded
+
+
 def test_own_wheel_has_what_it_should(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -175,9 +217,12 @@ def test_own_wheel_has_what_it_should(tmp_path: Path) -> None:
         entry_points = configparser.ConfigParser()
         entry_points.read_string(archive.read(f"{dist_info}/entry_points.txt").decode())
     modules = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.rglob("*.py")}
-    assert names == {*modules, "detpyc/py.typed"} | {f"{dist_info}/{name}" for name in metadata}
+    schemas = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.glob("schemas/*.json")}
+    assert names == {*modules, *schemas, "detpyc/py.typed"} | {f"{dist_info}/{name}" for name in metadata}
     assert {group: dict(entry_points[group]) for group in entry_points.sections()} == {
         "console_scripts": {"detpyc": "detpyc.cli:main"},
         "hatch": {"detpyc": "detpyc.hooks.hatch"},
         "pdm.build.hook": {"detpyc": "detpyc.hooks.pdm:DetpycBuildHook"},
+        "validate_pyproject.multi_schema": {"detpyc": "detpyc.schemas:hook_schemas"},
+        "validate_pyproject.tool_schema": {"detpyc": "detpyc.schemas:tool_schema"},
     }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from detpyc.strip import StripReport, strip_artifact
     from detpyc.verify.artifacts import verify_artifact
     from detpyc.verify.reports import Finding, Status, VerificationReport
+    from detpyc.wheel.problems import Problem, Rule
 
 __all__ = [
     "BytecodeError",
@@ -45,7 +46,9 @@ __all__ = [
     "InterpreterError",
     "MissingInterpreterError",
     "NormalizationReport",
+    "Problem",
     "Reproduction",
+    "Rule",
     "Settings",
     "SettingsError",
     "Status",
@@ -100,6 +103,7 @@ _EXPORTS = {
     "strip": ("StripReport", "strip_artifact"),
     "verify.artifacts": ("verify_artifact",),
     "verify.reports": ("Finding", "Status", "VerificationReport"),
+    "wheel.problems": ("Problem", "Rule"),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detpyc.errors import DetpycError
-from detpyc.hooks.wrapped import LOCATION, RESERVED, UNSUPPORTED, WrappedBackend
+from detpyc.hooks.wrapped import UNSUPPORTED, WrappedBackend
+from detpyc.pyproject import RESERVED, WRAPPED
 from detpyc.settings import FRONTEND
 from detpyc.temporaries import working_directory
 from detpyc.termination import terminable
@@ -68,20 +69,20 @@ def build_wheel(
         SystemExit: if the wheel cannot be built or byte-compiled; the message is for the user.
 
     """
-    from detpyc.hooks.request import BuildRequest  # noqa: PLC0415 - a frontend imports this for the other hooks too
+    from detpyc.hooks.request import BuildRequest, unread  # noqa: PLC0415 - a frontend imports this for other hooks too
 
     settings = (config_settings or {}).items()
     own = {key.removeprefix(FRONTEND): value for key, value in settings if key.startswith(FRONTEND)}
     with _exiting_on_errors():
         wrapped = WrappedBackend.load()
-        request = BuildRequest.read(wrapped.table, LOCATION, RESERVED, frontend=own)
+        request = BuildRequest.read(wrapped.table, WRAPPED, RESERVED[WRAPPED], frontend=own)
         request.prepare()
         output = Path(wheel_directory)
         with terminable(resend=True), working_directory(output) as directory:
             built = wrapped.call("build_wheel", directory, _without_own(config_settings), metadata_directory)
             result = _byte_compile(request, _artifact(wrapped, directory, built), output)
     print(result.summary)  # noqa: T201 - a frontend shows its backend's output
-    for warning in result.warnings:
+    for warning in (*unread(wrapped.document, WRAPPED), *result.warnings):
         print(warning, file=sys.stderr)  # noqa: T201
     return result.name
 

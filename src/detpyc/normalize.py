@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING
 from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.bytecode.canonical import canonicalize_pyc
 from detpyc.errors import BytecodeError, DetpycError, UnsupportedBytecodeError
-from detpyc.files import open_locked, read_file, walk
-from detpyc.replacement import Replacement, replace_file
+from detpyc.files import read_file, walk
+from detpyc.replacement import replace_file
 from detpyc.temporaries import is_temporary, remove_stale
-from detpyc.wheel.distribution import Wheel, is_wheel
+from detpyc.wheel.distribution import is_wheel
+from detpyc.wheel.output import Output, locked_wheel
 from detpyc.wheel.rewrite import rewrite
 from detpyc.wheel.writing import NewMember
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
 __all__ = ["NormalizationReport", "normalize_artifact"]
@@ -67,7 +68,7 @@ def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> 
     if path.is_dir():
         return _normalize_tree(path, check=check)
     if path.suffix != ".pyc" or not path.is_file():
-        raise DetpycError("not a wheel, directory or .pyc file", path=path)
+        raise DetpycError("not a wheel, directory or .pyc file; other archives and images are not rewritten", path=path)
     tally = _Tally()
     _normalize_file(path, tally, check=check)
     return tally.report(path)
@@ -150,21 +151,15 @@ def _replace(pyc: Path, content: bytes, dir_fd: int | None = None) -> None:
 
 def _normalize_wheel(path: Path, *, check: bool) -> NormalizationReport:
     tally = _Tally()
-    with open_locked(path) as stream:
-        wheel = Wheel.open(path, stream)
-        wheel.require_rewritable()
+    with locked_wheel(path) as wheel:
+        pycs = {name: member for name, member in wheel.archive.members.items() if name.endswith(".pyc")}
         replaced = {}
-        for name, member in wheel.archive.members.items():
-            if name.endswith(".pyc"):
+        with wheel.rewriting(pycs):
+            for name, member in pycs.items():
                 canonical = tally.canonical(name, partial(wheel.read_member, name))
                 if canonical is not None:
                     replaced[name] = NewMember.replacing(member, canonical)
                     tally.changed.append(name)
         if replaced and not check:
-            remove_stale(path.parent)
-            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            with Replacement(path, mode) as replacement:
-                with replacement.writing() as output:
-                    rewrite(wheel, output, replaced=replaced)
-                replacement.commit(replaced=stream)
+            Output(wheel, path.name).write(partial(rewrite, wheel, replaced=replaced))
     return tally.report(path)

@@ -17,12 +17,13 @@ from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STO
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["FILE_NAME", "FORMAT", "Bytecode", "Provenance"]
+__all__ = ["COMPRESSIONS", "FILE_NAME", "FORMAT", "Bytecode", "Provenance"]
 
 T = TypeVar("T")
 
 FILE_NAME = "detpyc.json"
 FORMAT = 1
+COMPRESSIONS = (DEFLATED, STORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Provenance:
                 raise ValueError("it describes the same pycs twice")
             return cls(
                 bytecode,
-                _known(archive["compression"], (DEFLATED, STORED)),
+                _known(archive["compression"], COMPRESSIONS),
                 _known(archive["normalized"], (True, False)),
                 _version(document["detpyc"]),
                 tuple(_release(entry) for entry in _list(document.get("missing", []))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["CACHE", "LEVELS", "PycName", "is_cached", "parse", "pyc_name"]
+__all__ = ["CACHE", "LEVELS", "PycName", "is_cache_directory", "is_cached", "parse", "pyc_name"]
 
 CACHE = "__pycache__"
 # The optimization levels by their strings in a name.
@@ -41,6 +41,11 @@ def pyc_name(source: str, cache_tag: str, level: int) -> str:
 def is_cached(path: str) -> bool:
     """Return whether a path is that of a pyc in a ``__pycache__`` directory."""
     return path.endswith(".pyc") and path.split("/")[-2:-1] == [CACHE]
+
+
+def is_cache_directory(name: str) -> bool:
+    """Return whether a member of an archive is the entry of a ``__pycache__`` directory itself."""
+    return f"/{name}".endswith(f"/{CACHE}/")
 
 
 def parse(path: str) -> PycName:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ _NOT_COPIED = frozenset(
 )  # at the top of a project: large, and no build's input
 _NEVER_COPIED = "__pycache__"  # in any directory: stale at best
 
+# What stands for paths in a repair command, as in cibuildwheel's CIBW_REPAIR_WHEEL_COMMAND.
+_WHEEL, _DEST_DIR = "{wheel}", "{dest_dir}"
+
 _LINES = 30  # of the output of a failed build, for an error message
 _OLDEST_BUILDER = (3, 10)  # the oldest Python that detpyc runs under, and so the oldest that can have built the wheel
 
@@ -77,28 +81,33 @@ def reproduce_wheel(
     *,
     jobs: int | None = None,
     install: bool = False,
+    repair: str | None = None,
 ) -> Reproduction:
     """Build a wheel again in a clean environment, byte-compile it as the wheel records, and compare the two.
 
     The build runs in a new virtual environment, with the backend and detpyc pinned to the versions that the wheel
     records. SOURCE_DATE_EPOCH is kept if set, otherwise it is the date of the wheel's members if they all have the
-    same one. Building runs the project's code.
+    same one. Building runs the project's code. A repair command runs before the wheel is byte-compiled, or after it if
+    something else than detpyc wrote the original last.
 
     Args:
         original: the path of the wheel.
         sources: the path of a source distribution (``.tar.gz``), or of the project's directory.
         jobs: the number of workers; by default one for each usable processor.
         install: have uv install interpreters that are missing.
+        repair: the command that repairs the wheel, e.g. ``auditwheel repair -w {dest_dir} {wheel}``. It is split as a
+            POSIX shell does, but not run in one. It must write one wheel to the directory.
 
     Returns:
         What was built, and how it differs.
 
     Raises:
         DetpycError: if the wheel does not record how it was made or was made by another version of detpyc, an
-            interpreter is missing, or the build fails.
+            interpreter is missing, the build or the repair command fails, or the latter does not write one wheel.
 
     """
     original, sources = Path(original), Path(sources)
+    command = None if repair is None else _repair_command(repair)
     recipe = Recipe.of(original)
     if recipe.detpyc != __version__:
         raise DetpycError(
@@ -114,8 +123,13 @@ def reproduce_wheel(
     with tempfile.TemporaryDirectory(prefix="detpyc-", dir=temporary_directory()) as name:
         directory = Path(name)
         project = _project(sources, directory / "source")
-        built = _build(project, directory, builder.path, constraints, epoch)
+        variables = _variables(directory, epoch)
+        built = _build(project, directory, builder.path, constraints, variables)
+        if command is not None and not recipe.rewritten:
+            built = _repaired(built, command, directory / "repaired", variables)
         result = _byte_compiled(built, recipe, compilers, directory / "result", jobs)
+        if command is not None and recipe.rewritten:
+            result = _repaired(result, command, directory / "repaired", variables)
         same = result.name == original.name and result.read_bytes() == original.read_bytes()
         comparison = Comparison((), (), {}) if same else compare_artifacts(original, result)
     return Reproduction(original, builder.release, constraints, result.name, same, epoch is not None, comparison)
@@ -190,16 +204,22 @@ def _project(sources: Path, directory: Path) -> Path:
         raise DetpycError(f"cannot be copied: {error}", path=sources) from error
 
 
-def _build(project: Path, directory: Path, python: str, constraints: Sequence[str], epoch: str | None) -> Path:
-    """Build the wheel in a new virtual environment; the user's configuration of pip applies."""
+def _variables(directory: Path, epoch: str | None) -> Mapping[str, str]:
+    """Return the environment for the build and the repair: the user's, without the settings of Python and detpyc."""
     variables = {name: value for name, value in processes.environment().items() if not name.startswith(VARIABLES)}
     if epoch is not None:
         variables["SOURCE_DATE_EPOCH"] = epoch
     temporary = directory / "temporary"
     temporary.mkdir()
-    variables |= dict.fromkeys(
-        ("TMPDIR", "TEMP", "TMP"), str(temporary)
-    )  # deleted with the directory, whatever happens
+    # Deleted with the directory, whatever happens.
+    return variables | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+
+
+def _build(
+    project: Path, directory: Path, python: str, constraints: Sequence[str], environment: Mapping[str, str]
+) -> Path:
+    """Build the wheel in a new virtual environment; the user's configuration of pip applies."""
+    variables = dict(environment)
     venv, output = directory / "venv", directory / "built"
     inside = str(venv / ("Scripts" if os.name == "nt" else "bin") / "python")
     _run([python, "-I", "-m", "venv", str(venv)], "make a virtual environment", variables)
@@ -216,6 +236,39 @@ def _build(project: Path, directory: Path, python: str, constraints: Sequence[st
     wheels = list(output.glob("*.whl"))
     if len(wheels) != 1:
         raise DetpycError(f"the build left {len(wheels)} wheels; expected one")
+    return wheels[0]
+
+
+def _repair_command(repair: str) -> list[str]:
+    """Split a repair command.
+
+    Raises:
+        DetpycError: if it cannot be split, or does not say where the paths go.
+
+    """
+    try:
+        command = shlex.split(repair)
+    except ValueError as error:
+        raise DetpycError(f"the repair command {repair!r} cannot be split: {error}") from error
+    missing = [placeholder for placeholder in (_WHEEL, _DEST_DIR) if not any(placeholder in part for part in command)]
+    if missing:
+        raise DetpycError(
+            f"the repair command {repair!r} must contain {' and '.join(missing)}, which stand for paths, as in:"
+            f" auditwheel repair -w {_DEST_DIR} {_WHEEL}"
+        )
+    return command
+
+
+def _repaired(wheel: Path, command: Sequence[str], output: Path, variables: Mapping[str, str]) -> Path:
+    """Run the repair command; return the wheel that it wrote."""
+    output.mkdir()
+    paths = {_WHEEL: str(wheel), _DEST_DIR: str(output)}
+    placeholders = re.compile("|".join(map(re.escape, paths)))
+    filled = [placeholders.sub(lambda match: paths[match[0]], part) for part in command]
+    _run(filled, "repair the wheel", variables)
+    wheels = [path for path in output.glob("*.whl") if path.is_file()]
+    if len(wheels) != 1:
+        raise DetpycError(f"the repair command left {len(wheels)} wheels in {_DEST_DIR}; expected one")
     return wheels[0]
 
 

@@ -6,7 +6,7 @@ begins with the setting's name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.gitignore import gitignore_spec
 from detpyc.limits import MAX_ITEMS, MAX_PATTERN, MAX_SHOWN
@@ -27,8 +27,12 @@ __all__ = [
     "SOURCELESS",
     "STORED",
     "WHEEL_MODES",
+    "OneOf",
     "flag",
+    "interpreters",
     "invalidation_mode",
+    "levels",
+    "patterns",
     "shortened",
     "shown",
 ]
@@ -41,14 +45,17 @@ FAIL, _, INSTALL = ON_MISSING = ("fail", "skip", "install")
 WHEEL_MODES = ("checked-hash", "unchecked-hash")
 
 
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value not in choices:
-            expected = " or ".join(f'"{choice}"' for choice in choices)
+class OneOf(NamedTuple):
+    """The check of a string that is one of some choices."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: object) -> str:
+        """Check a value."""
+        if not isinstance(value, str) or value not in self.choices:
+            expected = " or ".join(f'"{choice}"' for choice in self.choices)
             raise ValueError(f"must be {expected}, not {shown(value)}")
         return value
-
-    return check
 
 
 def _list(value: object) -> list[object]:
@@ -78,16 +85,17 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _patterns(value: object) -> tuple[str, ...]:
-    patterns = _strings(value)
-    longest = max(map(len, patterns), default=0)
+def patterns(value: object) -> tuple[str, ...]:
+    """Check a list of gitignore patterns."""
+    found = _strings(value)
+    longest = max(map(len, found), default=0)
     if longest > MAX_PATTERN:
         raise ValueError(f"has a pattern of {longest} characters; the limit is {MAX_PATTERN}")
     try:
-        gitignore_spec(patterns)
+        gitignore_spec(found)
     except ValueError as error:
         raise ValueError(f"must be a list of gitignore patterns: {error}") from error
-    return patterns
+    return found
 
 
 def invalidation_mode(modes: Collection[str]) -> Callable[[object], str]:
@@ -96,27 +104,29 @@ def invalidation_mode(modes: Collection[str]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if value == "timestamp" and value not in modes:
             raise ValueError('cannot be "timestamp": installers do not keep mtimes, so the pyc would never load')
-        return _one_of(*modes)(value)
+        return OneOf(tuple(modes))(value)
 
     return check
 
 
-def _interpreters(value: object) -> tuple[str, ...]:
+def interpreters(value: object) -> tuple[str, ...]:
+    """Check a list of requests for interpreters."""
     requests = _strings(value)
     if not requests:
         raise ValueError("is empty; omit it for the interpreter that runs the build")
     return requests
 
 
-def _levels(value: object) -> tuple[int, ...]:
-    levels = []
+def levels(value: object) -> tuple[int, ...]:
+    """Check a list of optimization levels."""
+    found = []
     for item in _list(value):
         if type(item) is not int or item not in OPTIMIZATION_LEVELS:
             raise ValueError(f"must be a list of 0, 1 and 2; found {shown(item)}")
-        levels.append(item)
-    if not levels:
+        found.append(item)
+    if not found:
         raise ValueError("is empty; omit it for level 0")
-    return tuple(sorted(set(levels)))
+    return tuple(sorted(set(found)))
 
 
 def flag(value: object) -> bool:
@@ -140,15 +150,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-CHECKS: dict[str, Callable[[object], Any]] = {
-    "interpreters": _interpreters,
-    "optimize": _levels,
-    "invalidation-mode": _one_of(*WHEEL_MODES),
-    "include": _patterns,
-    "exclude": _patterns,
-    "on-syntax-error": _one_of("fail", "skip"),
-    "layout": _one_of(*LAYOUTS),
-    "compression": _one_of(DEFLATED, STORED),
+CHECKS: dict[str, OneOf | Callable[[object], Any]] = {
+    "interpreters": interpreters,
+    "optimize": levels,
+    "invalidation-mode": OneOf(WHEEL_MODES),
+    "include": patterns,
+    "exclude": patterns,
+    "on-syntax-error": OneOf(("fail", "skip")),
+    "layout": OneOf(LAYOUTS),
+    "compression": OneOf((DEFLATED, STORED)),
     "provenance": flag,
-    "on-missing-interpreter": _one_of(*ON_MISSING),
+    "on-missing-interpreter": OneOf(ON_MISSING),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,18 @@ from detpyc.errors import DetpycError, WheelError
 from detpyc.files import open_locked, read_file
 from detpyc.limits import MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
-from detpyc.pyc_paths import CACHE, is_cached, parse
-from detpyc.replacement import Replacement, replace_file
+from detpyc.pyc_paths import CACHE, is_cache_directory, is_cached, parse
+from detpyc.replacement import replace_file
 from detpyc.settings import SOURCELESS
-from detpyc.temporaries import remove_stale
 from detpyc.wheel import record
-from detpyc.wheel.distribution import Wheel, is_wheel
+from detpyc.wheel.distribution import is_wheel
+from detpyc.wheel.output import Output, locked_wheel
 from detpyc.wheel.rewrite import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+    from detpyc.wheel.distribution import Wheel
 
 __all__ = ["StripReport", "strip_artifact"]
 
@@ -79,38 +82,38 @@ def strip_artifact(path: str | os.PathLike[str], *, sourceless: bool = False, ch
     if is_wheel(path):
         return _strip_wheel(path, sourceless=sourceless, check=check)
     if not path.is_dir():
-        raise DetpycError("not a wheel or directory", path=path)
+        raise DetpycError("not a wheel or directory; other archives and images are not rewritten", path=path)
     tree = _Tree(path, sourceless=sourceless, check=check)
     tree.strip()
     return StripReport(str(path), tuple(sorted(tree.pycs)), tree.left, tuple(tree.updated), tree.failed)
 
 
 def _strip_wheel(path: Path, *, sourceless: bool, check: bool) -> StripReport:
-    with open_locked(path) as stream:
-        wheel = Wheel.open(path, stream)
-        wheel.require_rewritable()
-        members = wheel.archive.members
-        pycs = {name for name in members if name.endswith(".pyc")}
-        left = set() if sourceless else pycs - _with_source(wheel, pycs)
-        provenance = f"{wheel.dist_info}/{FILE_NAME}"
-        goes = provenance in members and not (
-            left and _records_sourceless(wheel.read_member(provenance, MAX_PROVENANCE), path)
-        )
-        report = StripReport(
-            str(path),
-            tuple(sorted(pycs - left)),
-            dict.fromkeys(sorted(left), _NO_SOURCE),
-            (provenance,) if goes else (),
-        )
+    with locked_wheel(path) as wheel:
+        with wheel.rewriting():
+            report = _plan(wheel, sourceless=sourceless)
         if report.changed and not check:
-            remove_stale(path.parent)
             dropped = {*report.pycs, *report.updated}
-            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            with Replacement(path, mode) as replacement:
-                with replacement.writing() as output:
-                    rewrite(wheel, output, dropped=dropped | _emptied(members, dropped))
-                replacement.commit(replaced=stream)
+            dropped |= _emptied(wheel.archive.members, dropped)
+            Output(wheel, path.name).write(partial(rewrite, wheel, dropped=dropped))
     return report
+
+
+def _plan(wheel: Wheel, *, sourceless: bool) -> StripReport:
+    """Return what will be done to a wheel."""
+    members = wheel.archive.members
+    pycs = {name for name in members if name.endswith(".pyc")}
+    left = set() if sourceless else pycs - _with_source(wheel, pycs)
+    provenance = f"{wheel.dist_info}/{FILE_NAME}"
+    goes = provenance in members and not (
+        left and _records_sourceless(wheel.read_member(provenance, MAX_PROVENANCE), wheel.path)
+    )
+    return StripReport(
+        str(wheel.path),
+        tuple(sorted(pycs - left)),
+        dict.fromkeys(sorted(left), _NO_SOURCE),
+        (provenance,) if goes else (),
+    )
 
 
 def _with_source(wheel: Wheel, pycs: Iterable[str]) -> set[str]:
@@ -141,7 +144,7 @@ def _records_sourceless(content: bytes, path: Path) -> bool:
 def _emptied(members: Iterable[str], dropped: Collection[str]) -> set[str]:
     """Return the names of the ``__pycache__/`` entries that nothing is left in."""
     used = {f"{name.rpartition('/')[0]}/" for name in members if name not in dropped and not name.endswith("/")}
-    return {name for name in members if f"/{name}".endswith(f"/{CACHE}/")} - used
+    return {name for name in members if is_cache_directory(name)} - used
 
 
 class _Tree:

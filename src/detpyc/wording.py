@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LISTED = 3  # of many names, how many are listed
 
 
 def counted(number: int, noun: str) -> str:
@@ -16,6 +22,12 @@ def date(seconds: int) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
     except (OverflowError, OSError, ValueError):  # beyond what the system can say
         return f"{seconds} seconds after 1970-01-01"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first of some names, and the number of the others."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def shortened(text: str, limit: int) -> str:

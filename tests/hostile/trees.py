@@ -17,7 +17,7 @@ import pytest
 
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader, source_hash
 from hostile.cases import FAILED, FOUND, PASSED, Case
-from pycs import HERE, PYC, SOURCE, TAG, forged, pyc
+from pycs import HERE, PYC, SOURCE, TAG, forged, pyc, with_other_instruction
 from trees import write
 
 if TYPE_CHECKING:
@@ -314,6 +314,10 @@ def forged_pyc(top: Path) -> Path:
     return write(top, {"core.py": SOURCE, PYC: forged()})
 
 
+def forged_instruction(top: Path) -> Path:
+    return write(top, {"core.py": SOURCE, PYC: with_other_instruction(pyc())})
+
+
 def header_of_another_source(top: Path) -> Path:
     return write(top, {"core.py": SOURCE, PYC: pyc(EVIL)})
 
@@ -383,11 +387,12 @@ def deep_directories(top: Path) -> Path:
     return top
 
 
-CODE = ("verify", "-i", HERE.path)  # with a known release, different code is not only unverifiable
+CODE = ("verify", "-i", HERE.path)  # with a known release, different instructions are not only unverifiable
 
 CASES = (
-    Case(forged_pyc, FOUND, ("unverifiable",)),
-    Case(forged_pyc, FOUND, ("differs",), CODE, name="forged_pyc-code"),
+    Case(forged_pyc, FOUND, ("differs",)),
+    Case(forged_instruction, FOUND, ("unverifiable", "to other instructions in f,")),
+    Case(forged_instruction, FOUND, ("differs",), CODE, name="forged_instruction-code"),
     Case(header_of_another_source, FOUND, ("stale",)),
     Case(cache_that_is_a_link, FOUND, (f"demo/{PYC}",)),
     Case(cache_that_is_a_link_within, FOUND, (f"demo/{PYC}", "1 stale")),

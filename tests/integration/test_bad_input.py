@@ -220,6 +220,12 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["wheel", "WHEEL", "--output-dir", "neighbour.whl"], ["neighbour.whl: cannot be created: File exists"]),
         (["wheel", "WHEEL", "--output-dir", "neighbour.whl/below"], ["below: cannot be created: Not a directory"]),
         (["wheel", "WHEEL", "--like", "missing.whl"], ["missing.whl: cannot be read"]),
+        (
+            ["wheel", "WHEEL", "--pyproject", "missing.toml"],
+            ["missing.toml: cannot be read: No such file or directory"],
+        ),
+        (["wheel", "WHEEL", "--pyproject", "neighbour.whl"], ["neighbour.whl: not valid TOML: "]),
+        (["wheel", "WHEEL", "--pyproject", "."], ["pyproject.toml: cannot be read: No such file or directory"]),
     ],
     ids=" ".join,
 )

@@ -186,6 +186,38 @@ def test_invalidation_mode_that_is_none(tree: Path) -> None:
     )
 
 
+# PYC_INVALIDATION_MODE: what detpyc and uv write, None if they refuse it; see docs/environment.md.
+@pytest.mark.parametrize(
+    ("value", "ours", "of_uv"),
+    [
+        ("CHECKED_HASH", "checked-hash", "checked-hash"),
+        ("UNCHECKED_HASH", "unchecked-hash", "unchecked-hash"),
+        ("TIMESTAMP", "timestamp", "timestamp"),
+        ("checked_hash", "checked-hash", None),
+        ("unchecked-hash", "unchecked-hash", None),
+        ("Timestamp", "timestamp", None),
+        ("", "checked-hash", None),
+        (" CHECKED_HASH", None, None),
+        ("HASH", None, None),
+    ],
+)
+def test_values_of_the_variable(value: str, ours: str | None, of_uv: str | None, tree: Path, tmp_path: Path) -> None:
+    """The names that uv takes; detpyc ignores their case, and CPython ignores the variable."""
+    variables = environment(PYC_INVALIDATION_MODE=value)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-index", "--compile-bytecode"]
+    stock = write(tmp_path / "stock")
+    installed = tmp_path / "installed"
+    commands = {
+        tree: [*COMMAND, "compile", "-q", str(tree)],
+        installed: [*uv, "--target", str(installed), str(wheels.build(tmp_path))],
+        stock: [sys.executable, "-m", "compileall", "-q", str(stock)],
+    }
+    for (directory, command), mode in zip(commands.items(), (ours, of_uv, "timestamp"), strict=True):
+        completed = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert completed.returncode == (2 if mode is None else 0), completed.stderr
+        assert {content[4] for content in pycs(directory).values()} == ({MODES[mode]} if mode else set())
+
+
 def test_timestamp_pycs_are_loaded(tree: Path) -> None:
     """Where SOURCE_DATE_EPOCH is earlier, only those are whose sources are given that time."""
     epoch = 1_600_000_000

@@ -54,6 +54,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - on Linux, a file system of its own
 CHECKED_HASH = MAGIC_NUMBER + (0b11).to_bytes(4, "little")  # PEP 552
 HATCH, PDM = "tool.hatch.build.targets.wheel.hooks.detpyc", "tool.pdm.build.hooks.detpyc"
 HATCH_FOR_ALL_TARGETS = "tool.hatch.build.hooks.detpyc"
+HATCH_FOR_SDIST = "tool.hatch.build.targets.sdist.hooks.detpyc"
+NOTHING_READS = "detpyc: warning: nothing reads ["
 RELEASE = platform.python_version()
 NOT_IMPORTABLE = re.compile(r"\.data/(?:data|scripts)/")
 
@@ -445,6 +447,55 @@ def test_hooks_that_are_not_a_table(fail: Callable[[Path, Path], str], tmp_path:
     printed = fail(project, tmp_path / "dist")
     assert f"detpyc: tool.pdm.build.hooks must be a table; write [{PDM}]\n" in printed
     assert list((tmp_path / "dist").glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hook", "unread", "read"),
+    [
+        ("hatch-src", "build_wheel", "tool.detpyc", HATCH),
+        ("hatch-src", "build_wheel", HATCH_FOR_SDIST, HATCH),
+        ("hatch-src", "build_sdist", HATCH_FOR_SDIST, HATCH),
+        ("hatch-src", "build_wheel", HATCH_FOR_ALL_TARGETS, HATCH),
+        ("hatch-flat", "build_wheel", PDM, HATCH),
+        ("pdm-module", "build_wheel", "tool.detpyc", PDM),
+        ("setuptools-wrapped", "build_wheel", PDM, "tool.detpyc"),
+    ],
+)
+def test_tables_that_nothing_reads(name: str, hook: str, unread: str, read: str, tmp_path: Path) -> None:
+    """One warning; the wheel is that of the table that is read."""
+    project = copy_project(name, tmp_path)
+    expected = build(project, tmp_path / "expected", hook=hook, SOURCE_DATE_EPOCH="1600000000")
+    assert NOTHING_READS not in expected.output
+    with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f"[{unread}]\noptimize = [2]\n")
+    built = build(project, tmp_path / "dist", hook=hook, SOURCE_DATE_EPOCH="1600000000")
+    assert built.output.count(NOTHING_READS) == 1
+    (warning,) = (line for line in built.output.splitlines() if NOTHING_READS in line)
+    assert warning.startswith(f"{NOTHING_READS}{unread}]: the build backend ")
+    assert warning.endswith(f" reads [{read}]")
+    if hook == "build_wheel":
+        assert built.artifact.read_bytes() == expected.artifact.read_bytes()
+
+
+def test_project_with_only_a_table_that_nothing_reads(tmp_path: Path) -> None:
+    """PDM calls the hook even so."""
+    project = copy_project("pdm-module", tmp_path)
+    change(project / "pyproject.toml", b"[tool.pdm.build.hooks.detpyc]", b"[tool.detpyc]")
+    built = build(project, tmp_path / "dist")
+    assert f"{NOTHING_READS}tool.detpyc]: the build backend pdm.backend reads [{PDM}]\n" in built.output
+    assert not pycs(contents(built.artifact))
+
+
+@pytest.mark.parametrize(("name", "backend"), [("hatch-src", b"hatchling.build"), ("pdm-module", b"pdm.backend")])
+def test_hook_in_a_wrapped_backend(name: str, backend: bytes, tmp_path: Path) -> None:
+    """The wrapper reads the table that would otherwise have no effect."""
+    project = copy_project(name, tmp_path)
+    change(project / "pyproject.toml", b'"' + backend + b'"', b'"detpyc.backend"')
+    with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f'[tool.detpyc]\nbuild-backend = "{backend.decode()}"\n')
+    built = build(project, tmp_path / "dist")
+    assert NOTHING_READS not in built.output
+    assert pycs(contents(built.artifact))
 
 
 @pytest.mark.parametrize("name", ["hatch-src", "pdm-module"])

@@ -12,6 +12,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("the archives are for POSIX", allow_module_level=True)
 
+import trees
 import wheels
 from command_line import COMMAND
 from projects import Conditions, attempt, build, copy_project, environment
@@ -67,7 +68,7 @@ def releases(path: Path) -> list[str]:
 
 
 def test_commands(downloadable: tuple[Interpreter, Path], variables: dict[str, str], tmp_path: Path) -> None:
-    """A wheel is byte-compiled and verified by a release that uv has installed."""
+    """A wheel, and pycs that nobody recorded, are verified by a release that uv has installed."""
     other, _ = downloadable
     path = wheels.build(tmp_path)
     missing = detpyc(variables, "wheel", "-i", other.release, path)
@@ -86,6 +87,12 @@ def test_commands(downloadable: tuple[Interpreter, Path], variables: dict[str, s
     verified = detpyc(elsewhere, "verify", *options, path)
     assert (verified.returncode, verified.stderr) == (0, "")
     assert verified.stdout == f"{path}: 2 identical; loaded by CPython {'{}.{}'.format(*other.version)}\n"
+
+    tree = trees.write(tmp_path / "tree", {name: data for name, data in wheels.read(path).items() if "/__" in name})
+    trees.write(tree, wheels.MODULES)
+    again = {**variables, "UV_PYTHON_INSTALL_DIR": str(tmp_path / "again")}
+    unrecorded = detpyc(again, "verify", "--install-interpreters", tree)
+    assert (unrecorded.returncode, unrecorded.stdout) == (0, f"{tree}: 2 identical\n"), unrecorded.stderr
 
 
 def test_failing_installation(variables: dict[str, str], tmp_path: Path) -> None:

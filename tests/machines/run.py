@@ -32,22 +32,6 @@ ROOT = HERE.parents[1]
 SYSTEM_SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 NATIVE = "amd64"
 QEMU = {"arm64": "aarch64", "s390x": "s390x", "riscv64": "riscv64", "i386": "i386", "armhf": "arm"}
-TRIPLETS = {
-    "amd64": "x86_64-linux-gnu",
-    "arm64": "aarch64-linux-gnu",
-    "s390x": "s390x-linux-gnu",
-    "riscv64": "riscv64-linux-gnu",
-    "i386": "i386-linux-gnu",
-    "armhf": "arm-linux-gnueabihf",
-}
-LOADERS = {
-    "amd64": "ld-linux-x86-64.so.2",
-    "arm64": "ld-linux-aarch64.so.1",
-    "s390x": "ld64.so.1",
-    "riscv64": "ld-linux-riscv64-lp64d.so.1",
-    "i386": "ld-linux.so.2",
-    "armhf": "ld-linux-armhf.so.3",
-}
 LIBRARIES = ("libc6", "libgcc-s1", "zlib1g", "libexpat1", "libssl3t64", "libffi8", "libbz2-1.0", "liblzma5")
 TIME_LIMIT = 600.0  # seconds for a module
 
@@ -107,12 +91,17 @@ def python(architecture: str, suite: str, version: str, directory: Path) -> Inte
     if not executable.exists():
         minimal = [f"python{version}-minimal", f"libpython{version}-minimal", f"libpython{version}-stdlib"]
         Apt(suite, architecture, directory / f"{suite}-{architecture}").unpack([*LIBRARIES, *minimal], root)
-        loader = next(path for path in root.rglob(LOADERS[architecture]) if path.is_file())
-        libraries = root / "usr" / "lib" / TRIPLETS[architecture]
+        (root / "lib").symlink_to("usr/lib")  # which another package makes
         wrapper.rename(executable)
         # Started under the wrapper's name, the interpreter finds its library beside it, and itself.
-        command = [*emulator(architecture, suite, directory), loader, "--library-path", libraries]
-        started = shlex.join(map(str, [*command, "--argv0", wrapper, executable]))
+        command: list[object] = [*emulator(architecture, suite, directory)]
+        if command:
+            command += ["-L", root, "-0", wrapper, executable]
+        else:
+            libraries = root / "lib" / "x86_64-linux-gnu"
+            loader = libraries / "ld-linux-x86-64.so.2"
+            command += [loader, "--library-path", libraries, "--argv0", wrapper, executable]
+        started = shlex.join(map(str, command))
         wrapper.write_text(f'#!/bin/sh\nexec {started} "$@"\n')
         wrapper.chmod(0o755)
     return interpreters.describe(wrapper)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import printed
+from detpyc.cli import COMMANDS
 
 if TYPE_CHECKING:
     import os
@@ -20,11 +24,14 @@ def detpyc(
     prefix: tuple[str, ...] = (),
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run detpyc to its end; ``prefix`` is a command that runs it."""
+    """Run detpyc to its end; ``prefix`` is a command that runs it. Check what it prints with ``--json``."""
     command = [*prefix, *COMMAND, *arguments]
     completed: subprocess.CompletedProcess[str] = subprocess.run(
         command, capture_output=True, text=True, encoding="utf-8", check=False, **options
     )
+    if "--json" in arguments and completed.stdout:
+        (name,) = (name for name in COMMANDS if name in arguments)
+        printed.check(name, json.loads(completed.stdout))
     return completed
 
 

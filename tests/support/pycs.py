@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from types import CodeType
 
 from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, PycHeader, source_hash
 from detpyc.compilation import interpreters
@@ -18,6 +19,15 @@ def forged(source: bytes = SOURCE, code: bytes = b"print('evil')\n", path: str =
     header = PycHeader(HERE.magic_number, InvalidationMode.UNCHECKED_HASH)
     header.source_hash = source_hash(source, HERE.magic_number)
     return header.to_bytes() + pyc(code, path, **options)[HEADER_SIZE:]
+
+
+def with_other_instruction(data: bytes, of: bytes = SOURCE) -> bytes:
+    """Change one instruction of ``f``, of all that ``of`` compiles to: the argument of the last but one."""
+    f = next(item for item in compile(of, "core.py", "exec").co_consts if isinstance(item, CodeType))
+    assert data.count(f.co_code) == 1
+    changed = bytearray(f.co_code)
+    changed[-3] ^= 1
+    return data.replace(f.co_code, bytes(changed))
 
 
 def pyc(

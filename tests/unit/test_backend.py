@@ -310,7 +310,7 @@ def test_wrong_table(lines: list[str], fault: str, frontend: Frontend) -> None:
         ("", NO_NAME),
         ("tool = 1\n", "tool.detpyc must be a table"),
         ("[tool]\ndetpyc = 1\n", "tool.detpyc must be a table"),
-        ("[tool.detpyc\n", "pyproject.toml cannot be read: "),
+        ("[tool.detpyc\n", "pyproject.toml: not valid TOML: "),
     ],
 )
 def test_wrong_pyproject(content: str, fault: str, frontend: Frontend) -> None:

@@ -274,6 +274,7 @@ def test_no_interpreters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         *([command, ""] for command in ("wheel", "verify", "compile", "normalize", "inspect")),
         ["wheel", "x.whl", "--output-dir", ""],
         ["wheel", "x.whl", "--like", ""],
+        ["wheel", "x.whl", "--pyproject", ""],
         ["verify", "x.whl", "--sources", ""],
         ["diff", "", ""],
         ["reproduce", "", "--from", "."],

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,7 +99,9 @@ def test_what_cannot_be_compared(tmp_path: Path, a: str, b: str) -> None:
     (tmp_path / "tree").mkdir()
     for name in ("a.pyc", "a.whl", "a.txt"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DetpycError, match=r"are not two pycs|no such file or directory"):
+    with pytest.raises(
+        DetpycError, match=r"are not two pycs|no such file or directory|not a wheel, directory, archive"
+    ):
         compare_artifacts(tmp_path / a, tmp_path / b)
 
 
@@ -125,7 +128,9 @@ def test_trees(trees: tuple[Path, Path]) -> None:
     comparison = compare_artifacts(a, b)
 
     assert (comparison.only_a, comparison.only_b) == (("only.txt",), ("sub/only.txt",))
-    assert comparison.changed["text.txt"] == (Difference(CONTENT, "content", "", "from byte 5 on", "b'wo'", "b'oo'"),)
+    (found,) = comparison.changed["text.txt"]
+    assert replace(found, diff=()) == Difference(CONTENT, "content", "", "from byte 5 on", "b'wo'", "b'oo'")
+    assert found.diff[:4] == ("--- a/text.txt", "+++ b/text.txt", "@@ -1 +1 @@", "-one two")
     assert [difference.kind for difference in comparison.changed["sub/core.pyc"]] == [CODE]
     assert compare_artifacts(a, a).same
 
@@ -294,8 +299,38 @@ def test_json(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "a": "2021-04-05 06:07:08",
             "b": "2022-01-02 03:04:06",
             "total": 1,
+            "diff": [],
         }
     ]
+
+
+def test_text_files(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a unified diff, for people without control characters; of other files, the first byte that differs."""
+    contents = wheels.read(wheel)
+    name = "demo-1.0.dist-info/WHEEL"
+    contents |= {name: contents[name].replace(b"tests", b"\x1b[31m"), "core.py": b"\0"}
+    path = wheels.write(wheel.with_name(NAME.replace("py3", "py2")), contents)
+    assert main(["diff", str(wheel), str(path)]) == 1
+    output = capsys.readouterr().out
+    assert (
+        f"{name}\n    content:\n        --- a/{name}\n        +++ b/{name}\n        @@ -1,4 +1,4 @@\n"
+        "         Wheel-Version: 1.0\n        -Generator: tests\n        +Generator: \\x1b[31m\n"
+    ) in output
+    assert "core.py\n    content: content from byte 0 on: b'x = 1" in output
+
+    assert main(["diff", "--json", str(wheel), str(path)]) == 1
+    changed = json.loads(capsys.readouterr().out)["changed"]
+    assert changed[name][0]["diff"][4:6] == ["-Generator: tests", "+Generator: \x1b[31m"]
+    assert changed["core.py"][0]["diff"] == []
+
+
+def test_large_text_files_are_compared_as_bytes(trees: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detpyc.compare.MAX_TEXT", 2)
+    for tree, character in zip(trees, "ab", strict=True):
+        (tree / "short.txt").write_text(character, encoding="utf-8")
+        (tree / "long.txt").write_text(3 * character, encoding="utf-8")
+    changed = compare_artifacts(*trees).changed
+    assert {name: bool(found.diff) for name, (found,) in changed.items()} == {"long.txt": False, "short.txt": True}
 
 
 def test_for_people(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,11 +9,17 @@ import threading
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
+from detpyc.cli import main
 from detpyc.cli import progress as module
 from detpyc.cli.progress import progress
+from pycs import HERE, SOURCE, pyc
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PLAIN = Namespace(quiet=False, json=False)
 LABEL = "[red]tree[/red] \x1b[2J"
@@ -55,6 +61,16 @@ def test_bar(terminal: Terminal) -> None:
 def test_no_standard_error() -> None:
     with redirect_stderr(None), progress(LABEL, PLAIN) as start:
         start(3)()
+
+
+def test_verification(terminal: Terminal, tmp_path: Path) -> None:
+    """One step for each pyc."""
+    for name in ("core", "other", "gone"):
+        (tmp_path / f"{name}.pyc").write_bytes(pyc())
+    (tmp_path / "core.py").write_bytes(SOURCE)
+    with redirect_stderr(terminal):
+        assert main(["verify", "-i", HERE.path, str(tmp_path)]) == 1
+    assert "3/3" in terminal.getvalue()
 
 
 def test_bar_is_erased_if_the_work_fails(terminal: Terminal) -> None:

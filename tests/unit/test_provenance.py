@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import printed
 import wheels
 from bounds import bounded
 from detpyc import __version__
@@ -85,6 +86,54 @@ def test_slots() -> None:
     assert OLDER.slot == ("cpython-39", 2)
 
 
+MALFORMED = [
+    {"format": 1},
+    document(bytecode={}),
+    document(bytecode=["text"]),
+    changed(release=3.12),
+    changed(cache_tag=None),
+    changed(magic_number="3425"),
+    changed(magic_number=3394),
+    changed(optimize=3),
+    changed(optimize=True),
+    changed(invalidation_mode="timestamp"),
+    changed(include="*.py"),
+    changed(include=[1]),
+    changed(exclude=None),
+    changed(skipped=["a.py"]),
+    changed(skipped={"a.py": 1}),
+    changed(layout="flat"),
+    changed(colour="red"),
+    changed(release="3.13.0"),
+    changed(release="3.9"),
+    changed(release="/bin/3.9.18"),
+    changed(release="3.9." + "1" * 5000),
+    document(detpyc="1" * 101),
+    changed(cache_tag="cpython-313"),
+    document(archive=None),
+    document(archive={"compression": "stored"}),
+    document(archive={"compression": "zstd", "normalized": True}),
+    document(archive={"compression": "stored", "normalized": 1}),
+    document(archive={"compression": "stored", "normalized": True, "colour": "red"}),
+    document(detpyc=1),
+    document(missing="3.12"),
+    document(missing=[3.12]),
+    document(missing=["2.7"]),
+    *(without(key) for key in document()["bytecode"][0]),
+]
+# What JSON Schema, or Python's validator, cannot say.
+BEYOND_A_SCHEMA = [
+    changed(magic_number=3425.0),
+    changed(release="3.9.18\n"),
+    changed(include=["\ud800"]),
+    changed(exclude=["x\udc80"]),
+    changed(skipped={"\ud800.py": "no"}),
+    changed(skipped={"a.py": "\udfff"}),
+    document(detpyc="\ud800"),
+    document(bytecode=[document()["bytecode"][0]] * 2),
+]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -96,49 +145,7 @@ def test_slots() -> None:
         b"[" * 100_000,
         json.dumps(document()).encode("utf-16"),
         b"\xef\xbb\xbf" + json.dumps(document()).encode(),
-        *(
-            json.dumps(found).encode()
-            for found in [
-                {"format": 1},
-                document(bytecode={}),
-                document(bytecode=["text"]),
-                changed(release=3.12),
-                changed(cache_tag=None),
-                changed(magic_number="3425"),
-                changed(magic_number=3394),
-                changed(magic_number=3425.0),
-                changed(optimize=3),
-                changed(optimize=True),
-                changed(invalidation_mode="timestamp"),
-                changed(include="*.py"),
-                changed(include=[1]),
-                changed(exclude=None),
-                changed(skipped=["a.py"]),
-                changed(skipped={"a.py": 1}),
-                changed(layout="flat"),
-                changed(colour="red"),
-                changed(release="3.13.0"),
-                changed(release="3.9"),
-                changed(release="/bin/3.9.18"),
-                changed(release="3.9.18\n"),
-                changed(release="3.9." + "1" * 5000),
-                changed(include=["\ud800"]),
-                changed(exclude=["x\udc80"]),
-                changed(skipped={"\ud800.py": "no"}),
-                changed(skipped={"a.py": "\udfff"}),
-                document(detpyc="\ud800"),
-                document(detpyc="1" * 101),
-                document(bytecode=[document()["bytecode"][0]] * 2),
-                changed(cache_tag="cpython-313"),
-                document(archive=None),
-                document(archive={"compression": "stored"}),
-                document(archive={"compression": "zstd", "normalized": True}),
-                document(archive={"compression": "stored", "normalized": 1}),
-                document(archive={"compression": "stored", "normalized": True, "colour": "red"}),
-                document(detpyc=1),
-                *(without(key) for key in document()["bytecode"][0]),
-            ]
-        ),
+        *(json.dumps(found).encode() for found in [*MALFORMED, *BEYOND_A_SCHEMA]),
     ],
 )
 def test_malformed(data: bytes) -> None:
@@ -146,6 +153,25 @@ def test_malformed(data: bytes) -> None:
         Provenance.from_json(data)
     assert len(str(caught.value)) < 300
     str(caught.value).encode()
+
+
+def test_schema_refuses_what_is_malformed() -> None:
+    others = [document(format=2), document(format=True), document(**{"canonical-form": 2})]
+    valid = printed.validator("provenance").is_valid
+    assert [found for found in [*MALFORMED, *others] if valid(found)] == []
+
+
+@pytest.mark.parametrize(
+    "found", [document(), document(missing=["3.8.18", "3.15"]), document(bytecode=[]), changed(release="3.9.0rc1")]
+)
+def test_schema_accepts_what_is_written(found: dict[str, Any]) -> None:
+    Provenance.from_json(json.dumps(found).encode())
+    printed.validator("provenance").validate(found)
+    described = printed.schema("provenance")["properties"]
+    written = json.loads(Provenance((OLDER,), missing=("3.8.18",)).to_json())
+    assert written.keys() == described.keys()
+    assert written["archive"].keys() == described["archive"]["properties"].keys()
+    assert written["bytecode"][0].keys() == described["bytecode"]["items"]["properties"].keys()
 
 
 @pytest.mark.parametrize("number", [2, "1", 1.5, None, [1]])

@@ -7,13 +7,17 @@ from __future__ import annotations
 import io
 import json
 import platform
+import shlex
 import sys
 import tarfile
+import tempfile
+import zipfile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 import wheels
+from command_line import unchanged
 from detpyc import reproduce
 from detpyc.byte_compile.recipe import Recipe
 from detpyc.byte_compile.wheel import byte_compile_wheel
@@ -26,6 +30,8 @@ from detpyc.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    Repaired = Callable[[Path, str], tuple[int, str, str]]
 
 NAME = "demo-1.0-py3-none-any.whl"
 DOCUMENT = "demo-1.0.dist-info/detpyc.json"
@@ -165,6 +171,139 @@ def test_like_refuses_the_same(original: Path, tmp_path: Path, capsys: pytest.Ca
     assert main(["wheel", "--like", str(original), str(other)]) == 2
     assert f"{original}: detpyc.json has format 2" in capsys.readouterr().err
     assert other.read_bytes() == content
+
+
+# ---- the repair command
+
+# Programs that stand for auditwheel; their arguments are the directory and the wheel.
+RENAME = """
+import pathlib, shutil, sys
+directory, wheel = map(pathlib.Path, sys.argv[1:])
+shutil.copy(wheel, directory / wheel.name.replace("-any", "-manylinux_2_28_x86_64"))
+"""
+TWICE = f"{RENAME}shutil.copy(wheel, directory)"
+AND_FAIL = f"{RENAME}sys.exit('what is wrong')"
+# Writes RECORD as auditwheel does, so that detpyc is seen not to have been the last.
+REWRITE = """
+import pathlib, sys, zipfile
+directory, wheel = map(pathlib.Path, sys.argv[1:])
+with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(directory / wheel.name, "w") as new:
+    for info in old.infolist():
+        content = old.read(info)
+        record = info.filename.endswith("/RECORD")
+        new.writestr(info, content.replace(b"\\n", b"\\r\\n") if record else content)
+"""
+
+
+@pytest.fixture
+def repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Repaired:
+    """Return a function that reproduces a wheel with a program to repair it; nothing is built, and nothing stays."""
+
+    def build(_: Path, directory: Path, *__: object) -> Path:
+        return wheels.build(directory)
+
+    def reproduced(original: Path, program: str) -> tuple[int, str, str]:
+        temporary = tmp_path / "temporary files"
+        temporary.mkdir()
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        script = tmp_path / "repair.py"
+        script.write_text(program, encoding="utf-8")
+        command = f"{shlex.quote(sys.executable)} '{script}' {{dest_dir}} {{wheel}}"
+        source = tmp_path / "source"
+        source.mkdir()
+        with unchanged(original.parent):
+            status = main(["reproduce", str(original), "--from", str(source), "--repair", command])
+        assert list(temporary.iterdir()) == []
+        return status, *capsys.readouterr()
+
+    monkeypatch.setattr(reproduce, "_build", build)
+    return reproduced
+
+
+def test_repaired_wheel(tmp_path: Path, repaired: Repaired) -> None:
+    """The command runs before the bytecode is added; what stands for a path becomes one argument, spaces and all."""
+    (tmp_path / "original").mkdir()
+    original = wheels.build(tmp_path / "original", tag="py3-none-manylinux_2_28_x86_64")
+    byte_compile_wheel(original)
+    expected = f"{original.name}: reproduced bit for bit, by CPython {RUNNING}\n"
+    assert repaired(original, RENAME) == (0, expected, "")
+
+
+def test_wheel_that_was_repaired_last(original: Path, repaired: Repaired) -> None:
+    """The command runs after the bytecode is added."""
+    contents = wheels.read(original)
+    record = "demo-1.0.dist-info/RECORD"
+    with zipfile.ZipFile(original) as old:
+        infos = old.infolist()
+    with zipfile.ZipFile(original, "w") as new:
+        for info in infos:
+            content = contents[info.filename]
+            new.writestr(info, content.replace(b"\n", b"\r\n") if info.filename == record else content)
+    expected = f"{original.name}: reproduced bit for bit, by CPython {RUNNING}\n"
+    assert repaired(original, REWRITE) == (0, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (AND_FAIL, " ended with status 1\n    what is wrong"),
+        ("", "the repair command left 0 wheels in {dest_dir}; expected one"),
+        (TWICE, "the repair command left 2 wheels in {dest_dir}; expected one"),
+    ],
+    ids=["fails", "none", "two"],
+)
+def test_repair_that_fails(program: str, message: str, original: Path, repaired: Repaired) -> None:
+    status, output, errors = repaired(original, program)
+    assert (status, output) == (2, "")
+    assert errors.endswith(f"{message}\n")
+    assert errors.startswith("detpyc: could not repair the wheel: " if program == AND_FAIL else f"detpyc: {message}")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("repair '{wheel}", 'the repair command "repair \'{wheel}" cannot be split: No closing quotation'),
+        ("", "the repair command '' must contain {wheel} and {dest_dir}, which stand for paths"),
+        ("repair {wheel}", "the repair command 'repair {wheel}' must contain {dest_dir}, which stand"),
+    ],
+)
+def test_bad_repair_command(
+    command: str, message: str, original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is built."""
+    with unchanged(original.parent):
+        assert main(["reproduce", str(original), "--from", str(tmp_path / "missing"), "--repair", command]) == 2
+    assert capsys.readouterr().err.startswith(f"detpyc: {message}")
+
+
+def test_repair_is_suggested_for_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("original", "source"):
+        (tmp_path / name).mkdir()
+    original = wheels.build(tmp_path / "original", tag="py3-none-manylinux_2_28_x86_64")
+    byte_compile_wheel(original)
+    monkeypatch.setattr(reproduce, "_build", lambda _, directory, *__: wheels.build(directory))
+    assert main(["reproduce", str(original), "--from", str(tmp_path / "source")]) == 1
+    assert capsys.readouterr().out.splitlines()[1] == (
+        f"the wheel that was built is {NAME}; if a tool such as auditwheel repaired the original, name it in --repair"
+    )
+
+
+def test_missing_repair_command(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reproduce, "_build", lambda _, directory, *__: wheels.build(directory))
+    (tmp_path / "source").mkdir()
+    command = "no-such-program {wheel} {dest_dir}"
+    assert main(["reproduce", str(original), "--from", str(tmp_path / "source"), "--repair", command]) == 2
+    assert capsys.readouterr().err == (
+        "detpyc: could not repair the wheel: no-such-program cannot be run: No such file or directory\n"
+    )
+
+
+# ---- the sources
 
 
 def archive(path: Path, *names: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from detpyc.errors import WheelError
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
-from detpyc.pyc_paths import pyc_name
+from detpyc.pyc_paths import is_cache_directory, pyc_name
 from detpyc.settings import SOURCELESS, STORED
 from detpyc.wheel import tags
 from detpyc.wheel.writing import NewMember
@@ -30,7 +30,7 @@ class ChosenMembers:
         new: the members to add.
         replaced: what takes the place of old members, by their names.
         kept: the names of pycs of earlier runs that stay.
-        dropped: the names of the members to remove.
+        dropped: the members to remove, with the reasons.
         foreign: the pycs among them that no run of detpyc with these settings would have replaced.
         skipped: the sources that do not compile, with the reasons.
         modules: the number of sources that were byte-compiled.
@@ -42,7 +42,7 @@ class ChosenMembers:
     new: list[NewMember]
     replaced: dict[str, NewMember]
     kept: frozenset[str]
-    dropped: frozenset[str]
+    dropped: dict[str, str]
     foreign: frozenset[str]
     skipped: dict[str, str]
     modules: int
@@ -84,17 +84,20 @@ def choose_members(
     recorded = Provenance(bytecode, settings.compression, normalized, missing=missing).to_json()
     retagged = _retagged(contents, tag) if sourceless else {}
     provenance = f"{contents.dist_info}/{FILE_NAME}"
-    dropped = {*stray, *(modules if sourceless else ()), *({provenance} & contents.members.keys())}
+    dropped = _dropped(contents, stray, settings)
+    if sourceless:
+        dropped |= dict.fromkeys([*modules, *stray], "the layout is sourceless")
     new = list(pycs)
+    if not settings.provenance and provenance in contents.members:
+        dropped[provenance] = "provenance is disabled"
     if settings.provenance:
-        dropped.discard(provenance)
         like = contents.members[f"{contents.dist_info}/RECORD"]
         new.append(NewMember.make(provenance, recorded, like, stored=settings.compression == STORED))
     return ChosenMembers(
         new=new,
         replaced={name: NewMember.replacing(contents.members[name], content) for name, content in retagged.items()},
         kept=kept,
-        dropped=frozenset(dropped),
+        dropped=dropped,
         foreign=foreign,
         skipped=_skipped(compiled),
         modules=len(modules),
@@ -120,6 +123,23 @@ def _repeated(contents: Contents, compiled: Sequence[CompiledModules], settings:
     slots = {(result.interpreter.cache_tag, level) for result in compiled for level in settings.optimize}
     again = [run.recorded.slot for run in contents.earlier if run.recorded.slot in slots]
     return {pyc_name(source, *slot) for slot in again for source in contents.sources}
+
+
+def _dropped(contents: Contents, stray: Iterable[str], settings: Settings) -> dict[str, str]:
+    """Return the members to remove from any wheel, with the reasons."""
+    recorded = {pyc_name(source, *run.recorded.slot) for run in contents.earlier for source in contents.sources}
+    stale = {pyc_name(source, *run.recorded.slot) for run in contents.earlier for source in run.stale}
+    # Installers create directories for files. Tools that repair or unpack and pack wheels add these entries if they
+    # find pycs; without them, it makes no difference which of the two is done first.
+    dropped = dict.fromkeys(filter(is_cache_directory, contents.members), "installers create directories for files")
+    for name in stray:
+        if name in stale:
+            dropped[name] = "stale, as its source has changed"
+        elif name in recorded:
+            dropped[name] = "these settings do not make it again" if settings.provenance else "provenance is disabled"
+        else:
+            dropped[name] = "no earlier run has recorded it"
+    return dropped
 
 
 def _skipped(compiled: Sequence[CompiledModules]) -> dict[str, str]:

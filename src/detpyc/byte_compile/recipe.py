@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from detpyc.errors import DetpycError
-from detpyc.limits import MAX_METADATA, MAX_PROVENANCE
+from detpyc.limits import MAX_METADATA, MAX_PROVENANCE, MAX_RECORD
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.settings import Settings
 from detpyc.wheel.distribution import open_wheel
+from detpyc.wheel.record import serialize
 
 if TYPE_CHECKING:
     from detpyc.reproducible import Date
@@ -30,6 +31,7 @@ class Recipe:
         detpyc: the version that made it.
         generator: the backend's name in the WHEEL file, e.g. ``hatchling 1.27.0``; empty if there is none.
         missing: the interpreters that were requested as well, and were missing.
+        rewritten: whether something else than detpyc wrote the wheel last, e.g. auditwheel.
 
     """
 
@@ -39,6 +41,7 @@ class Recipe:
     detpyc: str
     generator: str
     missing: tuple[str, ...] = ()
+    rewritten: bool = False
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Recipe:
@@ -65,7 +68,15 @@ class Recipe:
                 raise
             dates = {member.date_time for member in wheel.archive.members.values()}
             date = next(iter(dates)) if len(dates) == 1 else None
-            return cls(settings, recorded.normalized, date, recorded.detpyc, _generator(wheel), recorded.missing)
+            return cls(
+                settings,
+                recorded.normalized,
+                date,
+                recorded.detpyc,
+                _generator(wheel),
+                recorded.missing,
+                _rewritten(wheel),
+            )
 
 
 def _settings(recorded: Provenance) -> Settings:
@@ -91,6 +102,13 @@ def _settings(recorded: Provenance) -> Settings:
         "compression": recorded.compression,
     }
     return Settings.from_table(table, FILE_NAME)
+
+
+def _rewritten(wheel: Wheel) -> bool:
+    """Return whether RECORD is not what detpyc writes: its rows in archive order, with plain newlines."""
+    members = wheel.archive.members
+    rows = [wheel.record[name] for name in members if name in wheel.record]
+    return wheel.record_name not in members or wheel.read_member(wheel.record_name, MAX_RECORD) != serialize(rows)
 
 
 def _generator(wheel: Wheel) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,19 +12,18 @@ from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import compile_sources
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
-from detpyc.errors import CompilationError, DetpycError, SettingsError, WheelError
-from detpyc.files import open_locked
+from detpyc.errors import CompilationError, SettingsError, WheelError
 from detpyc.loading import Audience, Loader, name_loaders, required_python
-from detpyc.replacement import Replacement, temporary_directory
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
-from detpyc.temporaries import remove_stale
 from detpyc.wheel import tags
 from detpyc.wheel.distribution import Wheel
+from detpyc.wheel.output import Output, locked_wheel
 from detpyc.wheel.rewrite import ArchiveForm, rewrite
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Sequence
 
     from detpyc.compilation.interpreters import Chosen, Interpreter
@@ -53,6 +50,7 @@ class WheelReport:
         loaded_by: the versions of CPython that load the pycs, with the options for optimized ones, e.g. ``3.12 -OO``.
         never_loaded: the releases of CPython whose pycs are never loaded, with the reasons.
         missing: the releases of CPython that were requested, and skipped because they are missing.
+        changes: with ``explain``, what becomes of each member that changes, and why.
 
     """
 
@@ -69,6 +67,7 @@ class WheelReport:
     loaded_by: tuple[str, ...] = ()
     never_loaded: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    changes: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -114,6 +113,7 @@ class WheelOptions:
         date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
         rename: allow the result to have another name, if its tag changes.
         missing: releases of CPython to record as missing, in addition to those that are.
+        explain: say what becomes of each member, which takes longer.
 
     """
 
@@ -124,6 +124,7 @@ class WheelOptions:
     date: Date = ZIP_EPOCH
     rename: bool = False
     missing: tuple[str, ...] = ()
+    explain: bool = False
 
 
 def byte_compile_wheel(
@@ -145,32 +146,35 @@ def byte_compile_wheel(
     """
     path = Path(path)
     chosen = interpreters.choose(settings.interpreters, settings.on_missing_interpreter)
-    if not chosen.interpreters:
-        return _leave(path, options, chosen.missing)
     try:
-        target = (options.output_dir or path.parent) / _name(path.name, settings, chosen.interpreters, options)
-        with open_locked(path) as stream:
-            wheel = Wheel.open(path, stream)
-            members, audience = _byte_compile(wheel, tags.tag_of(target.name), chosen, settings, options)
-            changed, bytes_added = _write(wheel, members, stream, target, settings, options)
+        with locked_wheel(path) as wheel:
+            name = _name(wheel.path.name, settings, chosen.interpreters, options)
+            output = Output(wheel, name, options.output_dir, options.check)
+            if not chosen.interpreters:
+                return _not_byte_compiled(output, chosen.missing)
+            members, audience = _byte_compile(wheel, tags.tag_of(name), chosen, settings, options)
+            with output.writing(partial(_rewrite, wheel, members, settings, options)) as written:
+                explained = options.explain and not written.same
+                changes = _explain(wheel, Wheel.open(output.target, written.stream), members) if explained else {}
     except (CompilationError, WheelError) as error:
         error.path = str(path)
         raise
     loaders, never_loaded = _loading(members.bytecode, audience)
     return WheelReport(
-        path=target,
-        changed=changed,
+        path=output.target,
+        changed=written.changed,
         interpreters=chosen.interpreters,
         modules=members.modules,
         pycs=members.pycs,
         kept=len(members.kept),
         dropped=tuple(sorted(members.foreign)),
         skipped=members.skipped,
-        bytes_added=bytes_added,
-        renamed_from=path.name if path.name != target.name else None,
+        bytes_added=written.bytes_added,
+        renamed_from=wheel.path.name if wheel.path.name != name else None,
         loaded_by=name_loaders(loaders),
         never_loaded=never_loaded,
         missing=chosen.missing,
+        changes=changes,
     )
 
 
@@ -188,24 +192,30 @@ def _byte_compile(
     return members, audience
 
 
-def _leave(path: Path, options: WheelOptions, missing: tuple[str, ...]) -> WheelReport:
-    """Leave a wheel that no interpreter is there to compile; copy it to the output directory, if there is one."""
-    target = (options.output_dir or path.parent) / path.name
-    changed = False
-    if target != path:
-        directory = temporary_directory() if options.check else None
-        with open_locked(path) as stream:
-            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            with Replacement(target, mode, directory, follow_symlinks=False) as replacement:
-                with replacement.writing() as output:
-                    shutil.copyfileobj(stream, output)
-                changed = not replacement.equals(target)
-                _require_free(target, same=not changed, renamed=False)
-                if changed and not options.check:
-                    replacement.commit()
+def _rewrite(wheel: Wheel, members: ChosenMembers, settings: Settings, options: WheelOptions, stream: BinaryIO) -> None:
+    """Write a wheel with its new members."""
+    rewrite(
+        wheel,
+        stream,
+        new=members.new,
+        replaced=members.replaced,
+        dropped=members.dropped,
+        among_new=members.kept,
+        form=ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None),
+    )
+
+
+def _explain(old: Wheel, new: Wheel, members: ChosenMembers) -> dict[str, str]:
+    from detpyc.byte_compile.changes import explain_changes  # noqa: PLC0415 - rarely needed, and it imports much
+
+    return explain_changes(old, new, members)
+
+
+def _not_byte_compiled(output: Output, missing: tuple[str, ...]) -> WheelReport:
+    """Leave a wheel that no interpreter is there to compile; only copy it to the output directory, if there is one."""
     return WheelReport(
-        path=target,
-        changed=changed,
+        path=output.target,
+        changed=output.copy(),
         interpreters=(),
         modules=0,
         pycs=0,
@@ -233,7 +243,7 @@ def _loading(bytecode: Iterable[Bytecode], audience: Audience) -> tuple[list[Loa
 
 def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options: WheelOptions) -> str:
     """Return the name of the result."""
-    if settings.layout != SOURCELESS:
+    if settings.layout != SOURCELESS or not chosen:
         return name
     if len(chosen) != 1:
         releases = " and ".join(interpreter.release for interpreter in chosen)
@@ -249,58 +259,3 @@ def _name(name: str, settings: Settings, chosen: Sequence[Interpreter], options:
             ' "pycache" and run: detpyc wheel --layout sourceless'
         )
     return fitting
-
-
-def _write(
-    wheel: Wheel, members: ChosenMembers, stream: BinaryIO, target: Path, settings: Settings, options: WheelOptions
-) -> tuple[bool, int]:
-    """Write the result; return whether it differs from what was there, and how many bytes larger it is."""
-    form = ArchiveForm(settings.compression == STORED, zip_date(options.date) if options.normalize_archive else None)
-    status = os.fstat(stream.fileno())
-    if not options.check:
-        remove_stale(target.parent)
-    directory = temporary_directory() if options.check else None
-    mode, in_place = stat.S_IMODE(status.st_mode), target == wheel.path
-    with Replacement(target, mode, directory, follow_symlinks=in_place) as replacement:
-        with replacement.writing() as output:
-            rewrite(
-                wheel,
-                output,
-                new=members.new,
-                replaced=members.replaced,
-                dropped=members.dropped,
-                among_new=members.kept,
-                form=form,
-            )
-            bytes_added = output.tell() - status.st_size
-        same = replacement.equals(target)
-        if not in_place:
-            _require_free(target, same=same, renamed=target.name != wheel.path.name)
-        moves = options.output_dir is None and not in_place  # even if the same is there already
-        if (moves or not same) and not options.check:
-            _commit(replacement, stream, wheel.path if moves else None)
-    return moves or not same, bytes_added
-
-
-def _require_free(target: Path, *, same: bool, renamed: bool) -> None:
-    """Refuse to write where there is something else than an earlier result."""
-    if target.is_symlink():
-        raise DetpycError("is a symbolic link, which is not followed; remove it", path=target)
-    if renamed and not same and os.path.lexists(target):
-        raise DetpycError("exists already, and is another wheel; remove it, or write to another directory", path=target)
-
-
-def _commit(replacement: Replacement, stream: BinaryIO, old: Path | None) -> None:
-    """Write the result in its place, and remove the wheel that had another name.
-
-    A signal in between does not leave both. What ends the process at once does, e.g. SIGKILL; the next run removes the
-    old one.
-    """
-    try:
-        replacement.commit(replaced=stream)
-    finally:
-        if old is not None and not os.path.lexists(replacement.temporary):
-            try:
-                old.unlink()
-            except OSError as error:
-                raise DetpycError(f"cannot be removed: {error.strerror}; the result is beside it", path=old) from error

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import CanonicalizeDocument
 
 _OUTPUT_MODE = 0o644
 
@@ -94,7 +95,7 @@ def _read(path: Path | None) -> bytes:
     return data
 
 
-def _document(payload: bytes, canonical: bytes) -> dict[str, object]:
+def _document(payload: bytes, canonical: bytes) -> CanonicalizeDocument:
     return {
         "size": len(payload),
         "canonical-size": len(canonical),

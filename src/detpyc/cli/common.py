@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.errors import DetpycError
 
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from detpyc.cli.documents import PathError
+    from detpyc.pyproject import Table
     from detpyc.settings import Settings
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - there is no public name for it
+
+T = TypeVar("T")
+
+FORMAT = 1  # of the documents; it stays the same as long as keys are only added
 
 DONE = 0
 FOUND = 1
@@ -38,6 +44,12 @@ def warn(message: str, options: argparse.Namespace) -> None:
         _print_error(f"warning: {message}")
 
 
+def note(message: str, options: argparse.Namespace) -> None:
+    """Print what a user may not know on standard error, unless nothing but errors is printed."""
+    if not options.quiet:
+        _print_error(f"note: {message}")
+
+
 def _print_error(message: str) -> None:
     if sys.stderr is not None:  # None if it is closed, and `print` would use standard output instead
         with suppress(OSError):  # there is nowhere to report it; the exit status remains
@@ -50,10 +62,10 @@ def printable(text: object) -> str:
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print one JSON object on standard output. Its format stays 1 as long as keys are only added."""
+    """Print one JSON object on standard output."""
     import json  # noqa: PLC0415 - rarely needed
 
-    print(json.dumps({"format": 1, **document}, indent=2, sort_keys=True))
+    print(json.dumps({"format": FORMAT, **document}, indent=2, sort_keys=True))
 
 
 def add_command(
@@ -189,8 +201,13 @@ def option(key: str) -> str:
     return f"--{_OPTIONS.get(key, key)}"
 
 
-def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
-    """Return the settings from the options, or else from the environment.
+def read_settings(table: dict[str, object], modes: Sequence[str], project: Table | None = None) -> Settings:
+    """Return the settings from the options, or else from the environment, or else from a project.
+
+    Args:
+        table: the settings from the options.
+        modes: the invalidation modes to allow.
+        project: the table of the project; None for the defaults.
 
     Raises:
         SettingsError: if there is a mistake in them.
@@ -200,10 +217,13 @@ def read_settings(table: dict[str, object], modes: Sequence[str]) -> Settings:
 
     environment = {name: value for name, value in os.environ.items() if name not in set(map(variable, table))}
     names = {key: option(key) for key in table}
-    return Settings.from_table(table, "options", modes=modes, environment=environment, names=names)
+    if project is None:
+        return Settings.from_table(table, "options", modes=modes, environment=environment, names=names)
+    merged = {**project.settings, **table}
+    return Settings.from_table(merged, project.location, modes=modes, environment=environment, names=names)
 
 
-def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list[dict[str, object]]) -> int:
+def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list[T | PathError]) -> int:
     """Run a command for each path, even if it fails for others.
 
     Args:
@@ -220,6 +240,29 @@ def each_path(paths: Iterable[Path], run: Callable[[Path], int], documents: list
         try:
             status = max(status, run(path))
         except DetpycError as error:
-            documents.append({"path": str(path), "error": str(error)})
+            failure: PathError = {"path": str(path), "error": str(error)}
+            documents.append(failure)
             status = fail(str(error))
+    return status
+
+
+def print_changes(options: argparse.Namespace, lines: Iterable[str], failures: Iterable[str], *, changed: bool) -> int:
+    """Print what a command that takes --check did to a path.
+
+    Args:
+        options: from the command line.
+        lines: what is printed unless --json or --quiet is given.
+        failures: what could not be done, one message each.
+        changed: whether anything changed; with --check, whether it would.
+
+    Returns:
+        The exit status.
+
+    """
+    if not options.json and not options.quiet:
+        for line in lines:
+            print(line)
+    status = FOUND if options.check and changed else DONE
+    for failure in failures:
+        status = fail(failure)
     return status

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from detpyc.byte_compile.tree import TreeOptions, TreeReport
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import CompileDocument, CompileEntry, PathError
 
 MODES = ("checked-hash", "unchecked-hash", "timestamp")
 
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         effect = "their pycs are neither written nor removed" if chosen else "nothing is byte-compiled"
         warn(f"interpreters are missing ({', '.join(missing)}), so {effect}", options)
         how = how._replace(prune_other_tags=False)
-    documents: list[dict[str, object]] = []
+    documents: list[CompileEntry | PathError] = []
 
     def apply(path: Path) -> int:
         with progress(path.name or path, options) as bar:
@@ -105,7 +106,8 @@ def run(options: argparse.Namespace) -> int:
 
     status = each_path(options.paths if chosen else (), apply, documents)
     if options.json:
-        print_json({"reports": documents, "missing": list(missing)})
+        document: CompileDocument = {"reports": documents, "missing": list(missing)}
+        print_json(document)
     return status
 
 
@@ -156,7 +158,7 @@ def _refuse_nested(paths: Sequence[Path]) -> None:
                 )
 
 
-def _document(report: TreeReport) -> dict[str, object]:
+def _document(report: TreeReport) -> CompileEntry:
     """Return what --json prints for a path."""
     return {
         "path": report.path,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import CompletionDocument
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
         action.complete = shtab.FILE  # type: ignore[attr-defined]
     script = shtab.complete(parser, options.shell)
     if options.json:
-        print_json({"shell": options.shell, "script": script})
+        document: CompletionDocument = {"shell": options.shell, "script": script}
+        print_json(document)
     elif not options.quiet:
         print(script)
     return DONE

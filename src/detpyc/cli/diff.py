@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import DiffDocument, DifferenceObject, Differences
     from detpyc.compare import Comparison
     from detpyc.explain.difference import Difference
 
@@ -20,9 +21,9 @@ def add(commands: Commands) -> None:
         commands,
         "diff",
         run,
-        "explain the differences between two pycs, wheels or directories",
-        "Explain the differences between two pycs, two wheels or two directories. Exit with 0 if there are none,"
-        " with 1 if there are some.",
+        "explain the differences between two pycs, wheels, directories, archives or images",
+        "Explain the differences between two pycs, between two wheels, or between the files in two directories, ZIP or"
+        " tar files or container images. Exit with 0 if there are none, with 1 if there are some.",
     )
     parser.add_argument("a", metavar="A", type=read_path)
     parser.add_argument("b", metavar="B", type=read_path)
@@ -34,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
 
     comparison = compare_artifacts(options.a, options.b)
     if options.json:
-        print_json({"same": comparison.same, **comparison_document(comparison)})
+        document: DiffDocument = {"same": comparison.same, **comparison_document(comparison)}
+        print_json(document)
     elif not options.quiet:
         print_comparison(comparison)
     return DONE if comparison.same else FOUND
@@ -49,10 +51,19 @@ def print_comparison(comparison: Comparison) -> None:
     for name, differences in comparison.changed.items():
         print(printable(name))
         for difference in differences:
-            print(f"    {difference.kind}: {printable(difference)}")
+            _print_difference(difference)
 
 
-def comparison_document(comparison: Comparison) -> dict[str, object]:
+def _print_difference(difference: Difference) -> None:
+    if not difference.diff:
+        print(f"    {difference.kind}: {printable(difference)}")
+        return
+    print(f"    {difference.kind}:")
+    for line in difference.diff:
+        print(f"        {printable(line)}")
+
+
+def comparison_document(comparison: Comparison) -> Differences:
     """Return the differences, for JSON."""
     return {
         "only-a": list(comparison.only_a),
@@ -64,7 +75,7 @@ def comparison_document(comparison: Comparison) -> dict[str, object]:
     }
 
 
-def difference_document(difference: Difference) -> dict[str, object]:
+def difference_document(difference: Difference) -> DifferenceObject:
     """Return a difference, for JSON."""
     return {
         "kind": difference.kind,
@@ -74,4 +85,5 @@ def difference_document(difference: Difference) -> dict[str, object]:
         "a": difference.a,
         "b": difference.b,
         "total": difference.total,
+        "diff": list(difference.diff),
     }

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
     from detpyc.bytecode.header import PycHeader
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import (
+        HashHeader,
+        HeaderStart,
+        InspectCode,
+        InspectDocument,
+        TimestampHeader,
+    )
     from detpyc.inspect import Code, Inspection
 
 _MAX_INDENT = 10
@@ -26,16 +33,22 @@ def add(commands: Commands) -> None:
         "show the contents of a pyc",
         "Show the header of a pyc, its differences from canonical form, and the code objects in it.",
     )
-    parser.add_argument("pyc", metavar="PYC", type=read_path)
+    parser.add_argument(
+        "pyc",
+        metavar="PYC",
+        type=read_path,
+        help="a file, or one in an archive or an image: app.zip:package/module.pyc",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.files import read_file  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.artifacts.opening import read_located  # noqa: PLC0415 - as in the package's docstring
     from detpyc.inspect import inspect_pyc  # noqa: PLC0415 - likewise
+    from detpyc.limits import MAX_FILE  # noqa: PLC0415 - likewise
 
     try:
-        inspection = inspect_pyc(read_file(options.pyc))
+        inspection = inspect_pyc(read_located(options.pyc, MAX_FILE))
     except BytecodeError as error:
         error.path = str(options.pyc)
         raise
@@ -60,18 +73,15 @@ def _print_inspection(inspection: Inspection) -> None:
         _print_code(code)
 
 
-def _header_document(header: PycHeader) -> dict[str, object]:
-    values: dict[str, object] = {
+def _header_document(header: PycHeader) -> HashHeader | TimestampHeader:
+    start: HeaderStart = {
         "magic-number": header.magic_number,
         "version": "CPython {}.{}".format(*header.version),
         "invalidation-mode": header.mode,
     }
     if header.source_hash is not None:
-        values["source-hash"] = header.source_hash.hex()
-    else:
-        values["mtime"] = header.mtime
-        values["source-size"] = header.source_size
-    return values
+        return {**start, "source-hash": header.source_hash.hex()}
+    return {**start, "mtime": header.mtime or 0, "source-size": header.source_size or 0}
 
 
 def _print_code(code: Code) -> None:
@@ -86,7 +96,7 @@ def _print_code(code: Code) -> None:
         print(f"{indent}    constant {index}: {constant}")
 
 
-def _inspection_document(inspection: Inspection) -> dict[str, object]:
+def _inspection_document(inspection: Inspection) -> InspectDocument:
     from detpyc.cli.diff import difference_document  # noqa: PLC0415 - as in the package's docstring
 
     return {
@@ -99,7 +109,7 @@ def _inspection_document(inspection: Inspection) -> dict[str, object]:
     }
 
 
-def _code_document(code: Code) -> dict[str, object]:
+def _code_document(code: Code) -> InspectCode:
     return {
         "name": code.name,
         "depth": code.depth,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import FoundInterpreter, InterpretersDocument
     from detpyc.compilation.interpreters import Interpreter
 
 
@@ -31,13 +32,14 @@ def run(options: argparse.Namespace) -> int:
 
     found = find_interpreters()
     if options.json:
-        print_json({"interpreters": [_document(interpreter) for interpreter in found]})
+        document: InterpretersDocument = {"interpreters": [_document(interpreter) for interpreter in found]}
+        print_json(document)
     elif not options.quiet:
         _print(found, verbose=options.verbose)
     return DONE
 
 
-def _document(interpreter: Interpreter) -> dict[str, object]:
+def _document(interpreter: Interpreter) -> FoundInterpreter:
     return {
         "release": interpreter.release,
         "implementation": interpreter.implementation,

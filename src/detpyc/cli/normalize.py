@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
+from detpyc.cli.common import add_command, each_path, print_changes, print_json, printable, read_path
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import NormalizeDocument, NormalizeEntry, PathError
     from detpyc.normalize import NormalizationReport
 
 
@@ -32,35 +33,33 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.normalize import normalize_artifact  # noqa: PLC0415 - as in the package's docstring
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
-    documents: list[dict[str, object]] = []
+    documents: list[NormalizeEntry | PathError] = []
 
     def apply(path: Path) -> int:
         report = normalize_artifact(path, check=options.check)
         documents.append(_document(report))
-        if not options.json and not options.quiet:
-            _print(report, check=options.check, names=options.verbose or options.check)
-        status = FOUND if options.check and report.changed else DONE
+        lines = _lines(report, check=options.check, names=options.verbose or options.check)
         within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
-        for name, reason in report.malformed.items():
-            status = fail(f"{within}{name}: {reason}")
-        return status
+        failures = (f"{within}{name}: {reason}" for name, reason in report.malformed.items())
+        return print_changes(options, lines, failures, changed=bool(report.changed))
 
     status = each_path(options.paths, apply, documents)
     if options.json:
-        print_json({"reports": documents})
+        document: NormalizeDocument = {"reports": documents}
+        print_json(document)
     return status
 
 
-def _print(report: NormalizationReport, *, check: bool, names: bool) -> None:
+def _lines(report: NormalizationReport, *, check: bool, names: bool) -> list[str]:
     verb = "would be normalized" if check else "normalized"
-    print(f"{printable(report.path)}: {len(report.changed)} of {report.pycs} pycs {verb}")
-    for name in report.changed if names else ():
-        print(f"    {printable(name)}")
-    for name, reason in report.unsupported.items():
-        print(f"    skipped {printable(name)}: {printable(reason)}")
+    return [
+        f"{printable(report.path)}: {len(report.changed)} of {report.pycs} pycs {verb}",
+        *(f"    {printable(name)}" for name in report.changed if names),
+        *(f"    skipped {printable(name)}: {printable(reason)}" for name, reason in report.unsupported.items()),
+    ]
 
 
-def _document(report: NormalizationReport) -> dict[str, object]:
+def _document(report: NormalizationReport) -> NormalizeEntry:
     return {
         "path": report.path,
         "pycs": report.pycs,

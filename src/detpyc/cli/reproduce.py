@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import ReproduceDocument
     from detpyc.reproduce import Reproduction
 
 
@@ -27,6 +28,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--from", dest="sources", metavar="SDIST_OR_DIR", type=read_path, required=True, help="what to build it from"
     )
+    parser.add_argument(
+        "--repair",
+        metavar="COMMAND",
+        help="repair the wheel with this command, such as 'auditwheel repair -w {dest_dir} {wheel}'; no shell runs it",
+    )
     add_install(parser)
     add_jobs(parser)
 
@@ -36,16 +42,20 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.reproduce import reproduce_wheel  # noqa: PLC0415 - as in the package's docstring
 
     reproduction = reproduce_wheel(
-        options.original, options.sources, jobs=jobs(options), install=options.install_interpreters
+        options.original,
+        options.sources,
+        jobs=jobs(options),
+        install=options.install_interpreters,
+        repair=options.repair,
     )
     if options.json:
         print_json(_document(reproduction))
     elif not options.quiet:
-        _print(reproduction, verbose=options.verbose)
+        _print(reproduction, options)
     return DONE if reproduction.same else FOUND
 
 
-def _document(reproduction: Reproduction) -> dict[str, object]:
+def _document(reproduction: Reproduction) -> ReproduceDocument:
     """Return the JSON document."""
     return {
         "original": str(reproduction.original),
@@ -58,15 +68,16 @@ def _document(reproduction: Reproduction) -> dict[str, object]:
     }
 
 
-def _print(reproduction: Reproduction, *, verbose: bool) -> None:
+def _print(reproduction: Reproduction, options: argparse.Namespace) -> None:
     """Print the result as text."""
     outcome = "reproduced bit for bit" if reproduction.same else "not reproduced"
     print(f"{reproduction.original.name}: {outcome}, by CPython {reproduction.built_by}")
-    if verbose:
+    if options.verbose:
         for constraint in reproduction.constraints:
             print(f"    with {constraint}")
     if reproduction.name != reproduction.original.name:
-        print(f"the wheel that was built is {printable(reproduction.name)}")
+        hint = "" if options.repair else "; if a tool such as auditwheel repaired the original, name it in --repair"
+        print(f"the wheel that was built is {printable(reproduction.name)}{hint}")
     print_comparison(reproduction.comparison)
     if not reproduction.same and not reproduction.dated:
         print(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detpyc.cli.common import DONE, FOUND, add_command, each_path, fail, print_json, printable, read_path
+from detpyc.cli.common import add_command, each_path, print_changes, print_json, printable, read_path
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import PathError, StripDocument, StripEntry
     from detpyc.strip import StripReport
 
 
@@ -34,36 +35,34 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     from detpyc.strip import strip_artifact  # noqa: PLC0415 - as in the package's docstring
 
-    documents: list[dict[str, object]] = []
+    documents: list[StripEntry | PathError] = []
 
     def apply(path: Path) -> int:
         report = strip_artifact(path, sourceless=options.sourceless, check=options.check)
         documents.append(_document(report))
-        if not options.json and not options.quiet:
-            _print(report, check=options.check, names=options.verbose or options.check)
-        status = FOUND if options.check and report.changed else DONE
-        for name, reason in report.failed.items():
-            status = fail(f"{name}: {reason}")
-        return status
+        lines = _lines(report, check=options.check, names=options.verbose or options.check)
+        failures = (f"{name}: {reason}" for name, reason in report.failed.items())
+        return print_changes(options, lines, failures, changed=report.changed)
 
     status = each_path(options.paths, apply, documents)
     if options.json:
-        print_json({"reports": documents})
+        document: StripDocument = {"reports": documents}
+        print_json(document)
     return status
 
 
-def _print(report: StripReport, *, check: bool, names: bool) -> None:
+def _lines(report: StripReport, *, check: bool, names: bool) -> list[str]:
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     verb = "would be removed" if check else "removed"
-    print(f"{printable(report.path)}: {counted(len(report.pycs), 'pyc')} {verb}")
-    for name in (*report.pycs, *report.updated) if names else ():
-        print(f"    {printable(name)}")
-    for name, reason in report.left.items():
-        print(f"    left {printable(name)}: {printable(reason)}")
+    return [
+        f"{printable(report.path)}: {counted(len(report.pycs), 'pyc')} {verb}",
+        *(f"    {printable(name)}" for name in (*report.pycs, *report.updated) if names),
+        *(f"    left {printable(name)}: {printable(reason)}" for name, reason in report.left.items()),
+    ]
 
 
-def _document(report: StripReport) -> dict[str, object]:
+def _document(report: StripReport) -> StripEntry:
     return {
         "path": report.path,
         "changed": report.changed,

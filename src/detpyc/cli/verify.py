@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from detpyc.cli.common import (
     DONE,
@@ -18,17 +18,19 @@ from detpyc.cli.common import (
     read_path,
     warn,
 )
+from detpyc.cli.progress import progress
 from detpyc.errors import SettingsError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection
     from pathlib import Path
 
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import PathError, VerifyDocument, VerifyEntry
     from detpyc.verify.reports import Status, VerificationReport
 
-_LISTED = 3  # of many names, how many are printed
+TEXT, JSON, SARIF = "text", "json", "sarif"
 
 
 def add(commands: Commands) -> None:
@@ -41,7 +43,8 @@ def add(commands: Commands) -> None:
         "Compile the source of every pyc again and compare the result with it. Exit with 0 if all pycs are identical or"
         " equivalent, with 1 otherwise.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
+    what = "a wheel, a directory, a ZIP or tar file, a container image, or a .pyc file"
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help=what)
     parser.add_argument(
         "-i",
         "--interpreter",
@@ -56,6 +59,18 @@ def add(commands: Commands) -> None:
         metavar="SDIST_OR_WHEEL",
         help="where to find the sources that a wheel lacks, as a sourceless one does",
     )
+    _add_acceptance(parser)
+    parser.add_argument(
+        "--format",
+        choices=(TEXT, JSON, SARIF),
+        help="what to print on standard output; --json is short for json (default: text)",
+    )
+    add_install(parser)
+    add_jobs(parser)
+
+
+def _add_acceptance(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what passes."""
     parser.add_argument("--strict", action="store_true", help="accept identical pycs only")
     parser.add_argument(
         "--allow", action="append", default=[], type=_status, metavar="STATUS", help="also accept pycs of this status"
@@ -69,8 +84,6 @@ def add(commands: Commands) -> None:
         help="require that this Python, e.g. cpython-312 or cpython-312:2, loads a pyc of every source; may be given"
         " several times",
     )
-    add_install(parser)
-    add_jobs(parser)
 
 
 def _status(text: str) -> Status:
@@ -98,32 +111,22 @@ def _requirement(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.compilation.interpreters import find_interpreter  # noqa: PLC0415 - as in the package's docstring
-    from detpyc.verify.artifacts import verify_artifact  # noqa: PLC0415
-    from detpyc.verify.reports import Status  # noqa: PLC0415
+    from detpyc.verify.reports import PASSING, Status  # noqa: PLC0415 - as in the package's docstring
     from detpyc.wheel.distribution import is_wheel  # noqa: PLC0415
 
-    allowed = {Status.IDENTICAL, *options.allow}
-    if not options.strict:
-        allowed.add(Status.EQUIVALENT)
-    workers, install = jobs(options), options.install_interpreters
-    requests = options.interpreter or ()
-    interpreters = tuple(find_interpreter(request, exactly=True, install=install) for request in requests)
-    verify_one = partial(
-        verify_artifact,
-        interpreters=interpreters,
-        sources=options.sources,
-        jobs=workers,
-        install=install,
-        require=options.require,
-    )
-    documents: list[dict[str, object]] = []
+    output = _output(options)
+    allowed = {*({Status.IDENTICAL} if options.strict else PASSING), *options.allow}
+    verify_one = _verification(options)
+    reports: list[VerificationReport] = []
+    documents: list[VerifyEntry | PathError] = []
 
     def verify(path: Path) -> int:
-        report = verify_one(path)
+        with progress(path.name or path, options) as bar:
+            report = verify_one(path, progress=bar)
         passed = report.passes(allowed)
+        reports.append(report)
         documents.append(_document(report, passed=passed))
-        if not options.json and not options.quiet:
+        if output == TEXT and not options.quiet:
             _print(report, set(Status) if options.verbose else set(Status) - allowed)
             if is_wheel(path) and options.sources is None and report.counts()["orphan"]:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")
@@ -132,9 +135,53 @@ def run(options: argparse.Namespace) -> int:
         return DONE if passed else FOUND
 
     status = each_path(options.paths, verify, documents)
-    if options.json:
-        print_json({"reports": documents})
+    if output == JSON:
+        document: VerifyDocument = {"reports": documents}
+        print_json(document)
+    elif output == SARIF:
+        _print_sarif(reports, allowed, documents)
     return status
+
+
+def _verification(options: argparse.Namespace) -> partial[VerificationReport]:
+    """Return what verifies a path."""
+    from detpyc.compilation.interpreters import find_interpreter  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.verify.artifacts import verify_artifact  # noqa: PLC0415
+
+    install, requests = options.install_interpreters, options.interpreter or ()
+    return partial(
+        verify_artifact,
+        interpreters=tuple(find_interpreter(request, exactly=True, install=install) for request in requests),
+        sources=options.sources,
+        jobs=jobs(options),
+        install=install,
+        require=options.require,
+    )
+
+
+def _output(options: argparse.Namespace) -> str:
+    """Return the format of the output.
+
+    Raises:
+        SettingsError: if the options contradict each other.
+
+    """
+    if options.json and options.format not in {None, JSON}:
+        raise SettingsError(f"--json is short for --format json; omit it for --format {options.format}")
+    output: str = JSON if options.json else options.format or TEXT
+    return output
+
+
+def _print_sarif(
+    reports: list[VerificationReport], allowed: Collection[Status], documents: list[VerifyEntry | PathError]
+) -> None:
+    import json  # noqa: PLC0415 - rarely needed
+
+    from detpyc.verify.sarif import sarif_log  # noqa: PLC0415 - as in the package's docstring
+
+    errors = [cast("PathError", document) for document in documents if "error" in document]
+    failures = {error["path"]: error["error"] for error in errors}
+    print(json.dumps(sarif_log(reports, allowed, failures), indent=2))
 
 
 def _print(report: VerificationReport, shown: set[Status]) -> None:
@@ -146,39 +193,35 @@ def _print(report: VerificationReport, shown: set[Status]) -> None:
         print(f"    {printable(problem)}")
     for finding in report.findings:
         if finding.status in shown:
-            print(f"    {finding.status.value}: {printable(finding.pyc)}")
+            layer = f" (layer {printable(finding.layer)})" if finding.layer else ""
+            print(f"    {finding.status.value}: {printable(finding.pyc)}{layer}")
             for reason in finding.reasons:
                 print(f"        {printable(reason)}")
 
 
 def _print_loading(report: VerificationReport) -> None:
     """Print what is not loaded, and what is required and missing."""
-    from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.wording import counted, listed  # noqa: PLC0415 - as in the package's docstring
 
     reasons: dict[str, list[str]] = {}
     for name, reason in report.never_loaded.items():
         reasons.setdefault(reason, []).append(name)
     for reason, names in reasons.items():
-        print(f"    never loaded: {_listed(names)}: {reason}")
+        print(f"    never loaded: {printable(listed(names))}: {reason}")
     for requirement, sources in report.unmet.items():
         if sources:
-            print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {_listed(sources)}")
+            print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {printable(listed(sources))}")
         else:
             print(f"    {requirement} loads no pyc")
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return the first of some names, and the number of the others."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(printable, names[:_LISTED])) + more
-
-
-def _document(report: VerificationReport, *, passed: bool) -> dict[str, object]:
+def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
     return {
         "path": report.path,
         "holds": passed,
         "counts": report.counts(),
         "problems": list(report.problems),
+        "problem-rules": [problem.rule.value for problem in report.problems],
         "loaded-by": None if report.loaded_by is None else list(report.loaded_by),
         "never-loaded": report.never_loaded,
         "unmet": {requirement: list(sources) for requirement, sources in report.unmet.items()},
@@ -189,6 +232,7 @@ def _document(report: VerificationReport, *, passed: bool) -> dict[str, object]:
                 "reasons": list(finding.reasons),
                 "source": finding.source,
                 "release": finding.release,
+                "layer": finding.layer,
             }
             for finding in report.findings
         ],

@@ -12,6 +12,7 @@ from detpyc.cli.common import (
     add_settings,
     fail,
     jobs,
+    note,
     option,
     print_json,
     printable,
@@ -21,6 +22,7 @@ from detpyc.cli.common import (
     warn,
 )
 from detpyc.errors import DetpycError
+from detpyc.pyproject import PYPROJECT
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from detpyc.byte_compile.recipe import Recipe
     from detpyc.byte_compile.wheel import WheelOptions, WheelReport
     from detpyc.cli.common import Commands
+    from detpyc.cli.documents import WheelDocument, WheelEntry, WheelError
+    from detpyc.pyproject import Table
     from detpyc.settings import Settings
 
 
@@ -58,12 +62,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="give all members a fixed order, date (SOURCE_DATE_EPOCH, or 1980-01-01) and mode",
     )
-    parser.add_argument(
-        "--like",
-        type=read_path,
-        metavar="WHEEL",
-        help="read every setting from what another wheel records of itself, and none from the environment",
-    )
+    _add_origin(parser)
     parser.add_argument(
         "--no-provenance", action="store_true", help="omit detpyc.json, which records what made the bytecode"
     )
@@ -74,6 +73,24 @@ def add(commands: Commands) -> None:
     add_jobs(parser)
 
 
+def _add_origin(parser: argparse.ArgumentParser) -> None:
+    """Add the options for where settings come from."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--pyproject",
+        type=read_path,
+        metavar="FILE",
+        help=f"read the settings from the table in a project's {PYPROJECT}, or in that of a directory; other options"
+        " and the environment override them",
+    )
+    group.add_argument(
+        "--like",
+        type=read_path,
+        metavar="WHEEL",
+        help="read every setting from what another wheel records of itself, and none from the environment",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from detpyc.byte_compile.wheel import byte_compile_wheel  # noqa: PLC0415 - as in the package's docstring
@@ -82,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     if how.output_dir is not None:
         _prepare_directory(how.output_dir, options)
     status = DONE
-    results: list[dict[str, object]] = []
+    results: list[WheelEntry | WheelError] = []
     for path in options.wheels:
         try:
             report = byte_compile_wheel(path, settings, how)
@@ -98,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
         if not options.json and not options.quiet:
             _print_report(report, options)
     if options.json:
-        print_json({"wheels": results})
+        document: WheelDocument = {"wheels": results}
+        print_json(document)
     return status
 
 
@@ -113,12 +131,13 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
         output_dir=options.output_dir,
         jobs=jobs(options),
         check=options.check,
+        explain=options.check and (options.verbose or options.json),
         normalize_archive=options.normalize_archive,
         rename=True,
     )
     table = _table(options)
     if options.like is None:
-        return read_settings(table, WHEEL_MODES), how
+        return read_settings(table, WHEEL_MODES, _project(options)), how
     recipe = _like(options.like, table)
     how = replace(
         how,
@@ -140,6 +159,51 @@ def _table(options: argparse.Namespace) -> dict[str, object]:
     if options.compression is not None:
         table["compression"] = options.compression
     return table
+
+
+def _project(options: argparse.Namespace) -> Table | None:
+    """Return the table of settings in the file that ``--pyproject`` names; None without that option.
+
+    Raises:
+        DetpycError: if the file cannot be read, or does not have exactly one table.
+
+    """
+    from detpyc.pyproject import chosen_table, read_pyproject, unread_tables  # noqa: PLC0415
+
+    path: Path | None = options.pyproject
+    if path is None:
+        _mention_tables(options)
+        return None
+    if path.is_dir():
+        path /= PYPROJECT
+    document = read_pyproject(path)
+    try:
+        table = chosen_table(document)
+    except DetpycError as error:
+        error.path = str(path)
+        raise
+    for message in unread_tables(document, [table.location]).values():
+        warn(f"{path}: {message}", options)
+    return table
+
+
+def _mention_tables(options: argparse.Namespace) -> None:
+    """Print which tables of the project in the current directory are not used now, and which never are."""
+    from pathlib import Path  # noqa: PLC0415 - as in the package's docstring
+
+    from detpyc.pyproject import read_pyproject, settings_tables, unread_tables  # noqa: PLC0415
+
+    try:
+        document = read_pyproject(Path(PYPROJECT))
+    except DetpycError:
+        return  # the directory need not be a project's
+    unread = unread_tables(document)
+    for message in unread.values():
+        warn(f"{PYPROJECT}: {message}", options)
+    unused = [table.location for table in settings_tables(document) if table.settings and table.location not in unread]
+    if unused:
+        places = " and ".join(f"[{location}]" for location in unused)
+        note(f"the settings in {places} of {PYPROJECT} are not used; `--pyproject .` uses them", options)
 
 
 def _like(path: Path, table: dict[str, object]) -> Recipe:
@@ -180,13 +244,15 @@ def _print_report(report: WheelReport, options: argparse.Namespace) -> None:
     for source, reason in report.skipped.items():
         print(f"    skipped {printable(source)}: {printable(reason)}")
     if options.verbose:
-        for name in report.dropped:
+        for name in report.dropped if not options.check else ():
             print(f"    dropped {printable(name)}")
+        for name, change in report.changes.items():
+            print(f"    {printable(name)}: {printable(change)}")
         for interpreter in report.interpreters:
             print(f"    CPython {interpreter.release} is {interpreter.path}")
 
 
-def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
+def _report_object(path: Path, report: WheelReport) -> WheelEntry:
     return {
         "wheel": str(path),
         "output": str(report.path),
@@ -205,4 +271,5 @@ def _report_object(path: Path, report: WheelReport) -> dict[str, object]:
         "loaded-by": list(report.loaded_by),
         "never-loaded": report.never_loaded,
         "missing": list(report.missing),
+        "changes": report.changes,
     }

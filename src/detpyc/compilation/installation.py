@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from detpyc.compilation.description import describe, supported
 from detpyc.compilation.processes import environment, indented, run
 from detpyc.errors import InterpreterError
+from detpyc.limits import MAX_INSTALLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from detpyc.compilation.description import Interpreter
 
-__all__ = ["install_interpreter"]
+__all__ = ["install_interpreter", "installable_releases"]
 
 # Seconds for one run of uv. It has shorter limits of its own for a network that does not answer.
 _TIME_LIMIT = 1800.0
@@ -77,6 +81,27 @@ def install_interpreter(release: str) -> Interpreter:
     if not interpreter.satisfies(release):
         raise InterpreterError(f"uv installed CPython {interpreter.release} for {release}", path=interpreter.path)
     return interpreter
+
+
+def installable_releases(version: tuple[int, int]) -> tuple[str, ...]:
+    """Return the releases of a version that uv can install on this system, the newest first.
+
+    uv knows them without a network.
+
+    Args:
+        version: e.g. ``(3, 12)``.
+
+    Raises:
+        InterpreterError: if there is no uv, or it fails.
+
+    """
+    minor = "{}.{}".format(*version)
+    uv = _find_uv(minor)
+    options = ["--all-versions", "--only-downloads", "--output-format", "json"]
+    entries = json.loads(_run([uv, "python", "list", *options, minor], minor))
+    releases = {Version(entry["version"]) for entry in entries if entry["implementation"] == "cpython"}
+    final = sorted((release for release in releases if not release.is_prerelease), reverse=True)
+    return tuple(str(release) for release in final[:MAX_INSTALLED])
 
 
 def _find_uv(release: str) -> str:

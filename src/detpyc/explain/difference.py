@@ -25,6 +25,7 @@ class Difference:
         a: its state in the first.
         b: its state in the second.
         total: how many differences of the kind there are; this describes the first.
+        diff: the lines of a unified diff, between two text files.
 
     """
 
@@ -35,6 +36,7 @@ class Difference:
     a: str
     b: str
     total: int = 1
+    diff: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Describe it in one line."""

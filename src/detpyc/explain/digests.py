@@ -14,31 +14,36 @@ from detpyc.bytecode.marshal_format import SETS, TYPE_CODE
 from detpyc.explain.nans import is_nan, without_sign
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from detpyc.bytecode.nodes import Nodes
 
 _SIZE = 16  # bytes
 
 
-def digests(nodes: Nodes, *, paths: bool = True) -> dict[bytes, bytes]:
+def digests(nodes: Nodes, *, paths: bool = True, ignored: Collection[str] = ()) -> dict[bytes, bytes]:
     """Return a digest of the value of each node.
 
     Args:
         nodes: of one payload.
         paths: whether the path counts that the code objects record. The path of a code object that records another
             than the outermost one does always counts.
+        ignored: the fields of code objects that do not count.
 
     """
     own_path = b""
     if not paths and code_objects.is_code(nodes.sequence[0]):
         own_path = code_objects.field(nodes, nodes.sequence[0], "filename")
     at = nodes.layout.fields.index("filename")
+    blank = [index for index, name in enumerate(nodes.layout.fields) if name in ignored]
     found = {node: _digest(node, _piece(nodes, node), []) for node in set(nodes.sequence).difference(nodes.children)}
     for node, children in nodes.children.items():  # a container comes after those it contains
         parts = [found[child] for child in children]
         if node[0] in SETS:
             parts.sort()
-        elif node[0] == TYPE_CODE and children[at] == own_path:
-            parts[at] = b""
+        elif node[0] == TYPE_CODE:
+            for index in (*blank, *[at] * (children[at] == own_path)):
+                parts[index] = b""
         found[node] = _digest(node, nodes.pieces[node], parts)
     return found
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.plugin import hookimpl
 
 from detpyc.errors import DetpycError
-from detpyc.hooks.request import BuildRequest
+from detpyc.hooks.request import BuildRequest, unread
 
-# The keys that Hatch itself reads from the table of every hook.
-RESERVED = frozenset({"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"})
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
@@ -24,8 +24,13 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Refuse what cannot be done; set the tag of a sourceless wheel, which Hatch uses to name it."""
-        if self.target_name != "wheel" or version == "editable":
+        if version == "editable":
             return
+        if self.target_name != "wheel":
+            if self._has_own_table:
+                self._warn(unread(self.metadata.config))
+            return
+        self._warn(unread(self.metadata.config, self._location))
         from detpyc.wheel.tags import sourceless_tag  # noqa: PLC0415 - Hatch imports every hook
 
         try:
@@ -53,18 +58,29 @@ class DetpycBuildHook(BuildHookInterface[BuilderConfig]):
         except DetpycError as error:
             self.app.abort(f"detpyc: {error}")
         self.app.display_info(result.summary)
-        for warning in result.warnings:
+        self._warn(result.warnings)
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
             self.app.display_warning(warning)
 
     @cached_property
     def _request(self) -> BuildRequest:
-        return BuildRequest.read(self.config, self._location, RESERVED)
+        from detpyc.pyproject import RESERVED  # noqa: PLC0415 - as above
+
+        return BuildRequest.read(self.config, self._location, RESERVED[self._location])
 
     @property
     def _location(self) -> str:
         """The full key of the table: the target's own, or the one for all targets."""
-        own = self.build_config.target_config.get("hooks", {})
-        return f"tool.hatch.build.{'targets.wheel.' if self.PLUGIN_NAME in own else ''}hooks.{self.PLUGIN_NAME}"
+        from detpyc.pyproject import HATCH, HATCH_FOR_ALL_TARGETS  # noqa: PLC0415 - as above
+
+        return HATCH if self._has_own_table else HATCH_FOR_ALL_TARGETS
+
+    @property
+    def _has_own_table(self) -> bool:
+        """Whether the table is of the target that is built, not of all targets."""
+        return self.PLUGIN_NAME in self.build_config.target_config.get("hooks", {})
 
 
 @hookimpl

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from detpyc.errors import DetpycError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from detpyc.settings import Settings
 
-__all__ = ["BuildRequest", "BuildResult"]
+__all__ = ["BuildRequest", "BuildResult", "unread"]
 
 
 class BuildResult(NamedTuple):
@@ -125,8 +125,24 @@ class BuildRequest(NamedTuple):
         options = WheelOptions(jobs=self.jobs, output_dir=output_dir, rename=output_dir is not None)
         with terminable(resend=True):
             report = byte_compile_wheel(artifact, self.settings, options)
-        warnings = tuple(f"detpyc: warning: {warning}" for warning in report.warnings)
-        return BuildResult(report.path.name, f"detpyc: {report.summary()}", warnings)
+        return BuildResult(report.path.name, f"detpyc: {report.summary()}", _prefixed(report.warnings))
+
+
+def unread(document: Mapping[str, Any], *read: str) -> tuple[str, ...]:
+    """Return a warning for each table that no build of the project reads.
+
+    Args:
+        document: the project's ``pyproject.toml``.
+        read: the full keys of tables that are read in any case.
+
+    """
+    from detpyc.pyproject import unread_tables  # noqa: PLC0415 - see the module's docstring
+
+    return _prefixed(unread_tables(document, read).values())
+
+
+def _prefixed(warnings: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"detpyc: warning: {warning}" for warning in warnings)
 
 
 def _move(path: Path, target: Path) -> None:

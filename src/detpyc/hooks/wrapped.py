@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detpyc.errors import DetpycError, SettingsError
+from detpyc.pyproject import PYPROJECT, WRAPPED, read_pyproject
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from types import TracebackType
 
-__all__ = ["LOCATION", "RESERVED", "UNSUPPORTED", "WrappedBackend"]
+__all__ = ["UNSUPPORTED", "WrappedBackend"]
 
-LOCATION = "tool.detpyc"
-_BACKEND, _PATH = RESERVED = ("build-backend", "backend-path")  # the keys of the table that are not settings
-_BACKEND_KEY, _PATH_KEY = f"{LOCATION}.{_BACKEND}", f"{LOCATION}.{_PATH}"
+_BACKEND, _PATH = "build-backend", "backend-path"
+_BACKEND_KEY, _PATH_KEY = f"{WRAPPED}.{_BACKEND}", f"{WRAPPED}.{_PATH}"
 
 # What a backend may raise from build_sdist (PEP 517); a frontend looks for it as an attribute of the backend.
 UNSUPPORTED = "UnsupportedOperation"
@@ -37,12 +37,14 @@ class WrappedBackend(NamedTuple):
         name: its name, as ``[build-system]`` would have it, e.g. ``package.module:object``.
         table: the project's ``[tool.detpyc]``.
         backend: a module or any other object.
+        document: the project's ``pyproject.toml``.
 
     """
 
     name: str
     table: dict[str, Any]
     backend: object
+    document: Mapping[str, Any]
 
     @classmethod
     def load(cls) -> WrappedBackend:
@@ -52,13 +54,14 @@ class WrappedBackend(NamedTuple):
             DetpycError: if the project does not name one, or it cannot be imported.
 
         """
-        table = _read_table()
+        document = read_pyproject(Path(PYPROJECT))
+        table = _table(document)
         name = table.get(_BACKEND)
         if not isinstance(name, str) or not name:
             raise SettingsError(f'{_BACKEND_KEY} must name the backend to wrap, e.g. "setuptools.build_meta"')
         directories = _directories(table.get(_PATH, []))
         sys.path[:0] = [directory for directory in directories if directory not in sys.path]
-        wrapped = cls(name, table, _import(name))
+        wrapped = cls(name, table, _import(name), document)
         if wrapped.backend is sys.modules.get("detpyc.backend"):
             raise wrapped.wraps_itself()
         return wrapped
@@ -113,20 +116,12 @@ class WrappedBackend(NamedTuple):
         return DetpycError(f"the wrapped backend {self.name} failed in {where}: {_described(error)}")
 
 
-def _read_table() -> dict[str, Any]:
-    """Read ``[tool.detpyc]`` in ``pyproject.toml`` in the current directory."""
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - only here
-    else:
-        import tomli as tomllib  # noqa: PLC0415
-    try:
-        document: Mapping[str, Any] = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DetpycError(f"pyproject.toml cannot be read: {error}") from error
+def _table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``[tool.detpyc]``, empty if there is none."""
     tool = document.get("tool", {})
     table = tool.get("detpyc", {}) if isinstance(tool, dict) else None
     if not isinstance(table, dict):
-        raise SettingsError(f"{LOCATION} must be a table")
+        raise SettingsError(f"{WRAPPED} must be a table")
     return table
 
 

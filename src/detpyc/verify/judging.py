@@ -6,17 +6,18 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
 from detpyc.threads import Executor
-from detpyc.verify.pycs import Case, Judgement, finding, prepare
+from detpyc.verify.pycs import Case, Judgement, Mismatch, finding, prepare
 from detpyc.verify.reports import Finding, Status
 from detpyc.verify.verdicts import compare, without_match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.pool import Outcome
     from detpyc.verify.pycs import Pyc
+
+    Progress = Callable[[int], Callable[[], None]]
 
 # How many pycs, and how much of them and their sources, are in a batch; two batches are in memory at once.
 _BATCH = 256
@@ -33,21 +36,26 @@ _NO_MEMORY = "there is not enough memory to compare it with its source"
 
 def judge(
     pycs: Iterable[Pyc],
+    count: int,
     given: Sequence[Interpreter] = (),
     *,
     jobs: int | None = None,
     time_limit: float = TIME_LIMIT,
     install: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Judgement, ...]:
     """Judge pycs.
 
     Args:
         pycs: what to judge. They are read in a thread, while the workers compile.
+        count: how many they are.
         given: the interpreters to use for their versions. Where nothing is recorded, one of these releases is assumed
             to have compiled the pyc.
         jobs: how many workers; by default as many as there are usable processors.
         time_limit: seconds for one source.
-        install: have uv install the recorded releases that are missing, and some release of each version without any.
+        install: have uv install the recorded releases that are missing; for pycs without one, the releases of their
+            version in turn until one compiles the source to the same code.
+        progress: called with the number of pycs, it returns a function to call after each, from any thread.
 
     Returns:
         A judgement for each pyc, in their order.
@@ -59,12 +67,15 @@ def judge(
     """
     judgements: list[Judgement] = []
     batches = _batches(pycs)
-    compilers = _Compilers(given, jobs, time_limit, install=install)
+    step = progress(count) if progress is not None else lambda: None
+    compilers = _Compilers(given, jobs, time_limit, step, install=install)
     with Executor(1, thread_name_prefix="detpyc-read") as reader, compilers as used:
         coming = reader.submit(next, batches, None)
         while batch := coming.result():
             coming = reader.submit(next, batches, None)  # read while the workers compile
             judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)
+            for _ in range(len(batch) - len(judged)):
+                step()
             judgements += (item if isinstance(item, Judgement) else judged[item.pyc.path] for item in batch)
     return tuple(judgements)
 
@@ -91,10 +102,19 @@ def _batches(pycs: Iterable[Pyc]) -> Iterator[list[Case | Judgement]]:
 class _Compilers:
     """The interpreters that compile sources again. Their workers live on from batch to batch; a context manager."""
 
-    def __init__(self, given: Sequence[Interpreter], jobs: int | None, time_limit: float, *, install: bool) -> None:
+    def __init__(
+        self,
+        given: Sequence[Interpreter],
+        jobs: int | None,
+        time_limit: float,
+        step: Callable[[], None],
+        *,
+        install: bool,
+    ) -> None:
         self.given = given
         self.jobs = jobs
         self.time_limit = time_limit
+        self.step = step  # called when a pyc is judged
         self.install = install
         self.pools: dict[Interpreter, Pool] = {}
         self.stack = ExitStack()
@@ -124,23 +144,44 @@ class _Compilers:
         yield from known
         others = [interpreter for interpreter in _found(version) if interpreter not in known]
         found = {interpreter.release for interpreter in (*known, *others)}
-        if self.install and (not found or release not in {None, *found}):
-            yield _installed(release or "{}.{}".format(*version))
+        if self.install and release is not None and release not in found:
+            yield _installed(release)
         yield from sorted(others, key=lambda interpreter: interpreter.release != release)
 
-    def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Case]:
-        """Compile the sources of pycs and compare the results with them, as `compare` does."""
+    def installable(self, version: tuple[int, int], release: str | None) -> Iterator[Interpreter]:
+        """Yield the other releases of a version, the newest first, each installed when it is needed."""
+        if self.install and release is None and not self.given_releases(version):
+            found = {interpreter.release for interpreter in _found(version)}
+            yield from (_installed(other) for other in _offered(version) if other not in found)
 
-        def finish(index: int, outcome: Outcome) -> Finding | Case:
-            try:
-                return compare(cases[index], outcome, interpreter)
-            except MemoryError:
-                return cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+    def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Mismatch | Case]:
+        """Compile the sources of pycs and compare the results with them, as `compare` does.
+
+        What is to be compiled as the same path several times, as in copies of a package, is compiled once.
+        """
+        copies: dict[tuple[str, bytes], list[int]] = {}
+        for index, case in enumerate(cases):
+            copies.setdefault((case.path, case.source), []).append(index)
+        indexes = [*copies.values()]
+
+        def finish(number: int, outcome: Outcome) -> list[Finding | Mismatch | Case]:
+            return [self._compare(cases[index], outcome, interpreter) for index in indexes[number]]
 
         if interpreter not in self.pools:
             self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))
-        sources = (Source(case.path, case.source) for case in cases)
-        return self.pools[interpreter].byte_compile(sources, [level], finish)
+        sources = (Source(path, source) for path, source in copies)
+        found = self.pools[interpreter].byte_compile(sources, [level], finish)
+        results = dict(zip(chain(*indexes), chain(*found), strict=True))
+        return [results[index] for index in range(len(cases))]
+
+    def _compare(self, case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding | Mismatch | Case:
+        try:
+            result = compare(case, outcome, interpreter)
+        except MemoryError:
+            result = case.finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+        if isinstance(result, Finding):
+            self.step()
+        return result
 
 
 def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgement]:
@@ -152,16 +193,29 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
     for case in cases:
         groups.setdefault((case.header.version, case.pyc.release), []).append(case)
     for (version, release), pending in groups.items():
-        undecided = pending
-        for interpreter in compilers.candidates(version, release):
-            if not undecided:
-                break
-            settled, undecided = _try(undecided, interpreter, compilers)
-            judged |= settled
+        undecided = _try_each(pending, compilers.candidates(version, release), compilers, judged)
+        # Another release is not worth a download for a pyc that no release can have compiled.
+        open_to_others = [case for case in undecided if not case.decided]
+        undecided = [case for case in undecided if case.decided]
+        undecided += _try_each(open_to_others, compilers.installable(version, release), compilers, judged)
         for case in undecided:
             finding = without_match(case, compilers.given_releases(version))
             judged[case.pyc.path] = Judgement(finding, case.header)
+            compilers.step()
     return judged
+
+
+def _try_each(
+    cases: list[Case], candidates: Iterable[Interpreter], compilers: _Compilers, judged: dict[str, Judgement]
+) -> list[Case]:
+    """Compare pycs with what interpreters compile, one after the other; return those that none settles."""
+    if cases:
+        for interpreter in candidates:
+            settled, cases = _try(cases, interpreter, compilers)
+            judged |= settled
+            if not cases:
+                break  # before the next candidate, which may take a search
+    return cases
 
 
 def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> tuple[dict[str, Judgement], list[Case]]:
@@ -180,7 +234,7 @@ def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> 
             for case, result in zip(pending, compilers.compile(pending, level, interpreter), strict=True):
                 if isinstance(result, Case):
                     again.append(result)
-                elif result.status is Status.DIFFERS:
+                elif isinstance(result, Mismatch):
                     differing.append(case.differing(result))
                 else:
                     settled[case.pyc.path] = _settled(case, result)
@@ -194,7 +248,7 @@ def _settled(case: Case, finding: Finding) -> Judgement:
     if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
         return Judgement(finding, case.header)
     note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
-    contradicted = any(mismatch.release == release for mismatch in case.mismatches)
+    contradicted = any(mismatch.finding.release == release for mismatch in case.mismatches)
     if contradicted:
         note += f", and {release} compiles the source to different code"
     return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header, contradicted)
@@ -206,6 +260,14 @@ def _installed(release: str) -> Interpreter:
     from detpyc.compilation.installation import install_interpreter  # noqa: PLC0415 - it is rarely asked for
 
     return install_interpreter(release)
+
+
+@cache
+def _offered(version: tuple[int, int]) -> tuple[str, ...]:
+    """Return the releases of a version that uv can install, the newest first."""
+    from detpyc.compilation.installation import installable_releases  # noqa: PLC0415 - as above
+
+    return installable_releases(version)
 
 
 @cache

@@ -10,10 +10,11 @@ from detpyc.limits import MAX_METADATA
 from detpyc.loading import Audience, Loading, PlacedPyc, find_loaders, required_python
 from detpyc.verify.reports import Status
 from detpyc.verify.requirements import unmet
+from detpyc.wheel.problems import Problem, Rule
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from detpyc.verify.pycs import Judgement
     from detpyc.verify.requirements import Requirement
@@ -23,7 +24,7 @@ Unmet = dict[str, tuple[str, ...]]
 
 
 def loaded_of_wheel(
-    wheel: Wheel, judgements: Iterable[Judgement], required: Iterable[Requirement], problems: list[str]
+    wheel: Wheel, judgements: Iterable[Judgement], required: Collection[Requirement], problems: list[str]
 ) -> tuple[Loading, Unmet]:
     """Return what loads the pycs of a wheel, and the requirements that are not met.
 
@@ -41,7 +42,7 @@ def loaded_of_wheel(
     return loading, _unmet(required, sources, pycs, loading)
 
 
-def unmet_in_tree(judgements: Iterable[Judgement], sources: Sequence[str], required: Iterable[Requirement]) -> Unmet:
+def unmet_in_tree(judgements: Iterable[Judgement], sources: Sequence[str], required: Collection[Requirement]) -> Unmet:
     """Return the requirements that the pycs in a directory do not meet."""
     pycs = [_placed(judged, judged.finding.pyc.replace(os.sep, "/")) for judged in judgements]
     paths = [source.replace(os.sep, "/") for source in sources]
@@ -55,8 +56,10 @@ def _placed(judged: Judgement, path: str | None) -> PlacedPyc:
 
 
 def _unmet(
-    required: Iterable[Requirement], sources: Sequence[str], pycs: Iterable[PlacedPyc], loading: Loading
+    required: Collection[Requirement], sources: Sequence[str], pycs: Iterable[PlacedPyc], loading: Loading
 ) -> Unmet:
+    if not required:
+        return {}
     loaders = ((pyc.path or "", loading.loaders[pyc.name]) for pyc in pycs if pyc.name in loading.loaders)
     return dict(unmet(required, sources, [*loaders]))
 
@@ -67,5 +70,5 @@ def _audience(wheel: Wheel, problems: list[str]) -> Audience:
         if name in wheel.archive.members:
             requires = required_python(wheel.read_member(name, MAX_METADATA))
     except DetpycError as error:
-        problems.append(error.reason)
+        problems.append(Problem(error.reason, Rule.METADATA))
     return Audience(tag_of(wheel.path.name), requires)

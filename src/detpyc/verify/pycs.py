@@ -36,6 +36,7 @@ class Pyc:
         mtime: of the source; None where it has no meaning, as in a wheel.
         recorded: what provenance says of it.
         in_wheel: whether it is in a wheel, as detpyc put it there; an installer may compile it again.
+        layer: of an image, that it comes from.
 
     """
 
@@ -46,6 +47,7 @@ class Pyc:
     mtime: float | None = None
     recorded: Bytecode | None = None
     in_wheel: bool = False
+    layer: str | None = None
 
     @property
     def release(self) -> str | None:
@@ -71,6 +73,22 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Mismatch:
+    """That an interpreter does not compile the source of a pyc to the same code.
+
+    Attributes:
+        finding: as it is reported if this interpreter's release compiled the pyc.
+        functions: the qualified names of the functions whose instructions differ; none if the source does not compile.
+        decisive: whether no other release of the version could have compiled the pyc either.
+
+    """
+
+    finding: Finding
+    functions: tuple[str, ...] = ()
+    decisive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A pyc in memory with its source, on its way to a judgement.
 
@@ -81,7 +99,7 @@ class Case:
         source: the source's bytes.
         level: the optimization level.
         path: what the source is compiled as.
-        mismatches: the findings under the interpreters that compile its source to different code.
+        mismatches: one for each interpreter that was tried.
 
     """
 
@@ -91,7 +109,7 @@ class Case:
     source: bytes
     level: int
     path: str
-    mismatches: tuple[Finding, ...] = ()
+    mismatches: tuple[Mismatch, ...] = ()
 
     @property
     def size(self) -> int:
@@ -106,7 +124,12 @@ class Case:
         """Return the case with another path to compile the source as."""
         return replace(self, path=path)
 
-    def differing(self, mismatch: Finding) -> Case:
+    @property
+    def decided(self) -> bool:
+        """Whether the interpreters that were tried suffice: none of them leaves room for another release."""
+        return bool(self.mismatches) and all(mismatch.decisive for mismatch in self.mismatches)
+
+    def differing(self, mismatch: Mismatch) -> Case:
         """Return the case with one mismatch more."""
         return replace(self, mismatches=(*self.mismatches, mismatch))
 
@@ -142,7 +165,8 @@ def _judgement(pyc: Pyc, header: PycHeader | None, status: Status, reason: str) 
 def finding(pyc: Pyc, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:
     """Return a finding about a pyc; reasons that are too long are shortened."""
     source = None if pyc.read_source is None else pyc.name.source
-    return Finding(pyc.path, status, tuple(shortened(reason, MAX_MESSAGE) for reason in reasons), source, release)
+    shown = tuple(shortened(reason, MAX_MESSAGE) for reason in reasons)
+    return Finding(pyc.path, status, shown, source, release, pyc.layer)
 
 
 def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:

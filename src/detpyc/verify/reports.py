@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detpyc.wheel.problems import Problem
+
 __all__ = ["Finding", "Status", "VerificationReport"]
 
 
 class Status(str, Enum):
-    """The verdict on a pyc."""
+    """The verdict on a pyc: what is not known is UNVERIFIABLE, and does not pass."""
 
     IDENTICAL = "identical"
     EQUIVALENT = "equivalent"
@@ -25,16 +27,20 @@ class Status(str, Enum):
     MALFORMED = "malformed"
 
 
+PASSING = frozenset({Status.IDENTICAL, Status.EQUIVALENT})
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The verdict on one pyc.
 
     Attributes:
-        pyc: its path, in the wheel or on disk.
+        pyc: its path, in the wheel, the archive or the image, or on disk.
         status: the verdict.
         reasons: for the verdict, the gravest first, and notes.
         source: the path of its source; None if it has none.
         release: of the CPython that compiled the source again; None if none did.
+        layer: of an image, that the pyc comes from: a digest or a path; None for other artifacts.
 
     """
 
@@ -43,18 +49,21 @@ class Finding:
     reasons: tuple[str, ...] = ()
     source: str | None = None
     release: str | None = None
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """The verdicts on a wheel, a directory or a pyc.
+    """The verdicts on an artifact: a wheel, a directory, an archive, an image or a pyc.
+
+    All of it was looked at: what could not be is in the report.
 
     Attributes:
-        path: of the wheel, the directory or the pyc.
+        path: of the artifact.
         findings: one for each pyc, in the order of their paths.
         problems: what is wrong with the whole, e.g. with RECORD, or provenance that contradicts the content.
         loaded_by: the versions of CPython that load pycs of a wheel, with the options for optimized ones, e.g.
-            ``3.12 -OO``; None for a directory or a pyc.
+            ``3.12 -OO``; None for other artifacts.
         never_loaded: the pycs of a wheel that no CPython ever loads, with the reasons.
         unmet: the requirements that are not met, with the sources that have no pyc for them; none, if there are no
             sources and no such pyc either.
@@ -63,7 +72,7 @@ class VerificationReport:
 
     path: str
     findings: tuple[Finding, ...]
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     loaded_by: tuple[str, ...] | None = None
     never_loaded: dict[str, str] = field(default_factory=dict)
     unmet: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -73,11 +82,14 @@ class VerificationReport:
         found = Counter(finding.status for finding in self.findings)
         return {status.value: found[status] for status in Status}
 
-    def passes(self, allowed: Iterable[Status]) -> bool:
-        """Return whether there are no problems, every status is allowed, and the requirements are met."""
+    def passes(self, allowed: Iterable[Status] = PASSING) -> bool:
+        """Return whether there are no problems, every status is allowed, and the requirements are met.
+
+        By default, the pycs must be identical or equivalent.
+        """
         return not self.problems and not self.refused(allowed) and not self.unmet
 
-    def refused(self, allowed: Iterable[Status]) -> tuple[Finding, ...]:
+    def refused(self, allowed: Iterable[Status] = PASSING) -> tuple[Finding, ...]:
         """Return the findings whose status is not allowed."""
         passing = frozenset(allowed)
         return tuple(finding for finding in self.findings if finding.status not in passing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from detpyc.bytecode.canonical import canonicalize
@@ -10,21 +11,22 @@ from detpyc.compilation import interpreters
 from detpyc.compilation.pool import Compiled, Refused
 from detpyc.errors import BytecodeError
 from detpyc.explain.difference import CODE, ENCODING
-from detpyc.explain.payloads import compare_payloads
-from detpyc.verify.pycs import recorded_path
+from detpyc.explain.patch_releases import changes_of_patch_releases, differ_beyond_patch_releases
+from detpyc.verify.pycs import Mismatch, recorded_path
 from detpyc.verify.reports import Status
-from detpyc.wording import date
+from detpyc.wording import date, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.pool import Failed, Outcome
+    from detpyc.explain.difference import Difference
     from detpyc.verify.pycs import Case
     from detpyc.verify.reports import Finding
 
 
-def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding | Case:
+def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding | Mismatch | Case:
     """Compare a pyc with what an interpreter compiles its source to.
 
     Args:
@@ -33,34 +35,61 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
         interpreter: that compiled it.
 
     Returns:
-        The finding; or the case, if its source is to be compiled again under the path that the pyc records.
+        The finding; or the mismatch, if the code is different; or the case, if its source is to be compiled again under
+        the path that the pyc records.
 
     """
     if not isinstance(outcome, Compiled):
         return _not_compiled(case, outcome, interpreter)
     (expected,) = outcome.payloads
-    status, reasons = Status.IDENTICAL, [*_header_reasons(case), *_path_reasons(case)]
+    stale = _staleness(case, outcome.source_hash)
+    reasons = [*_header_reasons(case), *_path_reasons(case)]
     if case.payload != expected:
         try:
             recorded = recorded_path(case.payload, case.header.version)
             if recorded != case.path:
                 return case.compiled_as(recorded)
-            opcodes = interpreters.opcodes(interpreter)
-            differences = compare_payloads(case.payload, expected, case.header.version, opcodes)
+            differences = _differences(case, expected, interpreter)
+            mismatch = _mismatch(case, expected, differences, interpreter)
         except BytecodeError as error:
             return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))], interpreter.release)
-        changed = [str(difference) for difference in differences if difference.kind == CODE]
-        if changed:
-            status, reasons = Status.DIFFERS, changed
-        else:
-            reasons += (f"{found.aspect} ({found.total})" for found in differences if found.kind == ENCODING)
-    if reasons and status is Status.IDENTICAL:
-        status = Status.EQUIVALENT
-    stale = _staleness(case, outcome.source_hash)
+        if mismatch is not None:
+            return mismatch if stale is None else _stale(case, stale, mismatch.finding.reasons[0], interpreter)
+        reasons += (f"{found.aspect} ({found.total})" for found in differences if found.kind == ENCODING)
     if stale is not None:
-        code = reasons[0] if status is Status.DIFFERS else "the code still matches the source"
-        return case.finding(Status.STALE, [stale, code], interpreter.release)
-    return case.finding(status, reasons, interpreter.release)
+        return _stale(case, stale, "the code still matches the source", interpreter)
+    return case.finding(Status.EQUIVALENT if reasons else Status.IDENTICAL, reasons, interpreter.release)
+
+
+def _stale(case: Case, stale: str, code: str, interpreter: Interpreter) -> Finding:
+    return case.finding(Status.STALE, [stale, code], interpreter.release)
+
+
+def _mismatch(
+    case: Case, expected: bytes, differences: Iterable[Difference], interpreter: Interpreter
+) -> Mismatch | None:
+    """Return how the code in a pyc differs from what an interpreter compiles; None if it is the same code.
+
+    Raises:
+        BytecodeError: if the payload is not understood.
+
+    """
+    # What no patch release changes comes first.
+    changed = sorted((found for found in differences if found.kind == CODE), key=changes_of_patch_releases)
+    if not changed:
+        return None
+    decisive = not changes_of_patch_releases(changed[0]) and differ_beyond_patch_releases(
+        case.payload, expected, case.header.version
+    )
+    functions = dict.fromkeys(found.where for found in changed if changes_of_patch_releases(found))
+    finding = case.finding(Status.DIFFERS, map(str, changed), interpreter.release)
+    return Mismatch(finding, tuple(functions), decisive)
+
+
+def _differences(case: Case, expected: bytes, interpreter: Interpreter) -> list[Difference]:
+    from detpyc.explain.payloads import compare_payloads  # noqa: PLC0415 - most pycs are identical
+
+    return compare_payloads(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
 
 
 def without_match(case: Case, assumed: Sequence[str]) -> Finding:
@@ -74,17 +103,30 @@ def without_match(case: Case, assumed: Sequence[str]) -> Finding:
     if not case.mismatches:
         return _without_interpreter(case)
     compiled_by = _recorded_release(case) or assumed
-    for mismatch in case.mismatches:
-        if mismatch.release in compiled_by:
-            return mismatch
-    mismatch = case.mismatches[0]
+    findings = [mismatch.finding for mismatch in case.mismatches]
+    known = next((finding for finding in findings if finding.release in compiled_by), None)
+    if known is not None:
+        return known
+    if case.decided:
+        tried = ", ".join(str(finding.release) for finding in findings)
+        note = f"compared with CPython {tried}; patch releases compile to other instructions only"
+        return replace(findings[0], reasons=(*findings[0].reasons, note))
+    mismatch = next(mismatch for mismatch in case.mismatches if not mismatch.decisive)
     unknown = (
         "which release compiled the pyc is not known (-i names it)"
         if not compiled_by
         else f"CPython {' or '.join(compiled_by)}, which compiled the pyc, was not tried"
     )
-    reason = f"CPython {mismatch.release} compiles the source to different code, and {unknown}"
-    return case.finding(Status.UNVERIFIABLE, [reason, *mismatch.reasons], mismatch.release)
+    reason = f"{_without_decision(mismatch)}, and {unknown}"
+    return case.finding(Status.UNVERIFIABLE, [reason, *mismatch.finding.reasons], mismatch.finding.release)
+
+
+def _without_decision(mismatch: Mismatch) -> str:
+    """Say how an interpreter's result differs, where another release could have compiled the pyc."""
+    release = mismatch.finding.release
+    if not mismatch.functions:
+        return f"CPython {release} does not compile the source to this code"
+    return f"CPython {release} compiles the source to other instructions in {listed(mismatch.functions)}"
 
 
 def _recorded_release(case: Case) -> tuple[str, ...]:
@@ -102,14 +144,15 @@ def _recorded_release(case: Case) -> tuple[str, ...]:
     return (recorded.release,) if canonical else ()
 
 
-def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interpreter) -> Finding:
-    status, reason = Status.UNVERIFIABLE, f"its source could not be compiled: {outcome.reason}"
-    if isinstance(outcome, Refused):
-        status, reason = Status.DIFFERS, f"its source does not compile: {outcome.reason}"
+def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interpreter) -> Finding | Mismatch:
+    refused = isinstance(outcome, Refused)
+    reason = f"its source {'does not compile' if refused else 'could not be compiled'}: {outcome.reason}"
     stale = _staleness(case)
     if stale is not None:
-        return case.finding(Status.STALE, [stale, reason], interpreter.release)
-    return case.finding(status, [reason], interpreter.release)
+        return _stale(case, stale, reason, interpreter)
+    if refused:
+        return Mismatch(case.finding(Status.DIFFERS, [reason], interpreter.release))
+    return case.finding(Status.UNVERIFIABLE, [reason], interpreter.release)
 
 
 def _without_interpreter(case: Case) -> Finding:

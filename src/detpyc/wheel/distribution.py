@@ -19,7 +19,7 @@ from detpyc.threads import Executor
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
-from detpyc.wheel.problems import limited
+from detpyc.wheel.problems import Problem, Rule, limited
 from detpyc.wheel.record import RecordEntry
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Wheel:
         self.importable, found = installed_view(archive.members, self.dist_info)
         self.record: dict[str, RecordEntry] = {}
         too_large = {name: m.size for name, m in archive.members.items() if name.endswith(_CODE) and m.size > MAX_FILE}
-        oversized = (f"{name}: has {size} bytes; the limit is {MAX_FILE}" for name, size in too_large.items())
+        oversized = (Problem(f"{name}: has {size} bytes; the limit is {MAX_FILE}") for name, size in too_large.items())
         self._problems = {*found, *self._read_record(), *oversized}
         # What is too large, or what RECORD should list and does not, is a problem already.
         readable = archive.members.keys() - too_large
@@ -73,7 +73,7 @@ class Wheel:
         with _naming(path):
             return cls(path, Archive(stream))
 
-    def check(self) -> tuple[str, ...]:
+    def check(self) -> tuple[Problem, ...]:
         """Return what is wrong with the wheel: by its RECORD, its installed view, and the sizes of sources and pycs.
 
         All content is read for it, except what `read_member` has read and compared already.
@@ -83,15 +83,35 @@ class Wheel:
 
         """
         self._compare(self.archive.members)
-        return limited(sorted(self._problems))
+        return limited(sorted(self._problems), Rule.RECORD)
 
-    def require_rewritable(self) -> None:
+    @contextmanager
+    def rewriting(self, elsewhere: Container[str] = ()) -> Iterator[None]:
         """Refuse a wheel that cannot be rewritten, or whose faults a rewritten RECORD would hide.
+
+        Its content is checked while the body does something else. What is wrong with the wheel takes precedence over
+        what the body raises, unless a member is too large.
+
+        Args:
+            elsewhere: the names of the members that the body reads, and thereby checks.
 
         Raises:
             WheelError: if anything does not match RECORD, or a signature would break.
 
         """
+        if self.signature is not None or self._problems:
+            self._require_rewritable()  # which is known to fail
+        try:
+            with self.checking(name for name in self.archive.members if name not in elsewhere):
+                yield
+        except TooLargeError:
+            raise
+        except DetpycError:
+            self._require_rewritable()
+            raise
+        self._require_rewritable()
+
+    def _require_rewritable(self) -> None:
         if self.signature is not None:
             raise WheelError(
                 f"carries the signature {self.signature}, which any change to RECORD breaks; sign it afterwards",
@@ -100,31 +120,6 @@ class Wheel:
         problems = self.check()
         if problems:
             raise WheelError(*problems, path=self.path)
-
-    @contextmanager
-    def rewriting(self, elsewhere: Container[str]) -> Iterator[None]:
-        """Require a wheel to be rewritable; check its content while the body does something else.
-
-        What is wrong with the wheel takes precedence over what the body raises, unless a member is too large.
-
-        Args:
-            elsewhere: the names of the members that the body reads, and thereby checks.
-
-        Raises:
-            WheelError: as `require_rewritable` does.
-
-        """
-        if self.signature is not None or self._problems:
-            self.require_rewritable()  # which is known to fail
-        try:
-            with self.checking(name for name in self.archive.members if name not in elsewhere):
-                yield
-        except TooLargeError:
-            raise
-        except DetpycError:
-            self.require_rewritable()
-            raise
-        self.require_rewritable()
 
     @contextmanager
     def checking(self, names: Iterable[str]) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.file_names import is_short_name
 from detpyc.wheel.member_names import Conflict, conflicts, mapped_path
-from detpyc.wheel.problems import limited
+from detpyc.wheel.problems import Rule, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,10 +72,10 @@ def installed_view(names: Iterable[str], dist_info: str) -> InstalledView:
     names = list(names)
     places = [_place(name, mapped_path(name)) for name in names]
     importable = {name: path for name in names if (path := _importable_path(name, dist_info))}
-    problems = [problem for place in places for problem in _problems(place)]
+    problems = [problem for place in places if _may_be_wrong(place) for problem in _problems(place)]
     if any(place.moved for place in places):
         problems += map(_conflict_problem, _conflicts(places, dist_info))
-    return InstalledView(importable, limited(problems))
+    return InstalledView(importable, limited(problems, Rule.INSTALLED_PATH))
 
 
 def _importable_path(name: str, dist_info: str) -> str:
@@ -95,6 +95,16 @@ def _place(name: str, path: str) -> _Place:
         if inside and scheme in _SCHEMES:
             return _Place(name, _ROOT if scheme in _IMPORTABLE else scheme, inside, moved=True)
     return _Place(name, _ROOT, path, moved=False)
+
+
+def _may_be_wrong(place: _Place) -> bool:
+    """Return whether a member has to be examined by itself: its path has something that `_problems` looks for."""
+    path = place.path
+    return (
+        place.moved
+        or ("~" in path or _CACHE in path or ".pyc" in path)
+        or (f"{_METADATA}/" in path or f"{_DATA_DIRECTORY}/" in path)
+    )
 
 
 def _problems(place: _Place) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.file_names import mapped_name
@@ -12,9 +11,6 @@ from detpyc.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-# A quick test for names that are examined: with a backslash, NUL, drive, or an empty, "." or ".." part.
-_SUSPICIOUS = re.compile(r"\\|\0|\A.?:|\A\.{0,2}/|/\.{0,2}/|/\.{1,2}\Z|\A\.{0,2}\Z", re.DOTALL)
 
 _SHOWN = 100  # characters of a long name
 
@@ -47,7 +43,8 @@ def name_problems(names: Iterable[str]) -> tuple[str, ...]:
     """
     names = list(names)
     mapped = [(mapped_path(name), name) for name in names]
-    malformed = (problem for path, name in mapped for problem in _malformed(path, name))
+    examined = ((path, name) for path, name in mapped if _may_be_malformed(path, name))
+    malformed = (problem for path, name in examined for problem in _malformed(path, name))
     return limited([*malformed, *map(_conflict_problem, conflicts(mapped))])
 
 
@@ -92,11 +89,21 @@ def _conflict_problem(conflict: Conflict) -> str:
     return f"{name}: occurs twice, as {other}, on systems that ignore letter case or Unicode form"
 
 
+def _may_be_malformed(path: str, name: str) -> bool:
+    """Return whether a name has to be examined; nearly all need not be, and searches for strings are quickest."""
+    return (
+        path[:1] in {"", "/"}
+        or name[0] == "."
+        or ("//" in path or "/." in name or "\\" in name or "\0" in name or ":" in name)
+        or (path[-1] == "/") != (name[-1] == "/")
+        or len(name) > MAX_PATH
+        or name.count("/") >= MAX_DEPTH
+    )
+
+
 def _malformed(path: str, name: str) -> Iterator[str]:
     """Yield the problem of a name that leads out of the wheel, or that unpackers do not understand alike."""
     ignored = "//" in path or path[:1] in {"", "/"} or (path[-1] == "/") != (name[-1] == "/")
-    if not ignored and not _SUSPICIOUS.search(name) and len(name) <= MAX_PATH and name.count("/") < MAX_DEPTH:
-        return
     parts = name.removesuffix("/").split("/")
     if len(name) > MAX_PATH:
         yield f"{shortened(name, _SHOWN)}: has {len(name)} characters; the limit is {MAX_PATH}"

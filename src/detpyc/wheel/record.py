@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from detpyc.errors import WheelError
 from detpyc.limits import MAX_ROWS
-from detpyc.wheel.problems import limited
+from detpyc.wheel.problems import Rule, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,7 +103,7 @@ def parse(data: bytes) -> list[RecordEntry]:
 
     """
     entries: list[RecordEntry] = []
-    problems = limited(f"RECORD is malformed: {problem}" for problem in _parse(data, entries))
+    problems = limited((f"RECORD is malformed: {problem}" for problem in _parse(data, entries)), Rule.RECORD)
     if problems:
         raise WheelError(*problems)
     return entries

@@ -65,7 +65,7 @@ def test_pycs_and_provenance_are_added() -> None:
         provenance: b"",
     }
     assert {new.member.date_time for new in chosen.new if new.member.name != provenance} == {NEW}
-    assert (chosen.replaced, chosen.kept, chosen.dropped) == ({}, frozenset(), frozenset())
+    assert (chosen.replaced, chosen.kept, chosen.dropped) == ({}, frozenset(), {})
     assert (chosen.modules, chosen.pycs, chosen.skipped) == (1, 4, {"bad.py": "CPython 3.13.0: SyntaxError"})
     assert [(release, level) for release, level, _ in recorded(chosen)] == [
         (release, level) for release in ("3.12.1", "3.13.0") for level in (0, 2)
@@ -75,7 +75,8 @@ def test_pycs_and_provenance_are_added() -> None:
 def test_stray_pycs_are_dropped() -> None:
     before = contents("a.py", "__pycache__/a.cpython-312.pyc", "__pycache__/b.cpython-27.pyc")
     chosen = choose_members(before, [compiled(CP312, a=[b"0"])], Settings(), "py3-none-any")
-    assert chosen.dropped == chosen.foreign == {"__pycache__/b.cpython-27.pyc"}
+    assert chosen.dropped.keys() == chosen.foreign == {"__pycache__/b.cpython-27.pyc"}
+    assert chosen.dropped["__pycache__/b.cpython-27.pyc"] == "no earlier run has recorded it"
     assert added(chosen)["__pycache__/a.cpython-312.pyc"] == b"0"
 
 
@@ -84,7 +85,7 @@ def test_pycs_of_earlier_runs_stay_if_they_match() -> None:
     earlier = EarlierBytecode(EARLIER, matching=("a.py",), stale=("b.py",))
     chosen = choose_members(contents(*names, earlier=(earlier,)), [compiled(CP313, a=[b"3"])], Settings(), "x-y-z")
     assert chosen.kept == {"__pycache__/a.cpython-312.pyc"}
-    assert chosen.dropped == {"__pycache__/b.cpython-312.pyc"}
+    assert chosen.dropped == {"__pycache__/b.cpython-312.pyc": "stale, as its source has changed"}
     stale = "its bytecode did not match it any more and was dropped"
     assert recorded(chosen) == [
         ("3.12.1", 0, {"odd.py": "odd", "b.py": stale}),
@@ -119,7 +120,8 @@ def test_what_is_still_missing(matching: tuple[str, ...], missing: tuple[str, ..
 def test_what_this_run_replaces_is_not_foreign() -> None:
     before = contents("a.py", "__pycache__/a.cpython-312.pyc", earlier=(EarlierBytecode(EARLIER),))
     chosen = choose_members(before, [compiled(CP312)], Settings(), "py3-none-any")
-    assert (chosen.dropped, chosen.foreign) == (frozenset({"__pycache__/a.cpython-312.pyc"}), frozenset())
+    reason = "these settings do not make it again"
+    assert (chosen.dropped, chosen.foreign) == ({"__pycache__/a.cpython-312.pyc": reason}, frozenset())
 
 
 def test_sourceless() -> None:
@@ -127,7 +129,7 @@ def test_sourceless() -> None:
         contents("a.py", "bad.py"), [compiled(CP312, a=[b"0"])], Settings(layout="sourceless"), "cp312-none-any"
     )
     assert added(chosen)["a.pyc"] == b"0"
-    assert chosen.dropped == {"a.py"}
+    assert chosen.dropped == {"a.py": "the layout is sourceless"}
     (name,) = chosen.replaced
     assert (name, chosen.replaced[name].member.date_time) == (f"{INFO}/WHEEL", OLD)
     assert chosen.replaced[name].compressed == WHEEL.replace(b"py3-none-any", b"cp312-none-any")
@@ -143,10 +145,28 @@ def test_sourceless_without_wheel_file() -> None:
         choose_members(contents(wheel_file=None), [compiled(CP312)], Settings(layout="sourceless"), "cp312-none-any")
 
 
-@pytest.mark.parametrize(("names", "dropped"), [((), set()), ((f"{INFO}/detpyc.json",), {f"{INFO}/detpyc.json"})])
-def test_no_provenance(names: tuple[str, ...], dropped: set[str]) -> None:
+@pytest.mark.parametrize("names", [(), (f"{INFO}/detpyc.json",)])
+def test_no_provenance(names: tuple[str, ...]) -> None:
     chosen = choose_members(
         contents("a.py", *names), [compiled(CP312, a=[b"0"])], Settings(provenance=False), "py3-none-any"
     )
     assert added(chosen) == {"__pycache__/a.cpython-312.pyc": b"0"}
-    assert chosen.dropped == dropped
+    assert chosen.dropped == dict.fromkeys(names, "provenance is disabled")
+
+
+def test_no_provenance_of_earlier_runs() -> None:
+    before = contents("a.py", "__pycache__/a.cpython-312.pyc", earlier=(EarlierBytecode(EARLIER),))
+    chosen = choose_members(before, [compiled(CP313, a=[b"3"])], Settings(provenance=False), "py3-none-any")
+    assert chosen.dropped == {"__pycache__/a.cpython-312.pyc": "provenance is disabled"}
+
+
+def test_entries_of_cache_directories_are_dropped() -> None:
+    """Those of other directories stay."""
+    chosen = choose_members(
+        contents("a.py", "__pycache__/", "b/__pycache__/", "b/", "x__pycache__/"),
+        [compiled(CP312)],
+        Settings(),
+        "x-y-z",
+    )
+    reason = "installers create directories for files"
+    assert chosen.dropped == {"__pycache__/": reason, "b/__pycache__/": reason}

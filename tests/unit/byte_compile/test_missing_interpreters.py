@@ -108,6 +108,15 @@ def test_none_left_with_an_output_directory(layout: str, tmp_path: Path) -> None
     assert not byte_compile_wheel(path, settings, WheelOptions(output)).changed
 
 
+def test_none_left_for_what_is_not_a_wheel(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    with pytest.raises(DetpycError, match="No such file"):
+        byte_compile_wheel(path, NONE_LEFT)
+    path.write_bytes(b"not an archive")
+    with pytest.raises(DetpycError, match="is not a ZIP archive"):
+        byte_compile_wheel(path, NONE_LEFT)
+
+
 def test_what_is_installed_compiles(installed: list[str], tmp_path: Path) -> None:
     path = wheels.build(tmp_path)
     report = byte_compile_wheel(path, Settings((MISSING,), on_missing_interpreter="install"))

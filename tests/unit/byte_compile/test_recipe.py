@@ -66,3 +66,18 @@ def test_no_recipe_with_wrong_patterns(tmp_path: Path) -> None:
 def test_no_recipe_without_provenance(tmp_path: Path) -> None:
     with pytest.raises(DetpycError, match=r"\.whl: has no detpyc\.json, which records how a wheel was made"):
         Recipe.of(wheels.build(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rewritten"),
+    [(b"", b"", False), (b"\n", b"\r\n", True), (b"demo/core.py,", b'"demo/core.py",', True)],
+    ids=["as detpyc writes it", "other line ends", "quoted"],
+)
+def test_whether_another_tool_wrote_the_wheel_last(old: bytes, new: bytes, *, rewritten: bool, tmp_path: Path) -> None:
+    path = wheel(tmp_path, NEWER)
+    contents, record = wheels.read(path), "demo-1.0.dist-info/RECORD"
+    assert old in contents[record]
+    contents[record] = contents[record].replace(old, new) if old else contents[record]
+    assert Recipe.of(wheels.write(path, contents)).rewritten is rewritten
+    wheels.write(path, {name: content for name, content in contents.items() if name != record})
+    assert Recipe.of(path).rewritten

@@ -33,6 +33,19 @@ def test_path_of_any_kind(kind: Callable[[Path], str | os.PathLike[str]], tmp_pa
     assert not byte_compile_wheel(kind(path), Settings(), WheelOptions(check=True)).changed
 
 
+def test_entries_of_cache_directories_are_dropped(tmp_path: Path) -> None:
+    """Tools that repack a wheel add them, if they find pycs. RECORD may list directories, but not these afterwards."""
+    caches = {"__pycache__/": b"", "demo/__pycache__/": b"", "demo/not__pycache__/": b"", "demo/": b""}
+    path = wheels.build(tmp_path, {**wheels.MODULES, "demo/__pycache__/notes.txt": b"", **caches})
+    byte_compile_wheel(path)
+    members = wheels.read(path)
+    assert [name for name in members if name.endswith("/")] == ["demo/not__pycache__/", "demo/"]
+    assert "demo/__pycache__/notes.txt" in members
+    rows = members[f"{INFO}/RECORD"].decode().splitlines()
+    assert [row.split(",")[0] for row in rows] == list(members)
+    assert not byte_compile_wheel(path, Settings(), WheelOptions(check=True)).changed
+
+
 def test_source_that_does_not_compile(tmp_path: Path) -> None:
     path = wheels.build(tmp_path, BROKEN)
     with pytest.raises(CompilationError) as caught:

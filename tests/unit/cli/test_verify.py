@@ -52,6 +52,7 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "holds": False,
                 "counts": {**dict.fromkeys((status.value for status in Status), 0), "equivalent": 1, "orphan": 1},
                 "problems": [],
+                "problem-rules": [],
                 "loaded-by": None,
                 "never-loaded": {},
                 "unmet": {},
@@ -62,12 +63,14 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                         "reasons": [f"there is no {tree / 'gone.py'}"],
                         "source": None,
                         "release": None,
+                        "layer": None,
                     },
                     {
                         "pyc": str(tree / PYC),
                         "status": "equivalent",
                         "source": str(tree / "core.py"),
                         "release": HERE.release,
+                        "layer": None,
                     },
                 ],
             },
@@ -88,6 +91,44 @@ def test_exit_status(tree: Path, options: list[str], status: int) -> None:
     (tree / PYC).write_bytes(pyc())
     (tree / f"__pycache__/core.{TAG}.opt-1.pyc").write_bytes(pyc(b"", optimize=1))
     assert main(["verify", "-q", "-i", HERE.path, *options, str(tree)]) == status
+
+
+def test_rules_of_problems(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "core.PYC").write_bytes(b"")
+    (tree / "program").write_bytes(pyc())
+    assert main(["verify", "--format", "json", str(tree)]) == 1
+    (report,) = json.loads(capsys.readouterr().out)["reports"]
+    assert report["problem-rules"] == ["ambiguous-name", "disguised-bytecode"]
+    assert len(report["problems"]) == 2
+
+
+def test_sarif(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same exit status as without; what cannot be verified is there too."""
+    (tree / PYC).write_bytes(pyc())
+    (tree / "gone.pyc").write_bytes(pyc())
+    command = ["verify", "--format", "sarif", "-i", HERE.path, str(tree)]
+    assert main([*command, "--allow", "orphan"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["results"] == []
+    assert main([*command, str(tree / "missing")]) == 2
+    captured = capsys.readouterr()
+    (run,) = json.loads(captured.out)["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["orphan"]
+    assert run["invocations"][0]["executionSuccessful"] is False
+    assert captured.err == f"detpyc: {tree / 'missing'}: no such file or directory\n"
+    assert main([*command, "--strict", "--allow", "orphan"]) == 1
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["equivalent"]
+
+
+def test_two_formats(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--json", "--format", "json", str(tree)]) == 0
+    assert json.loads(capsys.readouterr().out)["format"] == 1
+    assert main(["verify", "--json", "--format", "sarif", str(tree)]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "detpyc: --json is short for --format json; omit it for --format sarif\n",
+    )
 
 
 # ---- sources from elsewhere

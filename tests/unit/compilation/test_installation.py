@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import uv
 
 from detpyc.compilation import installation
-from detpyc.compilation.installation import install_interpreter
+from detpyc.compilation.installation import install_interpreter, installable_releases
 from detpyc.errors import InterpreterError
 
 if sys.platform == "win32":
@@ -91,6 +92,24 @@ def test_uv_on_path_goes_first(tmp_path: Path) -> None:
     assert installation._find_uv("3.12.1") == str(path)  # noqa: SLF001 - the search alone
     path.unlink()
     assert installation._find_uv("3.12.1") == uv.find_uv_bin()  # noqa: SLF001
+
+
+def test_releases_of_a_version(downloadable: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, download = downloadable
+    version = tuple(map(int, release.split(".")[:2]))
+    offer(monkeypatch, tmp_path, release, download.as_uri())
+    assert installable_releases((version[0], version[1])) == (release,)
+    assert installable_releases((3, 7)) == ()
+
+
+def test_newest_releases_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of CPython, and no pre-releases."""
+    monkeypatch.setattr(installation, "MAX_INSTALLED", 3)
+    releases = ["3.12.9", "3.12.10", "3.12.0rc1", "3.12.1", "3.12.0"]
+    entries = [{"version": release, "implementation": "cpython"} for release in releases]
+    entries.append({"version": "3.12.99", "implementation": "graalpy"})
+    put_on_path(tmp_path, f"echo '{json.dumps(entries)}'")
+    assert installable_releases((3, 12)) == ("3.12.10", "3.12.9", "3.12.1")
 
 
 def refused(release: str) -> str:

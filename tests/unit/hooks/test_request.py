@@ -34,7 +34,8 @@ def test_settings_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("DETPYC_OPTIMIZE", raising=False)
     hook, path = DetpycBuildHook(), wheels.build(tmp_path)
     context: Any = SimpleNamespace(
-        config=SimpleNamespace(for_hook=lambda _: {"optimize": [1]}), builder=SimpleNamespace(config_settings={})
+        config=SimpleNamespace(data={}, build_config={"hooks": {"detpyc": {"optimize": [1]}}}),
+        builder=SimpleNamespace(config_settings={}),
     )
     hook.pdm_build_initialize(context)
     monkeypatch.setenv("DETPYC_OPTIMIZE", "2")

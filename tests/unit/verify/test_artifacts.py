@@ -5,27 +5,26 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 import wheels
 from bounds import bounded
-from detpyc import files
 from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.errors import DetpycError
 from detpyc.settings import Settings
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import Status
 from detpyc.wheel import problems
-from pycs import HERE, PYC, SOURCE, pyc
+from pycs import HERE, PYC, SOURCE, forged, pyc
 from unit.verify.findings import the_one
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WHOLE = "demo-1.0-py3-none-any.whl"
 
@@ -139,7 +138,7 @@ def test_large_files_are_not_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -
     with bounded():
         assert the_one(tree).status is Status.UNVERIFIABLE
     (tree / "core.pyc").write_bytes(pyc())
-    monkeypatch.setattr(files, "MAX_FILE", (tree / "core.pyc").stat().st_size)
+    monkeypatch.setattr("detpyc.verify.artifacts.MAX_FILE", (tree / "core.pyc").stat().st_size)
     assert the_one(tree).status is Status.EQUIVALENT
     (tree / "core.py").write_bytes(SOURCE + bytes(1000))
     assert "its source cannot be read" in the_one(tree).reasons[0]
@@ -147,7 +146,9 @@ def test_large_files_are_not_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("path", ["core.py", "missing"])
 def test_what_is_no_tree(tree: Path, path: str) -> None:
-    with pytest.raises(DetpycError, match=r"not a wheel, directory or \.pyc file|no such file"):
+    with pytest.raises(
+        DetpycError, match=r"not a wheel, directory, archive, container image or \.pyc file|no such file"
+    ):
         verify_artifact(tree / path)
 
 
@@ -163,3 +164,46 @@ def test_unreadable_file(tree: Path) -> None:
     (tree / "core.pyc").write_bytes(pyc())
     (tree / "core.pyc").chmod(0)
     assert "Permission denied" in the_one(tree).reasons[0]
+
+
+# ---- ending
+
+PROGRAM = """
+import subprocess
+from detpyc import find_interpreter, verify_artifact
+
+class Printing(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+
+here = find_interpreter({python!r})
+subprocess.Popen = Printing
+verify_artifact({tree!r}, [here])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_workers_end_with_the_process(tree: Path) -> None:
+    """As when `multiprocessing.Pool` ends a process in which a source takes too long."""
+    source = b"f(" + b",".join(b"a%d=1" % number for number in range(300_000)) + b")\n"  # takes minutes
+    (tree / "core.py").write_bytes(source)
+    (tree / PYC).write_bytes(forged(source))
+    program = PROGRAM.format(python=sys.executable, tree=str(tree))
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        worker = Path("/proc", process.stdout.readline().strip(), "stat")
+        assert is_running(worker)
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
+    deadline = time.monotonic() + 30  # it is killed, which may take the system a moment
+    while is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(stat: Path) -> bool:
+    try:
+        return ") Z " not in stat.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detpyc.verify.reports import Finding, Status, VerificationReport
+from detpyc.wheel.problems import Problem
 
 
 def test_counts_and_refusals() -> None:
@@ -11,3 +12,12 @@ def test_counts_and_refusals() -> None:
     assert report.counts() == {**dict.fromkeys((status.value for status in Status), 0), "identical": 1, "stale": 2}
     assert report.refused([Status.IDENTICAL]) == findings[1:]
     assert report.refused(Status) == ()
+    assert report.refused() == findings[1:]
+
+
+def test_only_what_is_known_to_be_right_passes() -> None:
+    for status in Status:
+        report = VerificationReport("x.whl", (Finding("a", Status.IDENTICAL), Finding("b", status)))
+        assert report.passes() is (status in {Status.IDENTICAL, Status.EQUIVALENT})
+    assert not VerificationReport("x.whl", (), (Problem("a problem"),)).passes()
+    assert not VerificationReport("x.whl", (), unmet={"cpython-312": ()}).passes()

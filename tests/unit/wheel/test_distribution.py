@@ -22,8 +22,8 @@ def opened(path: Path) -> Wheel:
     """Open a wheel and read all that is read of it before it is rewritten."""
     with path.open("rb") as stream:
         wheel = Wheel.open(path, stream)
-        wheel.require_rewritable()
-        return wheel
+        with wheel.rewriting():
+            return wheel
 
 
 @pytest.mark.parametrize(

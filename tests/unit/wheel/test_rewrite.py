@@ -39,8 +39,8 @@ def rewritten(
     target.parent.mkdir(exist_ok=True)
     with path.open("rb") as stream, target.open("wb") as output:
         wheel = Wheel.open(path, stream)
-        wheel.require_rewritable()
-        members = wheel.archive.members
+        with wheel.rewriting():
+            members = wheel.archive.members
         like = members[wheel.record_name]
         rewrite(
             wheel,

@@ -1,0 +1,5 @@
+ANSWER = 42
+
+
+def answer():
+    return ANSWER

@@ -1,0 +1,5 @@
+long
+thrice(long number)
+{
+    return 3 * number;
+}

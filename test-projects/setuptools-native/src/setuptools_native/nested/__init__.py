@@ -1,0 +1,1 @@
+"""A package below, so that there are two directories of bytecode."""
