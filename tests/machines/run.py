@@ -34,6 +34,12 @@ NATIVE = "amd64"
 QEMU = {"arm64": "aarch64", "s390x": "s390x", "riscv64": "riscv64", "i386": "i386", "armhf": "arm"}
 LIBRARIES = ("libc6", "libgcc-s1", "zlib1g", "libexpat1", "libssl3t64", "libffi8", "libbz2-1.0", "liblzma5")
 TIME_LIMIT = 600.0  # seconds for a module
+# What the specification says depends on the machine: it may differ.
+FOLDED = {
+    "NaN": b"x = 1e400 - 1e400\n",
+    "power": b"x = 2.5 ** 0.3, 1.1 ** 1.7, 0.1 ** 3.3, (1 + 2j) ** 2.5, 7.7 ** 0.7, (0.3 + 0.7j) ** 1.9\n",
+    "huge product": b"x = () * (1 << 40)\n",
+}
 
 
 class Apt:
@@ -138,11 +144,11 @@ def main() -> int:
     where = (options.suite, options.python, options.directory.resolve())
     native = python(NATIVE, *where)
     sources = dict(list(modules(NATIVE, *where).items())[:: options.step])
-    expected = compiled(native, sources)
+    expected = compiled(native, sources | FOLDED)
     status = 0
     for architecture in options.architectures or QEMU:
         start = time.monotonic()
-        found = compiled(interpreter := python(architecture, *where), sources)
+        found = compiled(interpreter := python(architecture, *where), sources | FOLDED)
         different = [name for name in sources if found[name] != expected[name]]
         checked = subprocess.run(
             [interpreter.path, "-I", "-S", "-B", str(HERE / "vectors.py"), str(ROOT)],
@@ -158,6 +164,8 @@ def main() -> int:
         )
         for name in different:
             print(f"    {name}", flush=True)
+        folded = [name for name in FOLDED if found[name] != expected[name]]
+        print(f"    what depends on the machine: {', '.join(folded) or 'nothing'} of {len(FOLDED)}", flush=True)
         status |= bool(different or checked.returncode)
     return status
 
