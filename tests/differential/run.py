@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3"}
 STATES = ("in-order", "held")
 CHUNK = 200  # sources of one request
-WORDS = (b"N", b"0", b"{", b"<", b">\2\0\0\0", b"i\1\0\0\0", b"r\0\0\0\0", b"\xa9\0", b")\1", b"z\1-", b"f\0031.5")
 
 
 def agree(payload: bytes, version: tuple[int, int]) -> bool:
@@ -90,7 +89,7 @@ def mutant(seed: bytes, source: random.Random) -> bytes:
     data = bytearray(seed)
     for _ in range(source.randint(1, 4)):
         place = source.randrange(len(data) + 1)
-        replacement = source.choice([b"", source.randbytes(1), source.randbytes(source.randrange(6)), *WORDS])
+        replacement = source.choice([b"", source.randbytes(1), source.randbytes(source.randrange(6)), *targets.OBJECTS])
         data[place : place + source.randrange(4)] = replacement
     return bytes(data)
 

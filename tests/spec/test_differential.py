@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 HERE = (sys.version_info.major, sys.version_info.minor)
 VERSIONS = sorted(MAGIC_NUMBERS.values())
-WORDS = (b"N", b"0", b"{", b"<", b">\2\0\0\0", b"i\1\0\0\0", b"r\0\0\0\0", b"\xa9\0", b")\1", b"z\1-", b"f\0031.5")
 
 characters = st.sampled_from(["", "a", "b", "-", "a b", "é", "\ud800", "x" * 256])
 encoded = characters.map(lambda content: content.encode("utf-8", "surrogatepass"))
@@ -95,7 +94,7 @@ def test_made_payloads(payload: bytes, version: tuple[int, int]) -> None:
 @given(st.data())
 def test_mutants_of_the_fuzzer(data: Any) -> None:
     version, seed = data.draw(st.sampled_from(targets.compiled()))
-    agree(data.draw(mutated([seed], WORDS)), version)
+    agree(data.draw(mutated([seed], targets.OBJECTS)), version)
 
 
 @given(st.binary(max_size=100), st.sampled_from(VERSIONS))
