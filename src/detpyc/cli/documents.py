@@ -140,6 +140,16 @@ NormalizeEntry = TypedDict(
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})
 
+CanonicalizeDocument = TypedDict(
+    "CanonicalizeDocument",
+    {
+        "size": int,
+        "canonical-size": int,
+        "canonical": bool,
+        "payload": str,
+    },
+)
+
 DifferenceObject = TypedDict(
     "DifferenceObject",
     {
@@ -261,6 +271,7 @@ DOCUMENTS = {
     "compile": CompileDocument,
     "strip": StripDocument,
     "normalize": NormalizeDocument,
+    "canonicalize": CanonicalizeDocument,
     "diff": DiffDocument,
     "inspect": InspectDocument,
     "reproduce": ReproduceDocument,
