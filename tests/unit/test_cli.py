@@ -34,6 +34,7 @@ COMMANDS = [
     "inspect",
     "reproduce",
     "interpreters",
+    "cache",
     "completion",
 ]
 

@@ -39,6 +39,7 @@ COMMANDS = (
     "inspect",
     "reproduce",
     "interpreters",
+    "cache",
     "completion",
 )
 
