@@ -46,6 +46,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
         "reproduce": [[wheel, "--from", tree]],
         "interpreters": [[]],
         "cache": [["info"], ["prune"], ["clear"]],
+        "cache": [["info"], ["prune"], ["clear"]],
         "completion": [["bash"]],
     }
 
