@@ -35,6 +35,7 @@ COMMANDS = [
     "inspect",
     "reproduce",
     "interpreters",
+    "cache",
     "completion",
 ]
 

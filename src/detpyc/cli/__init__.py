@@ -40,6 +40,7 @@ COMMANDS = (
     "inspect",
     "reproduce",
     "interpreters",
+    "cache",
     "completion",
 )
 

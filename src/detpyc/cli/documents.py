@@ -262,6 +262,19 @@ FoundInterpreter = TypedDict(
 )
 InterpretersDocument = TypedDict("InterpretersDocument", {"interpreters": Sequence[FoundInterpreter]})
 
+CacheDocument = TypedDict(
+    "CacheDocument",
+    {
+        "directory": str,
+        "problem": str | None,
+        "files": int,
+        "size": int,
+        "limit": int,
+        "removed": int,
+        "freed": int,
+    },
+)
+
 CompletionDocument = TypedDict("CompletionDocument", {"shell": str, "script": str})
 
 # By command. Each document also has the key ``format``.
@@ -276,5 +289,6 @@ DOCUMENTS = {
     "inspect": InspectDocument,
     "reproduce": ReproduceDocument,
     "interpreters": InterpretersDocument,
+    "cache": CacheDocument,
     "completion": CompletionDocument,
 }

@@ -45,6 +45,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
         "inspect": [[path] for path in pycs],
         "reproduce": [[wheel, "--from", tree]],
         "interpreters": [[]],
+        "cache": [["info"], ["prune"], ["clear"]],
+        "cache": [["info"], ["prune"], ["clear"]],
         "completion": [["bash"]],
     }
 
