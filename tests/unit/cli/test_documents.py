@@ -46,7 +46,6 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
         "reproduce": [[wheel, "--from", tree]],
         "interpreters": [[]],
         "cache": [["info"], ["prune"], ["clear"]],
-        "cache": [["info"], ["prune"], ["clear"]],
         "completion": [["bash"]],
     }
 
@@ -58,7 +57,7 @@ def visited(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterato
         yield name
         schema = root["$defs"][name]
     for choice in schema.get("anyOf", ()):
-        if Draft202012Validator({**choice, "$defs": root["$defs"]}).is_valid(value):
+        if Draft202012Validator({**choice, "$defs": root.get("$defs", {})}).is_valid(value):
             yield from visited(value, choice, root)
     if isinstance(value, list):
         for item in value:
