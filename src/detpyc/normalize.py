@@ -68,7 +68,7 @@ def normalize_artifact(path: str | os.PathLike[str], *, check: bool = False) -> 
     if path.is_dir():
         return _normalize_tree(path, check=check)
     if path.suffix != ".pyc" or not path.is_file():
-        raise DetpycError("not a wheel, directory or .pyc file", path=path)
+        raise DetpycError("not a wheel, directory or .pyc file; other archives and images are not rewritten", path=path)
     tally = _Tally()
     _normalize_file(path, tally, check=check)
     return tally.report(path)

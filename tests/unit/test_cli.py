@@ -30,6 +30,7 @@ COMMANDS = [
     "compile",
     "strip",
     "normalize",
+    "canonicalize",
     "diff",
     "inspect",
     "reproduce",

@@ -220,7 +220,11 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "unsupported": {},
                 "malformed": {},
             },
-            {"path": str(tree / "missing"), "error": f"{tree / 'missing'}: not a wheel, directory or .pyc file"},
+            {
+                "path": str(tree / "missing"),
+                "error": f"{tree / 'missing'}: not a wheel, directory or .pyc file; other archives and images are not"
+                " rewritten",
+            },
         ],
     }
 

@@ -35,6 +35,7 @@ COMMANDS = (
     "compile",
     "strip",
     "normalize",
+    "canonicalize",
     "diff",
     "inspect",
     "reproduce",

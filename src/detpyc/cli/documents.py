@@ -74,6 +74,7 @@ VerifyPyc = TypedDict(
         "reasons": Sequence[str],
         "source": str | None,
         "release": str | None,
+        "layer": str | None,
     },
 )
 VerifyEntry = TypedDict(
@@ -138,6 +139,16 @@ NormalizeEntry = TypedDict(
     },
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})
+
+CanonicalizeDocument = TypedDict(
+    "CanonicalizeDocument",
+    {
+        "size": int,
+        "canonical-size": int,
+        "canonical": bool,
+        "payload": str,
+    },
+)
 
 DifferenceObject = TypedDict(
     "DifferenceObject",
@@ -273,6 +284,7 @@ DOCUMENTS = {
     "compile": CompileDocument,
     "strip": StripDocument,
     "normalize": NormalizeDocument,
+    "canonicalize": CanonicalizeDocument,
     "diff": DiffDocument,
     "inspect": InspectDocument,
     "reproduce": ReproduceDocument,

@@ -43,7 +43,8 @@ def add(commands: Commands) -> None:
         "Compile the source of every pyc again and compare the result with it. Exit with 0 if all pycs are identical or"
         " equivalent, with 1 otherwise.",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
+    what = "a wheel, a directory, a ZIP or tar file, a container image, or a .pyc file"
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help=what)
     parser.add_argument(
         "-i",
         "--interpreter",
@@ -192,7 +193,8 @@ def _print(report: VerificationReport, shown: set[Status]) -> None:
         print(f"    {printable(problem)}")
     for finding in report.findings:
         if finding.status in shown:
-            print(f"    {finding.status.value}: {printable(finding.pyc)}")
+            layer = f" (layer {printable(finding.layer)})" if finding.layer else ""
+            print(f"    {finding.status.value}: {printable(finding.pyc)}{layer}")
             for reason in finding.reasons:
                 print(f"        {printable(reason)}")
 
@@ -230,6 +232,7 @@ def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
                 "reasons": list(finding.reasons),
                 "source": finding.source,
                 "release": finding.release,
+                "layer": finding.layer,
             }
             for finding in report.findings
         ],

@@ -1,4 +1,4 @@
-"""Verify bytecode in wheels, in directory trees, and in single pycs."""
+"""Verify bytecode in wheels, directories, archives and images, and in single pycs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc import pyc_paths
+from detpyc.artifacts.directories import Directory
+from detpyc.artifacts.entries import Format
 from detpyc.compilation.pool import TIME_LIMIT
 from detpyc.errors import DetpycError
-from detpyc.files import open_regular, read_file
-from detpyc.limits import MAX_PROVENANCE
+from detpyc.files import open_regular
+from detpyc.limits import MAX_FILE, MAX_PROVENANCE
 from detpyc.provenance import FILE_NAME, Provenance
 from detpyc.termination import terminable
+from detpyc.verify.disguises import disguise
 from detpyc.verify.judging import judge
 from detpyc.verify.loaded import loaded_of_wheel, unmet_in_tree
 from detpyc.verify.pycs import Pyc
-from detpyc.verify.recorded import contradictions, of_installed_wheels
+from detpyc.verify.recorded import contradictions, located, of_installed_wheels
 from detpyc.verify.reports import Status, VerificationReport
 from detpyc.verify.requirements import Requirement
 from detpyc.verify.trees import Tree, scan, tree_disguises
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from detpyc.artifacts.entries import Artifact
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.provenance import Bytecode
     from detpyc.verify.pycs import Judgement
@@ -51,17 +55,17 @@ def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given
     require: Iterable[str] = (),
     progress: Progress | None = None,
 ) -> VerificationReport:
-    """Verify every pyc in a wheel, or in a directory and below, or a single pyc.
+    """Verify every pyc in a wheel, a directory, an archive or a container image, or a single pyc.
 
-    Of a wheel, RECORD and provenance are verified as well. Nothing is changed or locked, so several processes may
-    verify the same path at the same time. No code of the artifact is run, and there is no network access unless
-    ``install`` is set.
+    Archives are ZIP and tar files, images OCI image layouts and archives by ``docker save``. Of a wheel, RECORD and
+    provenance are verified as well. Nothing is changed or locked, so several processes may verify the same path at the
+    same time. No code of the artifact is run, and there is no network access unless ``install`` is set.
 
     It fails closed: if it returns, it has looked at everything in the artifact that could be loaded as bytecode. What
     could not be decided has a status, or is a problem, that does not pass.
 
     Args:
-        path: of the wheel, directory or pyc.
+        path: of the artifact.
         interpreters: to use, each for the pycs of its version; for other versions, interpreters are searched for.
         sources: a source distribution or a wheel that has the sources which the wheel at the path lacks.
         jobs: how many workers; by default as many as there are usable processors.
@@ -78,7 +82,7 @@ def verify_artifact(  # noqa: PLR0913 - all but the path are optional, and given
 
     Raises:
         SettingsError: if a requirement is malformed.
-        DetpycError: if the path is not a wheel, directory or pyc, or cannot be read.
+        DetpycError: if the path is something else, cannot be read, or is damaged.
 
     """
     required = [Requirement.parse(text) for text in require]
@@ -96,9 +100,14 @@ def _verify(
         raise DetpycError("not a wheel, and sources can be named for wheels only", path=path)
     if not path.exists():
         raise DetpycError("no such file or directory", path=path)
-    if not path.is_dir() and path.suffix != ".pyc":
-        raise DetpycError("not a wheel, directory or .pyc file", path=path)
-    return _verify_tree(path, judge_all, required)
+    if path.suffix == ".pyc" and not path.is_dir():
+        report = _verify_pycs(Directory(path.parent), Tree(pycs=[path.as_posix()]), judge_all, required)
+        return replace(report, path=str(path))
+    from detpyc.artifacts.opening import open_artifacts  # noqa: PLC0415 - wheels do without
+
+    with open_artifacts(path) as artifacts:
+        artifacts[-1].problems += _runnable(artifacts[-1])
+        return _joined([_verify_pycs(artifact, scan(artifact), judge_all, required) for artifact in artifacts])
 
 
 def _verify_wheel(
@@ -152,31 +161,58 @@ def _read_provenance(wheel: Wheel, problems: list[str]) -> Provenance | None:
         return None
 
 
-def _verify_tree(path: Path, judge_all: JudgeAll, required: Sequence[Requirement]) -> VerificationReport:
-    """Verify every pyc in a directory and below, or a single one."""
-    tree = scan(path) if path.is_dir() else Tree(pycs=[str(path)])
-    recorded = of_installed_wheels(path, tree)
-    judgements = judge_all((_tree_pyc(Path(pyc), recorded) for pyc in tree.pycs), len(tree.pycs))
-    disguises = under_rule(Rule.DISGUISE, tree_disguises(tree.suspects, _compiled(judgements)))
-    problems = [*tree.problems, *disguises]
-    unmet = unmet_in_tree(judgements, tree.sources, required)
-    return replace(_report(path, judgements, limited(problems)), unmet=unmet)
+def _runnable(artifact: Artifact) -> Iterator[str]:
+    """Yield a problem if Python takes a tar file for an archive of modules, whatever else is in it."""
+    if artifact.format is Format.TAR:
+        with open_regular(artifact.path) as stream:
+            problem = disguise(artifact.path.name, stream)
+        if problem is not None:
+            yield Problem(f"the file {problem}", Rule.DISGUISE)
 
 
-def _tree_pyc(pyc: Path, recorded: Mapping[str, Bytecode]) -> Pyc:
-    name = pyc_paths.parse(pyc.as_posix())
-    source = Path(name.source)
-    try:
-        mtime = source.stat().st_mtime
-    except (FileNotFoundError, NotADirectoryError):
-        mtime = None
-    except OSError:  # reading it will say why
-        mtime = 0.0
+def _joined(reports: Sequence[VerificationReport]) -> VerificationReport:
+    """Return one report on all that a path contains."""
+    unmet: dict[str, tuple[str, ...]] = {}
+    for report in reports:
+        for requirement, sources in report.unmet.items():
+            unmet[requirement] = (*unmet.get(requirement, ()), *sources)
+    return VerificationReport(
+        reports[0].path,
+        tuple(finding for report in reports for finding in report.findings),
+        limited(problem for report in reports for problem in report.problems),
+        unmet=unmet,
+    )
+
+
+def _verify_pycs(
+    artifact: Artifact,
+    tree: Tree,
+    judge_all: JudgeAll,
+    required: Sequence[Requirement],
+) -> VerificationReport:
+    """Verify pycs that are in an artifact; of all others than wheels."""
+    recorded = of_installed_wheels(artifact, tree)
+    # In this order, copies of a module come after each other, and their source may have to be compiled only once.
+    order = sorted(tree.pycs, key=lambda path: path.split("/")[::-1])
+    judged = judge_all((_pyc(artifact, path, recorded) for path in order), len(order))
+    by_path = dict(zip(order, judged, strict=True))
+    judgements = [by_path[path] for path in tree.pycs]
+    problems = [*tree.problems, *tree_disguises(artifact, tree.suspects, _compiled(judgements))]
+    unmet = unmet_in_tree(judgements, [artifact.shown(source) for source in tree.sources], required)
+    return replace(_report(artifact.path, judgements, limited(problems)), unmet=unmet)
+
+
+def _pyc(artifact: Artifact, path: str, recorded: Mapping[str, Bytecode]) -> Pyc:
+    name = pyc_paths.parse(path)
+    source = artifact.find(name.source)
+    entry = artifact.find(path) if artifact.format is Format.IMAGE else None
     return Pyc(
-        str(pyc),
+        artifact.shown(path),
         name,
-        partial(read_file, pyc),
-        None if mtime is None else partial(read_file, source),
-        mtime=mtime,
-        recorded=recorded.get(str(pyc.absolute())),
+        partial(artifact.read, path, MAX_FILE),
+        None if source is None else partial(artifact.read, name.source, MAX_FILE),
+        # The dates in a ZIP file are not those that the files had: they are local times, and may be odd seconds off.
+        mtime=None if source is None or artifact.format is Format.ZIP else source.mtime,
+        recorded=recorded.get(located(artifact, path)),
+        layer=None if entry is None else entry.layer,
     )

@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
@@ -154,21 +155,33 @@ class _Compilers:
             yield from (_installed(other) for other in _offered(version) if other not in found)
 
     def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Mismatch | Case]:
-        """Compile the sources of pycs and compare the results with them, as `compare` does."""
+        """Compile the sources of pycs and compare the results with them, as `compare` does.
 
-        def finish(index: int, outcome: Outcome) -> Finding | Mismatch | Case:
-            try:
-                result = compare(cases[index], outcome, interpreter)
-            except MemoryError:
-                result = cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
-            if isinstance(result, Finding):
-                self.step()
-            return result
+        What is to be compiled as the same path several times, as in copies of a package, is compiled once.
+        """
+        copies: dict[tuple[str, bytes], list[int]] = {}
+        for index, case in enumerate(cases):
+            copies.setdefault((case.path, case.source), []).append(index)
+        indexes = [*copies.values()]
+
+        def finish(number: int, outcome: Outcome) -> list[Finding | Mismatch | Case]:
+            return [self._compare(cases[index], outcome, interpreter) for index in indexes[number]]
 
         if interpreter not in self.pools:
             self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))
-        sources = (Source(case.path, case.source) for case in cases)
-        return self.pools[interpreter].byte_compile(sources, [level], finish)
+        sources = (Source(path, source) for path, source in copies)
+        found = self.pools[interpreter].byte_compile(sources, [level], finish)
+        results = dict(zip(chain(*indexes), chain(*found), strict=True))
+        return [results[index] for index in range(len(cases))]
+
+    def _compare(self, case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding | Mismatch | Case:
+        try:
+            result = compare(case, outcome, interpreter)
+        except MemoryError:
+            result = case.finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+        if isinstance(result, Finding):
+            self.step()
+        return result
 
 
 def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgement]:
@@ -201,7 +214,7 @@ def _try_each(
             settled, cases = _try(cases, interpreter, compilers)
             judged |= settled
             if not cases:
-                break
+                break  # before the next candidate, which may take a search
     return cases
 
 

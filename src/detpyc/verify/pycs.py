@@ -36,6 +36,7 @@ class Pyc:
         mtime: of the source; None where it has no meaning, as in a wheel.
         recorded: what provenance says of it.
         in_wheel: whether it is in a wheel, as detpyc put it there; an installer may compile it again.
+        layer: of an image, that it comes from.
 
     """
 
@@ -46,6 +47,7 @@ class Pyc:
     mtime: float | None = None
     recorded: Bytecode | None = None
     in_wheel: bool = False
+    layer: str | None = None
 
     @property
     def release(self) -> str | None:
@@ -163,7 +165,8 @@ def _judgement(pyc: Pyc, header: PycHeader | None, status: Status, reason: str) 
 def finding(pyc: Pyc, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:
     """Return a finding about a pyc; reasons that are too long are shortened."""
     source = None if pyc.read_source is None else pyc.name.source
-    return Finding(pyc.path, status, tuple(shortened(reason, MAX_MESSAGE) for reason in reasons), source, release)
+    shown = tuple(shortened(reason, MAX_MESSAGE) for reason in reasons)
+    return Finding(pyc.path, status, shown, source, release, pyc.layer)
 
 
 def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:

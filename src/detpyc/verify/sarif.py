@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os.path
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -223,7 +223,8 @@ def _descriptor(name: str) -> dict[str, object]:
 
 def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterator[dict[str, object]]:
     for finding in report.refused(allowed):
-        yield _result(finding.status.value, _inside(report, finding.pyc), _message(finding), "")
+        path = _inside(report, finding.pyc)
+        yield _result(finding.status.value, path, _message(finding), "")
     for problem in report.problems:
         yield _result(problem.rule.value, report.path, problem, problem)
     for requirement, sources in report.unmet.items():
@@ -237,13 +238,13 @@ def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterato
 def _message(finding: Finding) -> str:
     reasons = [*finding.reasons[:_MAX_REASONS]] or [RULES[finding.status.value].short]
     more = len(finding.reasons) - len(reasons)
-    return f"{finding.pyc}: " + "; ".join([*reasons, *([f"and {more} more differences"] if more > 0 else [])])
+    layer = f" (layer {finding.layer})" if finding.layer else ""
+    return f"{finding.pyc}{layer}: " + "; ".join([*reasons, *([f"and {more} more differences"] if more > 0 else [])])
 
 
 def _inside(report: VerificationReport, path: str) -> str:
     """Return the path of a file, of one in an archive as if the archive were a directory."""
-    is_archive = path != report.path and Path(report.path).is_file()
-    return f"{report.path}/{path}" if is_archive else path
+    return path if PurePath(path).is_relative_to(report.path) else f"{report.path}/{path}"
 
 
 def _result(rule: str, path: str, message: str, distinction: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -11,6 +11,7 @@ import wheels
 from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree
 from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.cli import main
+from detpyc.compilation.pool import Pool, Source
 from detpyc.settings import Settings
 from detpyc.verify import judging
 from detpyc.verify.artifacts import verify_artifact
@@ -19,7 +20,7 @@ from detpyc.verify.reports import Status
 from pycs import HERE, PYC, SOURCE, forged, pyc, with_other_instruction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from detpyc.compilation.interpreters import Interpreter
@@ -33,6 +34,32 @@ def test_more_than_one_batch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [finding.status.value for finding in verify_artifact(tree, [HERE]).findings] == [
         *("equivalent", "equivalent", "stale", "equivalent", "equivalent")
     ]
+
+
+def test_copies_are_compiled_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What records the same path, and has the same source: here, not the second of three pycs."""
+    compiled: list[Source] = []
+    real = Pool.byte_compile
+
+    def byte_compile(pool: Pool, sources: Iterable[Source], *rest: Any) -> Any:
+        listed = list(sources)
+        compiled.extend(listed)
+        return real(pool, listed, *rest)
+
+    monkeypatch.setattr(Pool, "byte_compile", byte_compile)
+    for name in ("a/core", "a/other", "b/core", "c/core"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / f"{name}.py").write_bytes(SOURCE)
+        (tree / f"{name}.pyc").write_bytes(pyc(path="other.py" if name == "a/other" else "core.py"))
+    (tree / "c/core.pyc").write_bytes(forged())
+    report = verify_artifact(tree, [HERE])
+    assert [(finding.pyc, finding.status.value) for finding in report.findings] == [
+        (str(tree / "a/core.pyc"), "equivalent"),
+        (str(tree / "a/other.pyc"), "equivalent"),
+        (str(tree / "b/core.pyc"), "equivalent"),
+        (str(tree / "c/core.pyc"), "differs"),
+    ]
+    assert sorted(source.path for source in compiled) == ["core.py", "other.py"]
 
 
 def test_no_search_if_the_recorded_release_settles_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,64 @@
+"""A ZIP file as an artifact: what is deployed to AWS Lambda, a zipapp, a PEX, an egg, or any other.
+
+A zipapp begins with a line for the system (``#!``) or with a shell script, then comes the archive.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from detpyc.artifacts.compression import Budget
+from detpyc.artifacts.entries import Entry, Format, Kind
+from detpyc.artifacts.packed import Packed
+from detpyc.wheel.archive import Archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from detpyc.wheel.zip_format import Member
+
+__all__ = ["ZipFile"]
+
+_MODE = 0o777
+
+
+class ZipFile(Packed):
+    """A ZIP file in which every reader finds the same members."""
+
+    format = Format.ZIP
+
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
+        """Read the directory of the archive.
+
+        Args:
+            path: of the file.
+            stream: its bytes; it must stay open while the artifact is used.
+
+        Raises:
+            WheelError: if it is damaged, or readers would not find the same members; see `Archive`.
+
+        """
+        self._archive = Archive(stream, zipapp=True)
+        self._budget = Budget()
+        super().__init__(path, map(_entry, self._archive.members.values()), rooted=False)
+
+    def _chunks(self, entry: Entry) -> Iterator[bytes]:
+        for chunk in self._archive.chunks(entry.path):
+            self._budget.spend(len(chunk))
+            yield chunk
+
+
+def _entry(member: Member) -> Entry:
+    kind = Kind.DIRECTORY if member.is_directory else Kind.FILE
+    mode = member.external_attributes >> 16 & _MODE
+    return Entry(member.name.removesuffix("/"), kind, member.size, _mtime(member), mode)
+
+
+def _mtime(member: Member) -> int | None:
+    """Return a date as `zipimport._parse_dostime` reads it: as a local time."""
+    try:
+        return int(time.mktime((*member.date_time, -1, -1, -1)))
+    except (OverflowError, ValueError, OSError):
+        return None
