@@ -19,7 +19,7 @@ nox.options.error_on_missing_interpreters = False  # also on CI systems; the tes
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 OTHER_PYTHONS = ["3.8", "3.9", "3.14t"]  # what else the tests compile with
-FORMATTED = (".github", "benchmarks", "src", "tests", "noxfile.py")
+FORMATTED = (".github", "benchmarks", "spec", "src", "tests", "noxfile.py")
 GITHUB = ROOT / ".github"
 SCHEMAS = {  # of check-jsonschema, for files that GitHub reads
     "dependabot": [GITHUB / "dependabot.yml"],
@@ -51,8 +51,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types for the oldest and the newest Python, and for Windows, where other branches run."""
     session.install("-e", ".", *dependencies("typing"))
-    # The programs that are excluded run on POSIX only.
-    windows = ["--platform=win32", "--no-warn-unreachable", "--exclude=(fake_interpreter|fuzz/generated)[.]py$"]
+    windows = ["--platform=win32", "--no-warn-unreachable", "--exclude=fake_interpreter[.]py$"]  # POSIX only
     for options in (["--python-version=3.10"], ["--python-version=3.14"], windows):
         session.run("mypy", *options)
 
@@ -148,7 +147,8 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def dist(session: nox.Session) -> None:
     """Build the sdist and the wheel of a release into dist/, twice, and check them; needs every Python of ``unit``."""
-    session.install(".", "build", "hatchling")
+    requirements = nox.project.load_toml(ROOT / "pyproject.toml")["build-system"]["requires"]
+    session.install(".", "build", *requirements)
     checkouts = [Path(session.create_tmp()) / where for where in ("first", "second/and/somewhere/deeper")]
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     digests = set()
@@ -189,6 +189,31 @@ def check_release(session: nox.Session, wheel: Path, sdist: Path) -> None:
     tags = [f"--require=cpython-{python.replace('.', '')}" for python in PYTHONS]
     session.run("detpyc", "verify", "--strict", *tags, str(wheel))
     session.run("detpyc", "reproduce", str(wheel), "--from", str(sdist))
+
+
+@nox.session
+def vectors(session: nox.Session) -> None:
+    """Make the test vectors of canonical form again; ``-- PYTHON...`` names interpreters that compile theirs again."""
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    session.run("python", str(ROOT / "spec" / "generate.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def differential(session: nox.Session) -> None:
+    """Compare detpyc with the reference implementation on packages and mutants; ``-- WHEEL...`` names more packages."""
+    session.install("-e", ".", *dependencies("tests"))
+    folders = [str(ROOT / name) for name in ("spec", "tests", "tests/support", "tests/fuzz")]
+    environment = {"PYTHONPATH": os.pathsep.join(folders)}
+    session.run("python", str(ROOT / "tests" / "differential" / "run.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def machines(session: nox.Session) -> None:
+    """Compare workers on emulated machines with this one; takes an hour, and needs Debian and the network."""
+    session.install("-e", ".")
+    environment = {"PYTHONPATH": str(ROOT / "spec")}
+    directory = ["--directory", str(Path(session.create_tmp()) / "machines")]
+    session.run("python", str(ROOT / "tests" / "machines" / "run.py"), *directory, *session.posargs, env=environment)
 
 
 def dependencies(group: str) -> tuple[str, ...]:

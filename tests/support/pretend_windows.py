@@ -42,7 +42,7 @@ WINDOWS_MODULES = ("_winapi", "msvcrt", "winreg")
 
 
 def pytest_sessionstart() -> None:
-    """Take it away, before any test module is imported."""
+    """Take it away, and add what is asked for at import, before any test module is imported."""
     for name in ABSENT_MODULES:
         sys.modules[name] = None  # type: ignore[assignment] # as documented: the import then fails
     for name in WINDOWS_MODULES:
@@ -51,4 +51,4 @@ def pytest_sessionstart() -> None:
         delattr(os, name)
     for name in ABSENT_SIGNALS:
         delattr(signal, name)
-    sys.platform = "win32"
+    vars(sys).update(platform="win32", getwindowsversion=lambda: (10, 0, 20348))
