@@ -61,6 +61,17 @@ FOUNDATION: dict[str, set[str]] = {
     "settings": {"errors", "limits", "setting_values"},
     "schemas": set(),
     "tar_headers": {"errors", "limits"},
+    "artifacts": {
+        "errors",
+        "limits",
+        "files",
+        "file_names",
+        "wheel",
+        "tar_headers",
+        "replacement",
+        "reproducible",
+        "wording",
+    },
     "sdist": {"errors", "limits", "files", "replacement", "reproducible", "tar_headers"},
     "__init__": set(),
 }

@@ -1,4 +1,4 @@
-"""Compare two pycs, wheels or directory trees, and explain the differences."""
+"""Compare two pycs, wheels, directories, archives or images, and explain the differences."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import stat
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from detpyc.artifacts.entries import Kind
+from detpyc.artifacts.opening import open_artifacts
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.bytecode.reader import read_payload
 from detpyc.compilation import interpreters
 from detpyc.errors import BytecodeError, DetpycError, InterpreterError
 from detpyc.explain.difference import HEADER, Difference
 from detpyc.explain.payloads import compare_payloads
-from detpyc.files import open_regular, read_file, walk
+from detpyc.files import open_regular, read_chunks, read_file
 from detpyc.limits import MAX_FILE, MAX_TEXT
 from detpyc.text_diff import TextDiffs
-from detpyc.wheel.distribution import open_wheel
+from detpyc.wheel.distribution import is_wheel, open_wheel
 from detpyc.wheel.zip_format import STORED
 from detpyc.wording import date
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from detpyc.artifacts.entries import Artifact, Entry
     from detpyc.explain.instructions import Opcodes
     from detpyc.wheel.archive import Archive
     from detpyc.wheel.distribution import Wheel
@@ -32,19 +35,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHIVE", "CONTENT", "MEMBER", "Comparison", "compare_artifacts", "compare_pycs", "compare_wheels"]
 
-# Further kinds of differences, between wheels and trees.
+# Further kinds of differences, between artifacts.
 MEMBER = "member"
 CONTENT = "content"
 ARCHIVE = "archive"
 
-_CHUNK = 1 << 20
 _SHOWN = 16  # bytes of a file's content
-_FILE = "a file"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences between two pycs, wheels or trees.
+    """The differences between two artifacts.
 
     Attributes:
         only_a: the files that only the first has.
@@ -65,31 +66,32 @@ class Comparison:
 
 
 def compare_artifacts(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> Comparison:
-    """Compare two pycs, two wheels or two directories.
+    """Compare two pycs, two wheels, or two of directories, archives and images.
 
     Args:
         a: the path of the first.
-        b: the path of the second, which must be of the same kind.
+        b: the path of the second.
 
     Returns:
-        The differences. Two wheels are equal only if all their bytes are; of directories, only the contents of the
-        files in them count.
+        The differences. Two wheels are equal only if all their bytes are; of all else, only the contents of the files
+        in them count.
 
     Raises:
-        DetpycError: if one cannot be read, if they are not of one kind, or if they are pycs and one is not understood.
+        DetpycError: if one cannot be read or has several images, or if one is a pyc and the other is not, or not
+            understood.
 
     """
     a, b = Path(a), Path(b)
     for path in (a, b):
         if not path.exists():
             raise DetpycError("no such file or directory", path=path)
-    if a.is_dir() and b.is_dir():
-        return _compare_trees(a, b)
-    suffixes = {a.suffix, b.suffix}
-    if a.is_dir() or b.is_dir() or suffixes not in ({".whl"}, {".pyc"}):
-        raise DetpycError(f"{a} and {b} are not two pycs, two wheels or two directories")
-    if suffixes == {".whl"}:
+    pycs = [path for path in (a, b) if path.suffix == ".pyc" and not path.is_dir()]
+    if len(pycs) == 1:
+        raise DetpycError(f"{a} and {b} are not two pycs, nor two wheels, directories, archives or images")
+    if is_wheel(a) and is_wheel(b):
         return _compare_wheels(a, b)
+    if not pycs:
+        return _compare_opened(a, b)
     contents = {path: read_file(path) for path in (a, b)}
     try:
         found = compare_pycs(contents[a], contents[b])
@@ -212,48 +214,61 @@ def _compare_named(
     )
 
 
-def _compare_trees(a: Path, b: Path) -> Comparison:
-    in_a, in_b = ([file.relative_to(top).as_posix() for file in walk(top, "")] for top in (a, b))
-    texts = TextDiffs()
-    return _compare_named(in_a, in_b, lambda name: _compare_files(name, a, b, texts))
+def _compare_opened(a: Path, b: Path) -> Comparison:
+    """Compare the files in directories, archives and images."""
+    with open_artifacts(a, whole=True) as in_a, open_artifacts(b, whole=True) as in_b:
+        first, second = _only(a, in_a), _only(b, in_b)
+        files_a, files_b = _files(first), _files(second)
+        texts = TextDiffs()
+
+        def differences(name: str) -> Iterator[Difference]:
+            return _compare_entries(name, (first, files_a[name]), (second, files_b[name]), texts)
+
+        return _compare_named(files_a, files_b, differences)
 
 
-def _compare_files(name: str, top_a: Path, top_b: Path, texts: TextDiffs) -> Iterator[Difference]:
-    """Compare two files in trees; symbolic links by their targets, which are not followed."""
-    a, b = top_a / name, top_b / name
-    (kind_a, size_a), (kind_b, size_b) = _kind(a), _kind(b)
+def _only(path: Path, artifacts: Sequence[Artifact]) -> Artifact:
+    """Return the only image of a layout, or what is not one."""
+    images = artifacts[:-1]
+    if len(images) > 1:
+        raise DetpycError(f"has {len(images)} images, and only one can be compared", path=path)
+    return artifacts[0]
+
+
+def _files(artifact: Artifact) -> dict[str, Entry]:
+    """Return what is not a directory, by its path below the root."""
+    start = len(f"{artifact.root.rstrip('/')}/") if artifact.root else 0
+    return {path[start:]: entry for path, entry in artifact.entries.items() if entry.kind is not Kind.DIRECTORY}
+
+
+def _compare_entries(
+    name: str, first: tuple[Artifact, Entry], second: tuple[Artifact, Entry], texts: TextDiffs
+) -> Iterator[Difference]:
+    """Compare two files; symbolic links by their targets, which are not followed."""
+    (a, file_a), (b, file_b) = first, second
+    kind_a, kind_b = _kind(file_a), _kind(file_b)
     if kind_a != kind_b:
         yield Difference(CONTENT, "kind", "", "", kind_a, kind_b)
-    elif kind_a == _FILE:
-        if a.suffix == ".pyc" and max(size_a, size_b) <= MAX_FILE:
-            yield from _compare_bytecode(read_file(a), read_file(b))
+    elif file_a.kind is Kind.FILE:
+        if file_a.name.endswith(".pyc") and max(file_a.size, file_b.size) <= MAX_FILE:
+            yield from _compare_bytecode(a.read(file_a.path, MAX_FILE), b.read(file_b.path, MAX_FILE))
         else:
-            with open_regular(a) as stream_a, open_regular(b) as stream_b:
-                found = list(_compare_chunks(_chunks(stream_a), _chunks(stream_b)))
-            if found and max(size_a, size_b) <= MAX_TEXT:
-                found = _with_diff(found, texts.diff(name, read_file(a, MAX_TEXT), read_file(b, MAX_TEXT)))
+            found = list(_compare_chunks(a.chunks(file_a.path), b.chunks(file_b.path)))
+            if found and max(file_a.size, file_b.size) <= MAX_TEXT:
+                contents = a.read(file_a.path, MAX_TEXT), b.read(file_b.path, MAX_TEXT)
+                found = _with_diff(found, texts.diff(name, *contents))
             yield from found
 
 
-def _kind(path: Path) -> tuple[str, int]:
-    """Return what a path is, and its size."""
-    try:
-        status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            return f"a symbolic link to {path.readlink()}", 0
-    except OSError as error:
-        raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
-    return (_FILE if stat.S_ISREG(status.st_mode) else "neither a file nor a link"), status.st_size
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK):
-        yield chunk
+def _kind(entry: Entry) -> str:
+    if entry.kind is Kind.LINK:
+        return f"a symbolic link to {entry.target}"
+    return "a file" if entry.kind is Kind.FILE else "neither a file nor a link"
 
 
 def _compare_wheels(a: Path, b: Path) -> Comparison:
     with open_regular(a) as stream_a, open_regular(b) as stream_b:
-        (*as_files,) = _compare_chunks(_chunks(stream_a), _chunks(stream_b))
+        (*as_files,) = _compare_chunks(read_chunks(stream_a), read_chunks(stream_b))
     if not as_files:
         return Comparison((), (), {})
     with open_wheel(a) as first, open_wheel(b) as second:

@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.limits import MAX_FILE
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from detpyc.errors import StrPath
 
-__all__ = ["directory_descriptor", "open_locked", "open_regular", "read_file", "try_lock", "walk"]
+__all__ = ["directory_descriptor", "open_locked", "open_regular", "read_chunks", "read_file", "try_lock", "walk"]
 
 _POLL_INTERVAL = 0.02  # seconds between two attempts to lock a file
 
@@ -107,7 +107,7 @@ def _read(descriptor: int, limit: int) -> bytes:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: StrPath) -> Iterator[BinaryIO]:
     """Open a regular file for reading. Others may read it too: it is only ever replaced as a whole.
 
     Raises:
@@ -126,6 +126,12 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
             yield stream
         except OSError as error:
             raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
+
+
+def read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield what is left in a stream, in chunks."""
+    while chunk := stream.read(_CHUNK):
+        yield chunk
 
 
 @contextmanager

@@ -29,6 +29,16 @@ MAX_SDIST = 1 << 29  # bytes of a source distribution, decompressed; the largest
 MAX_SDIST_MEMBERS = 100_000  # headers in a source distribution; the largest real ones have some ten thousand
 MAX_SDIST_HEADERS = 16 << 20  # bytes of its extended headers in all; a real member has some hundred
 
+MAX_PROGRAM = 1 << 20  # bytes before the archive in a zipapp; those of a PEX are a shell script of some kilobytes
+MAX_ENTRIES = 1 << 19  # of a tar file or an image; large images have half of that
+MAX_TAR = 1 << 34  # bytes of a ZIP or tar file or an image, decompressed; large images have half of that
+MAX_TAR_HEADERS = 64 << 20  # bytes of the extended headers of a tar file or a layer
+MAX_CONTENTS = 1 << 31  # bytes of sources and pycs in compressed tar files, which are kept in a temporary file
+MAX_XZ_MEMORY = 128 << 20  # bytes that decompressing may need; xz -9 needs half of that
+MAX_LAYERS = 1000  # of an image; Docker makes at most 127
+MAX_IMAGES = 100  # in an archive, for different platforms
+MAX_MANIFEST = 4 << 20  # bytes of a JSON document of an image; what registries accept
+
 MAX_DIRECTORIES = 1 << 18  # in a tree that is verified; a large container image has a tenth of that
 MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
 
@@ -46,8 +56,8 @@ MAX_REQUEST = 64 << 20  # bytes of a request to the persistent worker; one that 
 MAX_LIST = 64 << 20  # bytes of a list of artifacts; a lock file of a thousand packages has some
 MAX_ARTIFACT = 4 << 30  # bytes of an artifact that a batch fetches; the largest real ones have a quarter of that
 
-MAX_MEMBERS = 1 << 17  # of a wheel; the largest real ones have some ten thousand
-MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a wheel's archive: 256 for each member
+MAX_MEMBERS = 1 << 17  # of a ZIP file; the largest real wheels have some ten thousand
+MAX_ARCHIVE_DIRECTORY = 32 << 20  # bytes of the directory of a ZIP file: 256 for each member
 MAX_RECORD = 16 << 20  # bytes of RECORD: 128 for each member
 MAX_ROWS = 1 << 18  # of RECORD: a signature and directories may have some as well
 MAX_PROVENANCE = 8 << 20  # bytes of detpyc.json; it is small unless sources are skipped

@@ -25,10 +25,10 @@ from typing import IO, TYPE_CHECKING
 
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.files import open_regular
-from detpyc.limits import MAX_DEPTH, MAX_PATH, MAX_SDIST
+from detpyc.limits import MAX_SDIST, MAX_SDIST_HEADERS, MAX_SDIST_MEMBERS
 from detpyc.replacement import temporary_directory
 from detpyc.reproducible import normalized_mode
-from detpyc.tar_headers import FILE_TYPES, malformed, read_headers
+from detpyc.tar_headers import FILE_TYPES, MalformedTarError, member_path, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +164,8 @@ def open_sdist(path: Path) -> Iterator[Sdist]:
         try:
             _decompress(archive, stream)
             sdist = Sdist(path, stream)
+        except MalformedTarError as error:
+            raise DetpycError(f"not a source distribution (.tar.gz): {error.reason}", path=path) from error
         except DetpycError as error:
             error.path = error.path or str(path)
             raise
@@ -178,7 +180,7 @@ def _decompress(archive: IO[bytes], stream: IO[bytes]) -> None:
             try:
                 chunk = compressed.read(_CHUNK)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise malformed(error) from error
+                raise MalformedTarError(str(error)) from error
             if not chunk:
                 return
             size += len(chunk)
@@ -195,14 +197,13 @@ def _read_members(stream: IO[bytes]) -> dict[str, _Member]:
 
     """
     end = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
     members: dict[str, _Member] = {}
     unpacked = 0
-    for info in read_headers(stream, end):
-        name = _path(info.name)
+    for info in read_headers(stream, max_members=MAX_SDIST_MEMBERS, max_extended=MAX_SDIST_HEADERS):
+        name = member_path(info.name)
         member = _member(info, name, members)
         if member.offset + member.size > end:
-            raise malformed(f"{name} is truncated")
+            raise MalformedTarError(f"{name} is truncated")
         unpacked += member.size
         if unpacked > MAX_SDIST:
             raise TooLargeError(f"has more than {MAX_SDIST} bytes when unpacked, which is the limit")
@@ -210,23 +211,6 @@ def _read_members(stream: IO[bytes]) -> dict[str, _Member]:
             members[name] = member
     _check_parents(members)
     return members
-
-
-def _path(name: str) -> str:
-    """Return a member's path in its shortest form.
-
-    Raises:
-        DetpycError: if a rule forbids it.
-
-    """
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if len(name) > MAX_PATH or len(parts) > MAX_DEPTH:
-        raise TooLargeError(
-            f"has a path of {len(name)} characters and {len(parts)} parts; the limits are {MAX_PATH} and {MAX_DEPTH}"
-        )
-    if name.startswith("/") or ntpath.splitdrive(name)[0] or ".." in parts or "\\" in name or "\0" in name:
-        raise DetpycError(f"has the unsafe path {name!r}")
-    return "/".join(parts)
 
 
 def _member(info: tarfile.TarInfo, name: str, before: dict[str, _Member]) -> _Member:
@@ -247,7 +231,7 @@ def _member(info: tarfile.TarInfo, name: str, before: dict[str, _Member]) -> _Me
         mtime = min(max(int(info.mtime), 0), _LAST_MTIME)
         return _Member("file", info.offset_data, info.size, normalized_mode(info.mode) & 0o777, mtime)
     if info.type == tarfile.LNKTYPE:
-        original = before.get(_path(info.linkname))
+        original = before.get(member_path(info.linkname))
         if original is None or original.kind != "file":
             raise DetpycError(f"has the hard link {name!r} to {info.linkname!r}, which is not a file before it")
         return replace(original)
@@ -289,6 +273,6 @@ def _target(name: str, target: str) -> str | None:
     if not target or target.startswith("/") or ntpath.splitdrive(target)[0] or up > len(parent):
         return None
     try:
-        return _path("/".join([*parent[: len(parent) - up], *parts[up:]]))
+        return member_path("/".join([*parent[: len(parent) - up], *parts[up:]]))
     except DetpycError:
         return None

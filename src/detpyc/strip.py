@@ -82,7 +82,7 @@ def strip_artifact(path: str | os.PathLike[str], *, sourceless: bool = False, ch
     if is_wheel(path):
         return _strip_wheel(path, sourceless=sourceless, check=check)
     if not path.is_dir():
-        raise DetpycError("not a wheel or directory", path=path)
+        raise DetpycError("not a wheel or directory; other archives and images are not rewritten", path=path)
     tree = _Tree(path, sourceless=sourceless, check=check)
     tree.strip()
     return StripReport(str(path), tuple(sorted(tree.pycs)), tree.left, tuple(tree.updated), tree.failed)

@@ -9,12 +9,20 @@ from __future__ import annotations
 import io
 import json
 import marshal
+import tarfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import images
 import payloads
 import wheels
+from detpyc.artifacts.entries import Kind
+from detpyc.artifacts.layers import FileSystem, Store
+from detpyc.artifacts.opening import open_artifacts
 from detpyc.bytecode.canonical import canonicalize, canonicalize_pyc
 from detpyc.bytecode.header import MAGIC_NUMBERS, InvalidationMode, PycHeader
 from detpyc.compilation import interpreters
@@ -22,11 +30,12 @@ from detpyc.explain.payloads import compare_payloads
 from detpyc.inspect import inspect_pyc
 from detpyc.provenance import Bytecode, Provenance
 from detpyc.settings import Settings
+from detpyc.tar_headers import member_path
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 VERSIONS = sorted(MAGIC_NUMBERS.values())
 MAGIC_OF = {version: magic for magic, version in MAGIC_NUMBERS.items()}
@@ -38,6 +47,10 @@ SOURCES = [
     b"def f(a, b=1, *c, d, **e):\n    return a in {1, 'two', None} or [lambda: (a, e) for _ in c]\n",
     b"class C:\n  'doc'\n  async def m(self):\n    try:\n      yield 1\n    finally:\n      del self\n",
 ]
+
+
+# Small objects, and beginnings of objects, for mutations of payloads.
+OBJECTS = (b"N", b"0", b"{", b"<", b">\2\0\0\0", b"i\1\0\0\0", b"r\0\0\0\0", b"\xa9\0", b")\1", b"z\1-", b"f\0031.5")
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,67 @@ def check_record(data: bytes) -> None:
     assert record.parse(record.serialize(entries)) == entries
 
 
+@contextmanager
+def opened(data: bytes) -> Iterator[FileSystem]:
+    """Read a tar archive."""
+    store = Store()
+    try:
+        files = FileSystem(store)
+        files.add_tar(io.BytesIO(data), len(data))
+        yield files
+    finally:
+        store.close()
+
+
+def check_tar(data: bytes) -> None:
+    """Read every member. `tarfile` must read the same, if it accepts what has no problems."""
+    with opened(data) as files:
+        contents = {entry.path: b"".join(place.chunks()) for entry, place in files.entries() if place is not None}
+        if files.problems:
+            return
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data)) as theirs:
+                members = [(member_path(info.name), info) for info in theirs if info.isreg() or info.islnk()]
+                streams = {name: theirs.extractfile(info) for name, info in members if name}
+                read = {name: stream.read() for name, stream in streams.items() if stream is not None}
+        except (tarfile.TarError, KeyError):
+            return
+        assert read == contents
+
+
+def tar_seeds() -> list[bytes]:
+    linked: dict[str, images.Content] = {
+        "a/b.py": b"x = 1\n",
+        "a/c": "b.py",
+        "d": images.header(tarfile.LNKTYPE, "a/b.py"),
+    }
+    long: dict[str, images.Content] = {"d" * 200: b"", "a.py": "l" * 200}
+    return [images.tar(linked), images.tar(long), images.tar(linked, "gz"), images.tar(linked, "bz2")]
+
+
+def check_image(data: bytes) -> None:
+    """Find every file of an image: of a tar archive that is its own layer, too."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "image.tar")
+        path.write_bytes(data)
+        with open_artifacts(path) as artifacts:
+            for artifact in artifacts:
+                assert all(
+                    artifact.find(path) == entry
+                    for path, entry in artifact.entries.items()
+                    if entry.kind is not Kind.LINK
+                )
+
+
+def image_seeds() -> list[bytes]:
+    layers = images.tar({"a/b.py": b"", "c": b""}), images.tar({"a/.wh.b.py": b"", ".wh.c": b""})
+    return [
+        images.tar(images.docker(layers)),
+        images.tar(images.layout(layers)),
+        images.tar(images.layout(layers, layers[:1])),
+    ]
+
+
 def record_seeds() -> list[bytes]:
     rows = wheels.complete()["demo-1.0.dist-info/RECORD"]
     return [rows, rows.replace(b"\n", b"\r\n"), b'"a,""b.py",sha512=' + b"A" * 86 + b",7\n", b"a.py,,\n"]
@@ -177,9 +251,11 @@ def settings_seeds() -> list[bytes]:
 
 JSON = (b"null", b"true", b"NaN", b"1e999", b"\\ud800", b"\\u0000", b"{}", b"[]")
 TARGETS = {
-    "pyc": Target(check_pyc, pycs),
+    "pyc": Target(check_pyc, pycs, OBJECTS),
     "explain": Target(check_explanation, explanation_seeds),
     "zip": Target(check_archive, archive_seeds, (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\1\0\x18\0")),
+    "tar": Target(check_tar, tar_seeds, (b"ustar\x0000", b"ustar  \0", b"././@LongLink", b"10 path=p\n", bytes(512))),
+    "image": Target(check_image, image_seeds, (b"sha256:", b".wh.", b".wh..wh..opq", b'"layers"', b'"Layers"', *JSON)),
     "record": Target(check_record, record_seeds, (b"sha256=", b"sha384=", b"md5=", b'"', b"\r", b"..")),
     "provenance": Target(check_provenance, provenance_seeds, (b'"format"', b'"bytecode"', *JSON)),
     "settings": Target(check_settings, settings_seeds, (b"cache", b"on-missing-interpreter", *JSON)),

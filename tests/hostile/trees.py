@@ -69,7 +69,7 @@ def cache_that_is_the_directory_above(top: Path) -> Path:
 
 def cache_that_leads_nowhere(top: Path) -> Path:
     write(top, {"demo/core.py": SOURCE})
-    link(top / "demo/__pycache__", "/nowhere")
+    link(top / "demo/__pycache__", top / "nowhere")
     return top
 
 
@@ -374,6 +374,8 @@ def sparse(name: str, other: str, content: bytes) -> Callable[[Path], Path]:
 
 def deep_directories(top: Path) -> Path:
     """Nest directories until the path is too long for the system."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     before = os.open(".", os.O_RDONLY)
     os.chdir(top)
     try:

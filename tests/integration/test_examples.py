@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wheels
-from projects import CHECKOUT
+from pages import blocks_for, commands_of
 from pycs import HERE, PYC, SOURCE, forged, pyc
 
 if TYPE_CHECKING:
@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 if sys.platform == "win32":
     pytest.skip("the commands are for a POSIX shell", allow_module_level=True)
 
-EXAMPLES = {"verify": "Example: a clean source"}
-SCANNER = "A scanner of untrusted uploads"
-BLOCK = re.compile(r"^```(?P<language>python|console)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 PROGRAMS = {"detpyc": f"{shlex.quote(sys.executable)} -m detpyc", "python": shlex.quote(sys.executable)}
-
-
-def section(page: str, heading: str) -> str:
-    _, found, rest = (CHECKOUT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition(f"# {heading}\n")
-    assert found
-    return re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def run(command: str, directory: Path) -> str:
@@ -53,21 +43,20 @@ def run(command: str, directory: Path) -> str:
 
 def matches(shown: str, output: str) -> bool:
     """Return whether an output is what a page shows, where "..." is anything, also several lines."""
-    pattern = ".*".join(map(re.escape, shown.replace("cpython-313", HERE.cache_tag).split("...")))
+    version = "CPython {}.{}".format(*HERE.version)
+    here = shown.replace("cpython-313", HERE.cache_tag).replace("CPython 3.13", version)
+    pattern = ".*".join(map(re.escape, here.split("...")))
     return re.fullmatch(pattern, output, re.DOTALL) is not None
 
 
-@pytest.mark.parametrize(("page", "heading"), EXAMPLES.items())
-def test_example(page: str, heading: str, tmp_path: Path) -> None:
-    blocks = [*BLOCK.finditer(section(page, heading))]
-    assert {block["language"] for block in blocks} == {"python", "console"}
-    for block in blocks:
-        if block["language"] == "python":
-            subprocess.run([sys.executable, "-c", block["text"]], cwd=tmp_path, check=True)
-            continue
-        for match in COMMAND.finditer(block["text"]):
-            output = run(match["command"], tmp_path)
-            assert matches(match["output"], output), f"{match['command']}:\n{output}"
+def test_bypass(tmp_path: Path) -> None:
+    blocks = blocks_for("test_bypass")
+    assert [block.language for block in blocks] == ["python", "console", "console", "console"]
+    subprocess.run([sys.executable, "-c", blocks[0].content], cwd=tmp_path, check=True)
+    for block in blocks[1:]:
+        for command in commands_of(block):
+            output = run(command.script, tmp_path)
+            assert matches(command.output, output.strip()), f"{block}\n{command.script}:\n{output}"
 
 
 def test_scanner(tmp_path: Path) -> None:
@@ -79,8 +68,8 @@ def test_scanner(tmp_path: Path) -> None:
         "broken": tmp_path / "broken-1-py3-none-any.whl",
     }
     uploads["broken"].write_bytes(b"not an archive")
-    (example,) = (block["text"] for block in BLOCK.finditer(section("verify", SCANNER)))
-    code = example.partition('if __name__ == "__main__":')[0]
+    (block,) = blocks_for("test_scanner")
+    code = block.content.partition('if __name__ == "__main__":')[0]
     code += "".join(f"print({name!r}, is_safe({str(path)!r}))\n" for name, path in uploads.items())
     code += f"SECONDS = 0\nprint('late', is_safe({str(uploads['good'])!r}))\n"
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -99,7 +99,9 @@ def test_what_cannot_be_compared(tmp_path: Path, a: str, b: str) -> None:
     (tmp_path / "tree").mkdir()
     for name in ("a.pyc", "a.whl", "a.txt"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DetpycError, match=r"are not two pycs|no such file or directory"):
+    with pytest.raises(
+        DetpycError, match=r"are not two pycs|no such file or directory|not a wheel, directory, archive"
+    ):
         compare_artifacts(tmp_path / a, tmp_path / b)
 
 
@@ -167,9 +169,10 @@ def test_large_pycs_are_compared_as_bytes(trees: tuple[Path, Path], monkeypatch:
     assert found.aspect == "content"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes are POSIX's")
 def test_links_and_pipes(trees: tuple[Path, Path]) -> None:
     """They are distinguished, but not followed or read."""
+    if sys.platform == "win32":
+        pytest.skip("links and pipes are POSIX's")
     a, b = trees
     (a / "link").symlink_to("nowhere")
     (b / "link").symlink_to("elsewhere")

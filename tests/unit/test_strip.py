@@ -319,7 +319,10 @@ def test_json(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "updated": [],
                 "failed": {},
             },
-            {"path": str(site / "missing"), "error": f"{site / 'missing'}: not a wheel or directory"},
+            {
+                "path": str(site / "missing"),
+                "error": f"{site / 'missing'}: not a wheel or directory; other archives and images are not rewritten",
+            },
         ],
     }
 

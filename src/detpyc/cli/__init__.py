@@ -35,11 +35,13 @@ COMMANDS = (
     "compile",
     "strip",
     "normalize",
+    "canonicalize",
     "diff",
     "inspect",
     "reproduce",
     "brp",
     "interpreters",
+    "cache",
     "completion",
 )
 

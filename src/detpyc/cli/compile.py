@@ -57,6 +57,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "-p", "--prepend-prefix", metavar="DIR", help="add DIR to the front of the recorded paths, as compileall does"
     )
+    parser.add_argument(
+        "--pycache-prefix",
+        metavar="DIR",
+        help="write the pycs below DIR, where Python with -X pycache_prefix=DIR looks (default: PYTHONPYCACHEPREFIX)",
+    )
     parser.add_argument("--force", action="store_true", help="write pycs that are up to date too")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
     parser.add_argument("--prune", action="store_true", help="remove pycs that have no source")
@@ -65,12 +70,6 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--update-records", action="store_true", help="list the pycs in the RECORD of each .dist-info directory"
-    )
-    parser.add_argument(
-        "--no-cache",
-        dest="cache",
-        action="store_false",
-        help="do not use the cache of pycs that are known to be up to date, in the user's cache directory",
     )
     add_jobs(parser)
 
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415
 
     settings = read_settings({**defaults(), **settings_table(options)}, MODES)
-    how = _tree_options(options)
+    how = _tree_options(options)._replace(cache=settings.cache)
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
     chosen, missing = choose(settings.interpreters, settings.on_missing_interpreter)
@@ -116,14 +115,20 @@ def _tree_options(options: argparse.Namespace) -> TreeOptions:
     return TreeOptions(
         strip_prefix=options.strip_prefix,
         prepend_prefix=options.prepend_prefix,
+        pycache_prefix=_pycache_prefix(options),
         force=options.force,
         check=options.check,
         prune=options.prune,
         prune_other_tags=options.prune_other_tags,
         update_records=options.update_records,
-        cache=options.cache,
         jobs=jobs(options),
     )
+
+
+def _pycache_prefix(options: argparse.Namespace) -> str | None:
+    """Return the prefix of the option, or else of the environment; an empty one means none, as it does to Python."""
+    given: str | None = options.pycache_prefix
+    return (os.environ.get("PYTHONPYCACHEPREFIX") if given is None else given) or None
 
 
 def defaults() -> dict[str, object]:
@@ -133,6 +138,8 @@ def defaults() -> dict[str, object]:
     found: dict[str, object] = {}
     if not os.environ.get(variable("on-syntax-error")):
         found["on-syntax-error"] = "skip"
+    if not os.environ.get(variable("cache")):
+        found["cache"] = True
     text = os.environ.get("PYC_INVALIDATION_MODE")
     if text and not os.environ.get(variable("invalidation-mode")):
         mode = text.lower().replace("_", "-")  # as for uv: the names of py_compile.PycInvalidationMode's members

@@ -21,9 +21,9 @@ def add(commands: Commands) -> None:
         commands,
         "diff",
         run,
-        "explain the differences between two pycs, wheels or directories",
-        "Explain the differences between two pycs, two wheels or two directories. Exit with 0 if there are none,"
-        " with 1 if there are some.",
+        "explain the differences between two pycs, wheels, directories, archives or images",
+        "Explain the differences between two pycs, between two wheels, or between the files in two directories, ZIP or"
+        " tar files or container images. Exit with 0 if there are none, with 1 if there are some.",
     )
     parser.add_argument("a", metavar="A", type=read_path)
     parser.add_argument("b", metavar="B", type=read_path)

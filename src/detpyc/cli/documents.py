@@ -74,6 +74,9 @@ VerifyPyc = TypedDict(
         "reasons": Sequence[str],
         "source": str | None,
         "release": str | None,
+        "layer": str | None,
+        "loads": bool,
+        "ignored-because": str | None,
     },
 )
 VerifyEntry = TypedDict(
@@ -84,7 +87,7 @@ VerifyEntry = TypedDict(
         "counts": Mapping[StatusName, int],
         "problems": Sequence[str],
         "problem-rules": Sequence[RuleName],
-        "loaded-by": Sequence[str] | None,
+        "loaded-by": Sequence[str],
         "never-loaded": Mapping[str, str],
         "unmet": Mapping[str, Sequence[str]],
         "pycs": Sequence[VerifyPyc],
@@ -135,6 +138,7 @@ NormalizeEntry = TypedDict(
         "changed": Sequence[str],
         "unsupported": Mapping[str, str],
         "malformed": Mapping[str, str],
+        "kept-timestamps": Mapping[str, str],
     },
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})
@@ -146,6 +150,16 @@ BrpDocument = TypedDict(
         "compiled": Sequence[CompileEntry],
         "normalized": Sequence[NormalizeEntry],
         "missing": Sequence[str],
+    },
+)
+
+CanonicalizeDocument = TypedDict(
+    "CanonicalizeDocument",
+    {
+        "size": int,
+        "canonical-size": int,
+        "canonical": bool,
+        "payload": str,
     },
 )
 
@@ -261,6 +275,19 @@ FoundInterpreter = TypedDict(
 )
 InterpretersDocument = TypedDict("InterpretersDocument", {"interpreters": Sequence[FoundInterpreter]})
 
+CacheDocument = TypedDict(
+    "CacheDocument",
+    {
+        "directory": str,
+        "problem": str | None,
+        "files": int,
+        "size": int,
+        "limit": int,
+        "removed": int,
+        "freed": int,
+    },
+)
+
 CompletionDocument = TypedDict("CompletionDocument", {"shell": str, "script": str})
 
 # By command. Each document also has the key ``format``.
@@ -270,10 +297,12 @@ DOCUMENTS = {
     "compile": CompileDocument,
     "strip": StripDocument,
     "normalize": NormalizeDocument,
+    "canonicalize": CanonicalizeDocument,
     "diff": DiffDocument,
     "inspect": InspectDocument,
     "reproduce": ReproduceDocument,
     "brp": BrpDocument,
     "interpreters": InterpretersDocument,
+    "cache": CacheDocument,
     "completion": CompletionDocument,
 }

@@ -33,16 +33,22 @@ def add(commands: Commands) -> None:
         "show the contents of a pyc",
         "Show the header of a pyc, its differences from canonical form, and the code objects in it.",
     )
-    parser.add_argument("pyc", metavar="PYC", type=read_path)
+    parser.add_argument(
+        "pyc",
+        metavar="PYC",
+        type=read_path,
+        help="a file, or one in an archive or an image: app.zip:package/module.pyc",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it."""
-    from detpyc.files import read_file  # noqa: PLC0415 - as in the package's docstring
+    from detpyc.artifacts.opening import read_located  # noqa: PLC0415 - as in the package's docstring
     from detpyc.inspect import inspect_pyc  # noqa: PLC0415 - likewise
+    from detpyc.limits import MAX_FILE  # noqa: PLC0415 - likewise
 
     try:
-        inspection = inspect_pyc(read_file(options.pyc))
+        inspection = inspect_pyc(read_located(options.pyc, MAX_FILE))
     except BytecodeError as error:
         error.path = str(options.pyc)
         raise

@@ -44,7 +44,8 @@ def add(commands: Commands) -> None:
         "Compile the source of every pyc again and compare the result with it. Exit with 0 if all pycs are identical or"
         " equivalent, with 1 otherwise.",
     )
-    parser.add_argument("paths", nargs="*", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
+    what = "a wheel, a directory, a ZIP or tar file, a container image, or a .pyc file"
+    parser.add_argument("paths", nargs="*", metavar="PATH", type=read_path, help=what)
     parser.add_argument(
         "-i",
         "--interpreter",
@@ -59,12 +60,24 @@ def add(commands: Commands) -> None:
         metavar="SDIST_OR_WHEEL",
         help="where to find the sources that a wheel lacks, as a sourceless one does",
     )
+    parser.add_argument(
+        "--source-root",
+        type=read_path,
+        metavar="DIR",
+        help="the directory that a tree of PYTHONPYCACHEPREFIX mirrors, and that has its sources, e.g. /",
+    )
     _add_acceptance(parser)
+    _add_loading(parser)
     parser.add_argument(
         "--format",
         choices=(TEXT, JSON, SARIF),
         help="what to print on standard output; --json is short for json (default: text)",
     )
+    _add_work(parser)
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    """Add the options for who works, and on how much."""
     add_install(parser)
     add_jobs(parser)
     batch.add(parser)
@@ -84,6 +97,35 @@ def _add_acceptance(parser: argparse.ArgumentParser) -> None:
         metavar="TAG[:LEVEL]",
         help="require that this Python, e.g. cpython-312 or cpython-312:2, loads a pyc of every source; may be given"
         " several times",
+    )
+
+
+def _add_loading(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what is loaded."""
+    parser.add_argument(
+        "--for",
+        action="append",
+        default=[],
+        dest="targets",
+        type=_target,
+        metavar="TAG",
+        help="say which pycs this Python loads, e.g. cpython-312; may be given several times (default: any)",
+    )
+    parser.add_argument(
+        "--level",
+        action="append",
+        default=[],
+        dest="levels",
+        type=int,
+        choices=(0, 1, 2),
+        help="say which pycs are loaded at this optimization level; may be given several times (default: any)",
+    )
+    parser.add_argument(
+        "--loaded-as",
+        choices=("directory", "zip", "installed"),
+        help="where modules are imported from: a directory, a ZIP file, or a directory whose files have other times"
+        " than in the artifact (default: installed for wheels, zip for .pyz and .egg files and for ZIP files with a"
+        " __main__.py, otherwise directory)",
     )
 
 
@@ -108,6 +150,18 @@ def _requirement(text: str) -> str:
         return Requirement.parse(text).text
     except SettingsError as error:
         raise ArgumentTypeError(str(error)) from error
+
+
+def _target(text: str) -> str:
+    from argparse import ArgumentTypeError  # noqa: PLC0415 - as above
+
+    from detpyc.verify.requirements import target_version  # noqa: PLC0415 - as in the package's docstring
+
+    try:
+        target_version(text)
+    except SettingsError as error:
+        raise ArgumentTypeError(str(error)) from error
+    return text
 
 
 def run(options: argparse.Namespace) -> int:
@@ -161,6 +215,10 @@ def _verification(options: argparse.Namespace) -> partial[VerificationReport]:
         jobs=jobs(options),
         install=install,
         require=options.require,
+        targets=options.targets,
+        levels=options.levels,
+        loaded_as=options.loaded_as,
+        source_root=options.source_root,
     )
 
 
@@ -191,14 +249,16 @@ def _print_sarif(
 
 def _print(report: VerificationReport, shown: set[Status]) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in report.counts().items() if number)
-    loaded = f"; loaded by CPython {', '.join(report.loaded_by)}" if report.loaded_by else ""
+    by = ", ".join(report.loaded_by)
+    loaded = f"; loaded by CPython {by}" if by and not report.never_loaded else ""
     print(f"{printable(report.path)}: {counts or 'no pycs'}{loaded}")
     _print_loading(report)
     for problem in report.problems:
         print(f"    {printable(problem)}")
     for finding in report.findings:
         if finding.status in shown:
-            print(f"    {finding.status.value}: {printable(finding.pyc)}")
+            layer = f" (layer {printable(finding.layer)})" if finding.layer else ""
+            print(f"    {finding.status.value}: {printable(finding.pyc)}{layer}")
             for reason in finding.reasons:
                 print(f"        {printable(reason)}")
 
@@ -210,8 +270,13 @@ def _print_loading(report: VerificationReport) -> None:
     reasons: dict[str, list[str]] = {}
     for name, reason in report.never_loaded.items():
         reasons.setdefault(reason, []).append(name)
+    if reasons:
+        total, never = len(report.findings), len(report.never_loaded)
+        by = f" by CPython {', '.join(report.loaded_by)}" if report.loaded_by else ""
+        pycs = "pyc" if total == 1 else "pycs"
+        print(f"    {total - never:,} of {total:,} {pycs} will be loaded{by}; {never:,} never:")
     for reason, names in reasons.items():
-        print(f"    never loaded: {printable(listed(names))}: {reason}")
+        print(f"        {reason}: {printable(listed(names))}")
     for requirement, sources in report.unmet.items():
         if sources:
             print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {printable(listed(sources))}")
@@ -226,7 +291,7 @@ def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
         "counts": report.counts(),
         "problems": list(report.problems),
         "problem-rules": [problem.rule.value for problem in report.problems],
-        "loaded-by": None if report.loaded_by is None else list(report.loaded_by),
+        "loaded-by": list(report.loaded_by),
         "never-loaded": report.never_loaded,
         "unmet": {requirement: list(sources) for requirement, sources in report.unmet.items()},
         "pycs": [
@@ -236,6 +301,9 @@ def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
                 "reasons": list(finding.reasons),
                 "source": finding.source,
                 "release": finding.release,
+                "layer": finding.layer,
+                "loads": finding.loads,
+                "ignored-because": finding.ignored_because,
             }
             for finding in report.findings
         ],

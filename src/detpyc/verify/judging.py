@@ -6,14 +6,15 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
 from detpyc.threads import Executor
 from detpyc.verify.pycs import Case, Judgement, Mismatch, finding, prepare
-from detpyc.verify.reports import Finding, Status
-from detpyc.verify.verdicts import compare, without_match
+from detpyc.verify.reports import PASSING, Finding, Status
+from detpyc.verify.verdicts import at_other_level, compare, without_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -154,21 +155,33 @@ class _Compilers:
             yield from (_installed(other) for other in _offered(version) if other not in found)
 
     def compile(self, cases: list[Case], level: int, interpreter: Interpreter) -> list[Finding | Mismatch | Case]:
-        """Compile the sources of pycs and compare the results with them, as `compare` does."""
+        """Compile the sources of pycs and compare the results with them, as `compare` does.
 
-        def finish(index: int, outcome: Outcome) -> Finding | Mismatch | Case:
-            try:
-                result = compare(cases[index], outcome, interpreter)
-            except MemoryError:
-                result = cases[index].finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
-            if isinstance(result, Finding):
-                self.step()
-            return result
+        What is to be compiled as the same path several times, as in copies of a package, is compiled once.
+        """
+        copies: dict[tuple[str, bytes], list[int]] = {}
+        for index, case in enumerate(cases):
+            copies.setdefault((case.path, case.source), []).append(index)
+        indexes = [*copies.values()]
+
+        def finish(number: int, outcome: Outcome) -> list[Finding | Mismatch | Case]:
+            return [self._compare(cases[index], outcome, interpreter) for index in indexes[number]]
 
         if interpreter not in self.pools:
             self.pools[interpreter] = self.stack.enter_context(Pool(interpreter, self.jobs, self.time_limit))
-        sources = (Source(case.path, case.source) for case in cases)
-        return self.pools[interpreter].byte_compile(sources, [level], finish)
+        sources = (Source(path, source) for path, source in copies)
+        found = self.pools[interpreter].byte_compile(sources, [level], finish)
+        results = dict(zip(chain(*indexes), chain(*found), strict=True))
+        return [results[index] for index in range(len(cases))]
+
+    def _compare(self, case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding | Mismatch | Case:
+        try:
+            result = compare(case, outcome, interpreter)
+        except MemoryError:
+            result = case.finding(Status.UNVERIFIABLE, [_NO_MEMORY], interpreter.release)
+        if isinstance(result, Finding):
+            self.step()
+        return result
 
 
 def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgement]:
@@ -185,7 +198,7 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
         open_to_others = [case for case in undecided if not case.decided]
         undecided = [case for case in undecided if case.decided]
         undecided += _try_each(open_to_others, compilers.installable(version, release), compilers, judged)
-        for case in undecided:
+        for case in _try_other_levels(undecided, compilers.candidates(version, release), compilers, judged):
             finding = without_match(case, compilers.given_releases(version))
             judged[case.pyc.path] = Judgement(finding, case.header)
             compilers.step()
@@ -201,7 +214,23 @@ def _try_each(
             settled, cases = _try(cases, interpreter, compilers)
             judged |= settled
             if not cases:
-                break
+                break  # before the next candidate, which may take a search
+    return cases
+
+
+def _try_other_levels(
+    cases: list[Case], candidates: Iterable[Interpreter], compilers: _Compilers, judged: dict[str, Judgement]
+) -> list[Case]:
+    """Judge pycs whose names have no level, and which a level other than 0 verifies; return the other cases."""
+    interpreters = [*candidates] if any(not case.level for case in cases) else []
+    for level in (1, 2):
+        unnamed = {case.pyc.path: case for case in cases if not case.level}
+        settled: dict[str, Judgement] = {}
+        _try_each([case.at_level(level) for case in unnamed.values()], interpreters, compilers, settled)
+        for path, found in settled.items():
+            if found.finding.status in PASSING:
+                judged[path] = replace(found, finding=at_other_level(unnamed[path], level, found.finding))
+        cases = [case for case in cases if case.pyc.path not in judged]
     return cases
 
 
@@ -232,7 +261,7 @@ def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> 
 def _settled(case: Case, finding: Finding) -> Judgement:
     """Judge a pyc that an interpreter settles; note if it is of another release than the recorded one."""
     release = case.pyc.release
-    if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
+    if release in {None, finding.release} or finding.status not in PASSING:
         return Judgement(finding, case.header)
     note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
     contradicted = any(mismatch.finding.release == release for mismatch in case.mismatches)

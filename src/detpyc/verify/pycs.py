@@ -36,6 +36,8 @@ class Pyc:
         mtime: of the source; None where it has no meaning, as in a wheel.
         recorded: what provenance says of it.
         in_wheel: whether it is in a wheel, as detpyc put it there; an installer may compile it again.
+        layer: of an image, that it comes from.
+        any_level: whether it may be of any optimization level: it is sourceless, and nothing records one.
 
     """
 
@@ -46,6 +48,8 @@ class Pyc:
     mtime: float | None = None
     recorded: Bytecode | None = None
     in_wheel: bool = False
+    layer: str | None = None
+    any_level: bool = False
 
     @property
     def release(self) -> str | None:
@@ -118,6 +122,10 @@ class Case:
         """Return a finding about it."""
         return finding(self.pyc, status, reasons, release)
 
+    def at_level(self, level: int) -> Case:
+        """Return the case with another optimization level, which has not been tried."""
+        return replace(self, level=level, mismatches=())
+
     def compiled_as(self, path: str) -> Case:
         """Return the case with another path to compile the source as."""
         return replace(self, path=path)
@@ -163,7 +171,8 @@ def _judgement(pyc: Pyc, header: PycHeader | None, status: Status, reason: str) 
 def finding(pyc: Pyc, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:
     """Return a finding about a pyc; reasons that are too long are shortened."""
     source = None if pyc.read_source is None else pyc.name.source
-    return Finding(pyc.path, status, tuple(shortened(reason, MAX_MESSAGE) for reason in reasons), source, release)
+    shown = tuple(shortened(reason, MAX_MESSAGE) for reason in reasons)
+    return Finding(pyc.path, status, shown, source, release, pyc.layer)
 
 
 def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detpyc import pyc_paths
+from detpyc.artifacts.entries import Format
 from detpyc.errors import DetpycError
-from detpyc.files import read_file
 from detpyc.gitignore import select_bounded
 from detpyc.limits import MAX_PROVENANCE, MAX_RECORD
 from detpyc.provenance import FILE_NAME, Provenance
@@ -19,6 +19,7 @@ from detpyc.wheel.problems import Problem, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from detpyc.artifacts.entries import Artifact
     from detpyc.provenance import Bytecode
     from detpyc.verify.pycs import Judgement
     from detpyc.verify.trees import Tree
@@ -36,39 +37,47 @@ def by_slot(recorded: Provenance | None) -> dict[tuple[str | None, str], Bytecod
     }
 
 
-def of_installed_wheels(path: Path, tree: Tree) -> dict[str, Bytecode]:
+def of_installed_wheels(artifact: Artifact, tree: Tree) -> dict[str, Bytecode]:
     """Return what the provenance of installed wheels says of the pycs that their RECORDs list.
 
     Args:
-        path: a directory or a pyc. The wheels are installed in it, or it is in what they were installed in.
+        artifact: the wheels are installed in it, or it is in what they were installed in.
         tree: what is in it. What is wrong with provenance is added to its problems.
 
     Returns:
-        By the absolute paths of the pycs.
+        By the paths of the pycs; see `located`.
 
     """
-    documents = {Path(document).absolute() for document in tree.documents}
-    for parent in path.absolute().parents:
-        documents |= set(parent.glob(f"*.dist-info/{FILE_NAME}"))
+    documents = {located(artifact, document) for document in tree.documents}
+    if artifact.format is Format.DIRECTORY:
+        for parent in (artifact.path / FILE_NAME).absolute().parents:
+            documents |= {document.as_posix() for document in parent.glob(f"*.dist-info/{FILE_NAME}")}
     found: dict[str, Bytecode] = {}
     for document in sorted(documents):
-        if document.parent.suffix == ".dist-info":
+        if document.endswith(f".dist-info/{FILE_NAME}"):
             try:
-                found |= _of_installed_wheel(document)
+                found |= _of_installed_wheel(artifact, document)
             except DetpycError as error:
-                problem = str(error) if error.path else f"{document}: {error}"
+                problem = str(error) if error.path else f"{artifact.shown(document)}: {error}"
                 tree.problems.append(Problem(problem, Rule.PROVENANCE))
     return found
 
 
-def _of_installed_wheel(document: Path) -> dict[str, Bytecode]:
-    slots = by_slot(Provenance.from_json(read_file(document, MAX_PROVENANCE)))
+def located(artifact: Artifact, path: str) -> str:
+    """Return a path by which different paths of a file in an artifact can be compared: on disk, the absolute one."""
+    return Path(path).absolute().as_posix() if artifact.format is Format.DIRECTORY else path
+
+
+def _of_installed_wheel(artifact: Artifact, document: str) -> dict[str, Bytecode]:
+    slots = by_slot(Provenance.from_json(artifact.read(document, MAX_PROVENANCE)))
+    dist_info = document.rpartition("/")[0]
+    site = dist_info.rpartition("/")[0]
     found: dict[str, Bytecode] = {}
-    for entry in record.parse(read_file(document.with_name("RECORD"), MAX_RECORD)):
+    for entry in record.parse(artifact.read(f"{dist_info}/RECORD", MAX_RECORD)):
         name = pyc_paths.parse(entry.path)
         slot = slots.get((name.cache_tag, name.optimization)) if entry.path.endswith(".pyc") else None
         if slot is not None:
-            found[str(document.parent.parent / entry.path)] = slot
+            found[f"{site}/{entry.path}" if site else entry.path] = slot
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os.path
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _HELP = "See docs/sarif.md of detpyc for all rules, and docs/verify.md for what the statuses and the problems mean."
 _MAX_REASONS = 10  # in a message; GitHub shows 1,000 characters
 UNMET = "unmet-requirement"
+NEVER_LOADED = "never-loaded"
 
 
 class SarifRule(NamedTuple):
@@ -168,6 +169,14 @@ RULES = {
         "A part of the artifact could not be read, is too large, or is read differently by different programs.",
         "Remove what the message names, or make the artifact again.",
     ),
+    NEVER_LOADED: SarifRule(
+        "NeverLoadedBytecode",
+        "note",
+        None,
+        "No CPython loads the bytecode",
+        "Where the pyc is, or by what its header says, no CPython loads it. It only takes space.",
+        "Remove the pyc, or byte-compile hash-based pycs; `detpyc normalize --invalidation-mode` converts pycs.",
+    ),
     UNMET: SarifRule(
         "UnmetRequirement",
         "error",
@@ -185,8 +194,8 @@ def sarif_log(
 ) -> dict[str, object]:
     """Return a SARIF log with one run, as an object for JSON.
 
-    It has a result for each finding whose status is not allowed, for each problem, and for each requirement that is not
-    met. It depends on nothing else: two runs over the same artifacts are equal.
+    It has a result for each finding whose status is not allowed, for each pyc that is never loaded, for each problem,
+    and for each requirement that is not met. It depends on nothing else: two runs over the same artifacts are equal.
 
     Args:
         reports: what was verified.
@@ -223,7 +232,10 @@ def _descriptor(name: str) -> dict[str, object]:
 
 def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterator[dict[str, object]]:
     for finding in report.refused(allowed):
-        yield _result(finding.status.value, _inside(report, finding.pyc), _message(finding), "")
+        path = _inside(report, finding.pyc)
+        yield _result(finding.status.value, path, _message(finding), "")
+    for name, reason in report.never_loaded.items():
+        yield _result(NEVER_LOADED, _inside(report, name), f"{name}: {reason}", "")
     for problem in report.problems:
         yield _result(problem.rule.value, report.path, problem, problem)
     for requirement, sources in report.unmet.items():
@@ -237,13 +249,13 @@ def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterato
 def _message(finding: Finding) -> str:
     reasons = [*finding.reasons[:_MAX_REASONS]] or [RULES[finding.status.value].short]
     more = len(finding.reasons) - len(reasons)
-    return f"{finding.pyc}: " + "; ".join([*reasons, *([f"and {more} more differences"] if more > 0 else [])])
+    layer = f" (layer {finding.layer})" if finding.layer else ""
+    return f"{finding.pyc}{layer}: " + "; ".join([*reasons, *([f"and {more} more differences"] if more > 0 else [])])
 
 
 def _inside(report: VerificationReport, path: str) -> str:
     """Return the path of a file, of one in an archive as if the archive were a directory."""
-    is_archive = path != report.path and Path(report.path).is_file()
-    return f"{report.path}/{path}" if is_archive else path
+    return path if PurePath(path).is_relative_to(report.path) else f"{report.path}/{path}"
 
 
 def _result(rule: str, path: str, message: str, distinction: str) -> dict[str, object]:

@@ -1,17 +1,13 @@
-"""Find every file in a directory and below that some system could load as bytecode."""
+"""Find every file in an artifact that some system could load as bytecode."""
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from detpyc.artifacts.entries import EXECUTABLE, Kind
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.file_names import is_short_name, mapped_name
-from detpyc.files import open_regular
 from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
@@ -21,19 +17,22 @@ from detpyc.wheel.problems import Problem, Rule, under_rule
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from detpyc.artifacts.entries import Artifact, Entry
+
 _MODULES = (".py", ".pyc")
 _SHORT = 8  # characters; longer names have short ones as well
+_EXTENSIONS = (".so", ".pyd")
 _WANTED = (*_MODULES, CACHE, FILE_NAME)
-_JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which `stat` has on Windows only
 
 
 @dataclass(slots=True)
 class Tree:
-    """What is in a directory and below.
+    """What is in an artifact. Paths are those of its entries.
 
     Attributes:
         pycs: the paths of what is named like a pyc, in order: those in a directory before those below it.
         sources: the paths of what is named like a source.
+        extensions: the paths of what is named like an extension module.
         documents: the paths of provenance documents.
         suspects: the paths of files that may be run, and could be bytecode that is not named like it.
         problems: what could be loaded as bytecode, and cannot be judged.
@@ -42,6 +41,7 @@ class Tree:
 
     pycs: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+    extensions: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
     suspects: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -67,25 +67,42 @@ class _Directory:
     @property
     def key(self) -> tuple[str, str]:
         """What verdicts on its files depend on: the directory, and for a ``__pycache__`` where its sources are."""
-        return self.real, self.parent if os.path.basename(self.path) == CACHE else ""  # noqa: PTH119 - a string
+        return self.real, self.parent if self.path.rpartition("/")[2] == CACHE else ""
 
 
-def scan(top: Path) -> Tree:
-    """Scan a directory.
+class _Item(NamedTuple):
+    """What matters in a directory.
 
-    Symbolic links and junctions are followed, as Python does. A directory that is reached by several paths is scanned
-    once, under its own path if that is in the tree, as the verdicts are the same.
+    Attributes:
+        entry: as the directory has it.
+        mapped: the name as systems map it.
+        is_directory: whether it is one, or leads to one.
+        is_link: whether it leads elsewhere.
+        is_suspect: whether it may be run, or be read as bytecode by some system.
 
-    Args:
-        top: where to begin.
+    """
+
+    entry: Entry
+    mapped: str
+    is_directory: bool
+    is_link: bool
+    is_suspect: bool
+
+
+def scan(artifact: Artifact) -> Tree:
+    """Scan an artifact.
+
+    Links are followed, as Python does. A directory that is reached by several paths is scanned once, under its own path
+    if that is in the artifact, as the verdicts are the same.
 
     Raises:
         TooLargeError: if there are more directories or pycs than `limits` allows.
         DetpycError: if a directory cannot be read.
 
     """
-    found = Tree()
-    pending = [_Directory(str(top), os.path.realpath(top), os.path.realpath(top.absolute().parent), "")]
+    found = Tree(problems=[*artifact.problems])
+    root = artifact.root
+    pending = [_Directory(root, artifact.real(root), "", "")]
     links: list[_Directory] = []  # scanned last
     seen: set[tuple[str, str]] = set()
     twins: dict[str, list[str]] = {}
@@ -95,14 +112,17 @@ def scan(top: Path) -> Tree:
             continue
         seen.add(directory.key)
         if len(seen) > MAX_DIRECTORIES:
-            raise TooLargeError(f"has more than {MAX_DIRECTORIES} directories, and no more are read", path=top)
+            raise TooLargeError(
+                f"has more than {MAX_DIRECTORIES} directories, and no more are read", path=artifact.path
+            )
         twins.setdefault(directory.mapped, []).append(directory.path)
-        _scan_directory(directory, found, pending, links)
+        _scan_directory(artifact, directory, found, pending, links)
         if max(len(found.pycs), len(found.suspects)) > MAX_PYCS:
-            raise TooLargeError(f"has more than {MAX_PYCS} pycs or programs, and no more are read", path=top)
+            raise TooLargeError(f"has more than {MAX_PYCS} pycs or programs, and no more are read", path=artifact.path)
     for directories in twins.values():
         if len(directories) > 1:
-            found.problems += under_rule(Rule.NAME, _twins(map(_entries, directories)))
+            both = (_items(artifact, directory) for directory in directories)
+            found.problems += under_rule(Rule.NAME, _twins(artifact, both))
     found.pycs.sort(key=_order)
     found.sources.sort(key=_order)
     found.documents.sort()
@@ -110,122 +130,124 @@ def scan(top: Path) -> Tree:
     return found
 
 
-def _scan_directory(directory: _Directory, found: Tree, pending: list[_Directory], links: list[_Directory]) -> None:
+def _scan_directory(
+    artifact: Artifact, directory: _Directory, found: Tree, pending: list[_Directory], links: list[_Directory]
+) -> None:
     """Add what is in one directory to what was found, and the directories in it to those that are to be scanned."""
-    entries = _entries(directory.path)
-    found.problems += under_rule(Rule.NAME, (*_twins([entries]), *_short_names(entries)))
-    for entry, mapped in entries:
-        if _is_directory(entry):
-            link = _is_link(entry)
-            real = os.path.realpath(entry.path) if link else os.path.join(directory.real, entry.name)  # noqa: PTH118
-            child = _Directory(entry.path, real, directory.real, f"{directory.mapped}/{mapped}")
-            (links if link else pending).append(child)
-        elif entry.name.endswith(".pyc"):
-            found.pycs.append(entry.path)
-        elif entry.name == FILE_NAME:
-            found.documents.append(entry.path)
+    items = _items(artifact, directory.path)
+    found.problems += under_rule(Rule.NAME, (*_twins(artifact, [items]), *_short_names(artifact, items)))
+    for item in items:
+        path, name = item.entry.path, item.entry.name
+        if item.is_directory:
+            real = artifact.real(path) if item.is_link else _joined(directory.real, name)
+            child = _Directory(path, real, directory.real, f"{directory.mapped}/{item.mapped}")
+            (links if item.is_link else pending).append(child)
+        elif name.endswith(".pyc"):
+            found.pycs.append(path)
+        elif name == FILE_NAME:
+            found.documents.append(path)
         else:
-            found.suspects.append(entry.path)
-            if entry.name.endswith(".py"):
-                found.sources.append(entry.path)
-        problem = _problem(entry, mapped)
+            if name.endswith(_EXTENSIONS):
+                found.extensions.append(path)
+            if name.endswith(".py"):
+                found.sources.append(path)
+            if item.is_suspect:
+                found.suspects.append(path)
+        problem = _problem(item)
         if problem is not None:
-            found.problems.append(Problem(f"{Path(entry.path)}: {problem}", Rule.NAME))
+            found.problems.append(Problem(f"{artifact.shown(path)}: {problem}", Rule.NAME))
 
 
-def _problem(entry: os.DirEntry[str], mapped: str) -> str | None:
+def _joined(directory: str, name: str) -> str:
+    return f"{directory.rstrip('/')}/{name}" if directory else name
+
+
+def _problem(item: _Item) -> str | None:
     """Return how a file or a directory could hide bytecode by its name, or despite its name."""
-    if entry.name.endswith(".pyc"):
+    name, mapped = item.entry.name, item.mapped
+    if name.endswith(".pyc"):
         return None
-    if mapped.endswith(".pyc") and not _is_directory(entry):
+    if mapped.endswith(".pyc") and not item.is_directory:
         return f"Windows or macOS reads it as {mapped}"
-    if mapped == CACHE and entry.name != CACHE:
+    if mapped == CACHE and name != CACHE:
         return f"Windows or macOS reads it as {CACHE}"
-    if mapped == CACHE and entry.is_symlink() and not _is_directory(entry):
+    if mapped == CACHE and item.is_link and not item.is_directory:
         return "the link does not lead to a directory"
     return None
 
 
-def tree_disguises(suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[str]:
-    """Yield the problems of files that contain bytecode, and are not named like pycs.
+def tree_disguises(artifact: Artifact, suspects: Iterable[str], compiled: Collection[str | None]) -> Iterator[Problem]:
+    """Yield the problems of files that contain bytecode, or could, and are not named like pycs.
 
     Args:
+        artifact: that they are in.
         suspects: the paths of the files.
         compiled: the paths of sources that are known to compile, and so are not bytecode.
 
     """
-    for suspect in map(Path, suspects):
-        # What cannot be read, or is not a regular file, cannot be run.
-        if suspect.as_posix() not in compiled:
-            with suppress(DetpycError), open_regular(suspect) as stream:
-                problem = disguise(suspect.name, stream)
-                if problem is not None:
-                    yield f"{suspect}: {problem}"
+    for suspect in suspects:
+        if suspect not in compiled:
+            problem = _disguise(artifact, suspect)
+            if problem is not None:
+                yield problem
 
 
-def _twins(listings: Iterable[list[tuple[os.DirEntry[str], str]]]) -> Iterator[str]:
+def _disguise(artifact: Artifact, suspect: str) -> Problem | None:
+    shown = artifact.shown(suspect)
+    try:
+        with artifact.open_ends(suspect) as stream:
+            problem = disguise(suspect.rpartition("/")[2], stream)
+    except DetpycError as error:
+        # What is not a regular file, or leads nowhere, cannot be run. Other programs may be able to read what is one.
+        entry = artifact.find(suspect)
+        is_file = entry is not None and entry.kind is Kind.FILE
+        return Problem(f"{shown}: {error.reason}; it could be bytecode", Rule.CONTENT) if is_file else None
+    return None if problem is None else Problem(f"{shown}: {problem}", Rule.DISGUISE)
+
+
+def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]:
     """Yield the problems of modules that some systems take for one: in one directory, or in several of one name."""
     modules: dict[str, str] = {}
-    for entry, mapped in (pair for listing in listings for pair in listing):
-        twin = modules.setdefault(mapped, entry.path) if mapped.endswith(_MODULES) else entry.path
-        if twin != entry.path:
-            yield f"{Path(entry.path)}: Windows or macOS reads it as {Path(twin)}"
+    for item in (item for listing in listings for item in listing):
+        path, mapped = item.entry.path, item.mapped
+        twin = modules.setdefault(mapped, path) if mapped.endswith(_MODULES) else path
+        if twin != path:
+            yield f"{artifact.shown(path)}: Windows or macOS reads it as {artifact.shown(twin)}"
 
 
-def _short_names(entries: list[tuple[os.DirEntry[str], str]]) -> Iterator[str]:
+def _short_names(artifact: Artifact, items: list[_Item]) -> Iterator[str]:
     """Yield the problems of modules and directories that Windows could take for others with longer names."""
-    for entry, mapped in entries:
-        if is_short_name(entry.name) and (mapped.endswith(_MODULES) or _is_directory(entry)):
+    for item in items:
+        name, mapped = item.entry.name, item.mapped
+        if is_short_name(name) and (mapped.endswith(_MODULES) or item.is_directory):
             # Of a long name, two characters stay if there are many that are alike.
-            longer = next((other for other, _ in entries if _is_long_name(other.name, mapped[:2])), None)
+            longer = next((other.entry.name for other in items if _is_long_name(other.entry.name, mapped[:2])), None)
             if longer is not None:
-                yield f"{Path(entry.path)}: Windows can read it as {longer.name}"
+                yield f"{artifact.shown(item.entry.path)}: Windows can read it as {longer}"
 
 
 def _is_long_name(name: str, start: str) -> bool:
     return len(name) > _SHORT and mapped_name(name).startswith(start) and not is_short_name(name)
 
 
-def _entries(directory: str) -> list[tuple[os.DirEntry[str], str]]:
-    """Return what matters in a directory, by name, with the name as systems map it."""
-    try:
-        with os.scandir(directory) as entries:
-            mapped = ((entry, mapped_name(entry.name)) for entry in entries)
-            found = [
-                pair for pair in mapped if pair[1].endswith(_WANTED) or _is_directory(pair[0]) or _may_be_run(*pair)
-            ]
-    except OSError as error:
-        raise DetpycError(f"cannot be read: {error.strerror}", path=directory) from error
-    return sorted(found, key=lambda pair: pair[0].name)
+def _items(artifact: Artifact, directory: str) -> list[_Item]:
+    """Return what matters in a directory, by name."""
+    found: list[_Item] = []
+    for entry in artifact.listing(directory):
+        mapped = mapped_name(entry.name)
+        is_link = entry.kind is Kind.LINK
+        leads_to = artifact.find(entry.path) if is_link else entry
+        is_directory = leads_to is not None and leads_to.kind is Kind.DIRECTORY
+        is_suspect = mapped.endswith(_WANTED) or (leads_to is not None and _may_be_run(leads_to, mapped))
+        if is_suspect or is_directory or mapped.endswith(_EXTENSIONS):
+            found.append(_Item(entry, mapped, is_directory, is_link, is_suspect))
+    return found
 
 
-def _may_be_run(entry: os.DirEntry[str], mapped: str) -> bool:
-    try:
-        return may_be_run(mapped) or bool(entry.stat().st_mode & 0o111)
-    except OSError:  # a link that leads nowhere
-        return False
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # for instance a link in a circle
-        return False
-
-
-def _is_link(entry: os.DirEntry[str]) -> bool:
-    """Return whether a directory is a symbolic link or, on Windows, a junction."""
-    return entry.is_symlink() or _reparse_tag(entry) == _JUNCTION
-
-
-def _reparse_tag(entry: os.DirEntry[str]) -> int:
-    """Return the tag that Windows has for what leads elsewhere; there, this costs no system call."""
-    tag = 0
-    if sys.platform == "win32":
-        tag = entry.stat(follow_symlinks=False).st_reparse_tag
-    return tag
+def _may_be_run(entry: Entry, mapped: str) -> bool:
+    return may_be_run(mapped) or bool(entry.mode & EXECUTABLE)
 
 
 def _order(path: str) -> tuple[list[str], str]:
-    *directories, name = path.split(os.sep)  # noqa: PTH206 - Path.parts takes several times as long
+    *directories, name = path.split("/")
     return directories, name

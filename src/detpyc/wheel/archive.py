@@ -44,11 +44,12 @@ class Archive:
 
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, zipapp: bool = False) -> None:
         """Read the directory of an archive, and the headers of its members.
 
         Args:
             stream: seekable; it must stay open while the archive is used.
+            zipapp: whether a program for the system may be before it.
 
         Raises:
             WheelError: if it is not a ZIP archive or is damaged, if unpackers would not find the same members, or if a
@@ -58,13 +59,13 @@ class Archive:
         """
         self.stream = stream
         self._reading = threading.Lock()  # the stream has one position
-        entries, directory_start = read_directory(stream)
+        entries, directory_start, first = read_directory(stream, zipapp=zipapp)
         problems = name_problems(entry.member.name for entry in entries)
         if problems:
             raise WheelError(*problems)
         self.members = {entry.member.name: entry.member for entry in entries}
         self._offsets = dict.fromkeys(self.members, 0)
-        end, before = 0, ""
+        end, before = first, ""
         for entry in sorted(entries, key=lambda entry: entry.offset):
             name, expected = entry.member.name, end
             self._offsets[name], end = self._read_local_header(entry)

@@ -3,6 +3,9 @@
 Readers differ in how they search for the directory, and in what they do with bytes that belong to no member. So the
 directory must be where the end record says, directly before it; the number of members and the ZIP64 records must be as
 declared; nothing may be before, between or behind. `detpyc.wheel.archive` checks the members themselves.
+
+A zipapp may have a program for the system before the archive, with offsets that are relative to the file or to the
+archive, as Python accepts both (`zipimport`). Readers that search forwards must find no archive in the program.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detpyc.errors import WheelError
-from detpyc.limits import MAX_ARCHIVE_DIRECTORY, MAX_MEMBERS
+from detpyc.limits import MAX_ARCHIVE_DIRECTORY, MAX_MEMBERS, MAX_PROGRAM
 from detpyc.wheel.zip_format import (
     CENTRAL_HEADER,
     CENTRAL_SIGNATURE,
@@ -27,6 +30,7 @@ from detpyc.wheel.zip_format import (
     END_SIGNATURE,
     EXTRA_HEADER,
     HAS_DESCRIPTOR,
+    LOCAL_SIGNATURE,
     LOCATOR64,
     LOCATOR64_SIGNATURE,
     MAX_COMMENT,
@@ -37,15 +41,18 @@ from detpyc.wheel.zip_format import (
     UTF8_NAME,
     ZIP64_EXTRA,
     Member,
+    extended_mtime,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from detpyc.reproducible import Date
 
 __all__ = ["Directory", "Entry", "extra_fields", "read_directory"]
 
+_PROGRAM = b"#!"
+_SIGNATURES = (LOCAL_SIGNATURE, CENTRAL_SIGNATURE, END_SIGNATURE)
 _DOS_DIRECTORY = 0x10  # of the external attributes
 _METHODS = frozenset({STORED, DEFLATED})
 _KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
@@ -73,13 +80,15 @@ class Directory(NamedTuple):
     """The directory of an archive.
 
     Attributes:
-        entries: in their order.
+        entries: in their order; the offsets are relative to the file.
         start: its offset, where the last member must end.
+        first: the offset where the first member must begin.
 
     """
 
     entries: list[Entry]
     start: int
+    first: int
 
 
 class _End(NamedTuple):
@@ -90,28 +99,63 @@ class _End(NamedTuple):
     start: int
 
 
-def read_directory(stream: BinaryIO) -> Directory:
+def read_directory(stream: BinaryIO, *, zipapp: bool = False) -> Directory:
     """Read the directory of an archive.
+
+    Args:
+        stream: the archive.
+        zipapp: whether a program for the system may be before it.
 
     Raises:
         WheelError: if it is not a ZIP archive or is damaged, or readers would find other members.
 
     """
-    end = _read_end(stream)
+    end, before = _read_end(stream, zipapp=zipapp)
     if end.members > MAX_MEMBERS:
         raise WheelError(f"has {end.members} members; the limit is {MAX_MEMBERS}")
     if end.size > MAX_ARCHIVE_DIRECTORY:
         raise WheelError(f"has a directory of {end.size} bytes; the limit is {MAX_ARCHIVE_DIRECTORY}")
-    stream.seek(end.start)
+    start = end.start + before
+    stream.seek(start)
     data = stream.read(end.size)
-    entries = list(_read_entries(data))
+    entries = [entry._replace(offset=entry.offset + before) for entry in _read_entries(data)]
     if len(entries) != end.members:
         raise WheelError(f"has {len(entries)} members in its directory, and its end record says {end.members}")
-    return Directory(entries, end.start)
+    first = min((entry.offset for entry in entries), default=start) if zipapp else 0
+    _check_program(stream, first, end.start if before else None)
+    return Directory(entries, start, first)
 
 
-def _read_end(stream: BinaryIO) -> _End:
-    """Read the records at the end of an archive; the directory must end where they begin."""
+def _check_program(stream: BinaryIO, size: int, start: int | None) -> None:
+    """Refuse what is before an archive unless it is a program in which no reader finds an archive.
+
+    Args:
+        stream: the archive.
+        size: of the program, in bytes.
+        start: the offset of the directory in the end record, if that is relative to the archive.
+
+    """
+    if size > MAX_PROGRAM:
+        raise WheelError(f"has {size} bytes before the archive; the limit is {MAX_PROGRAM}")
+    stream.seek(0)
+    program = stream.read(size)
+    if program and not program.startswith(_PROGRAM):
+        raise WheelError(f"has {size} bytes before the archive that do not start with #!")
+    if any(signature in program for signature in _SIGNATURES):
+        raise WheelError("has parts of another archive before it; unpackers would disagree")
+    if start is not None:
+        stream.seek(start)
+        if stream.read(len(CENTRAL_SIGNATURE)) == CENTRAL_SIGNATURE:
+            raise WheelError("has two directories, depending on where offsets begin; unpackers would disagree")
+
+
+def _read_end(stream: BinaryIO, *, zipapp: bool) -> tuple[_End, int]:
+    """Read the records at the end of an archive; the directory must end where they begin.
+
+    Returns:
+        What they say, and how many bytes are before the archive that offsets do not count.
+
+    """
     total = stream.seek(0, os.SEEK_END)
     stream.seek(max(total - END.size - MAX_COMMENT, 0))
     tail = stream.read(END.size + MAX_COMMENT)
@@ -129,12 +173,13 @@ def _read_end(stream: BinaryIO) -> _End:
         end = _read_end64(stream, end, locator, position)
     elif count == MAX_U16 or MAX_U32 in {size, start}:
         raise WheelError("is a ZIP archive without the ZIP64 records that its end record refers to")
-    if end.start + end.size != position:
+    before = position - end.start - end.size
+    if before and not (zipapp and before > 0):
         raise WheelError(
             f"has its directory elsewhere than its end record says: {end.size} bytes from {end.start} do not end at"
             f" {position}; something was put before or behind the archive"
         )
-    return end
+    return end, before
 
 
 def _end_records(tail: bytes) -> Iterator[int]:
@@ -184,14 +229,14 @@ def _read_entries(data: bytes) -> Iterator[Entry]:
             raise WheelError("has a directory that ends in the middle of an entry")
         raw_name = data[name_at:extra_at]
         name = _decoded(raw_name, flags)
-        extra = data[extra_at : extra_at + lengths[1]]
+        extra = extra_fields(name, data[extra_at : extra_at + lengths[1]])
         size, compressed_size, offset = _zip64_values(name, extra, (size, compressed_size, offset))
         if disk:
             raise WheelError(f"{name}: is in another archive")
         if version > MAX_VERSION:
             raise WheelError(f"{name}: needs version {version / 10} of the ZIP format, which unpackers do not know")
-        date_time = _date_time(date, time)
-        member = Member(name, method, crc, compressed_size, size, date_time, external, internal, system)
+        date_time, mtime = _date_time(date, time), extended_mtime(extra)
+        member = Member(name, method, crc, compressed_size, size, date_time, external, internal, system, mtime)
         _check_entry(member, flags)
         yield Entry(member, raw_name, flags, offset)
 
@@ -230,11 +275,11 @@ def extra_fields(name: str, extra: bytes) -> dict[int, bytes]:
     return found
 
 
-def _zip64_values(name: str, extra: bytes, values: tuple[int, int, int]) -> Sequence[int]:
+def _zip64_values(name: str, extra: Mapping[int, bytes], values: tuple[int, int, int]) -> Sequence[int]:
     """Return the sizes and the offset of an entry; its ZIP64 extra field must have those that are needed, no more."""
     if not extra and MAX_U32 not in values:
         return values
-    field = extra_fields(name, extra).get(ZIP64_EXTRA)
+    field = extra.get(ZIP64_EXTRA)
     needed = [index for index, value in enumerate(values) if value == MAX_U32]
     result = list(values)
     if field is None:

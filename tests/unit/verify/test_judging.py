@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -11,15 +11,17 @@ import wheels
 from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree
 from detpyc.byte_compile.wheel import byte_compile_wheel
 from detpyc.cli import main
+from detpyc.compilation.pool import Pool, Source
 from detpyc.settings import Settings
 from detpyc.verify import judging
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.pycs import Case, Pyc
 from detpyc.verify.reports import Status
 from pycs import HERE, PYC, SOURCE, forged, pyc, with_other_instruction
+from unit.verify.findings import the_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from detpyc.compilation.interpreters import Interpreter
@@ -33,6 +35,33 @@ def test_more_than_one_batch(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [finding.status.value for finding in verify_artifact(tree, [HERE]).findings] == [
         *("equivalent", "equivalent", "stale", "equivalent", "equivalent")
     ]
+
+
+def test_copies_are_compiled_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What records the same path, and has the same source: here, not the second of three pycs."""
+    compiled: list[Source] = []
+    real = Pool.byte_compile
+
+    def byte_compile(pool: Pool, sources: Iterable[Source], levels: list[int], *rest: Any) -> Any:
+        listed = list(sources)
+        if levels == [0]:  # the others are tried for what differs
+            compiled.extend(listed)
+        return real(pool, listed, levels, *rest)
+
+    monkeypatch.setattr(Pool, "byte_compile", byte_compile)
+    for name in ("a/core", "a/other", "b/core", "c/core"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / f"{name}.py").write_bytes(SOURCE)
+        (tree / f"{name}.pyc").write_bytes(pyc(path="other.py" if name == "a/other" else "core.py"))
+    (tree / "c/core.pyc").write_bytes(forged())
+    report = verify_artifact(tree, [HERE])
+    assert [(finding.pyc, finding.status.value) for finding in report.findings] == [
+        (str(tree / "a/core.pyc"), "equivalent"),
+        (str(tree / "a/other.pyc"), "equivalent"),
+        (str(tree / "b/core.pyc"), "equivalent"),
+        (str(tree / "c/core.pyc"), "differs"),
+    ]
+    assert sorted(source.path for source in compiled) == ["core.py", "other.py"]
 
 
 def test_no_search_if_the_recorded_release_settles_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,3 +200,42 @@ def test_nothing_is_installed_beside_the_interpreters_that_are_given(
     compiled_by(two_releases[0], tmp_path)
     (finding,) = verify_artifact(tmp_path, [two_releases[1]], install=True).findings
     assert (finding.status, installing) == (Status.DIFFERS, [])
+
+
+# ---- levels that names do not have
+
+ASSERTING = b'"""A docstring."""\n\n\ndef f(x):\n    assert x\n    return x\n'
+
+
+@pytest.mark.parametrize("name", [PYC, "core.pyc"])
+@pytest.mark.parametrize("level", [1, 2])
+def test_other_level_than_the_name_has(name: str, level: int, tree: Path) -> None:
+    """Python loads it at level 0, without the asserts that the source has."""
+    (tree / "core.py").write_bytes(ASSERTING)
+    (tree / name).write_bytes(pyc(ASSERTING, optimize=level))
+    finding = the_one(tree)
+    assert finding.status is Status.DIFFERS
+    assert finding.reasons[0] == f"the source compiles to it at optimization level {level}, and its name is for level 0"
+    assert len(finding.reasons) > 1
+
+
+def test_level_that_the_name_has_is_the_only_one(tree: Path) -> None:
+    (tree / "core.py").write_bytes(ASSERTING)
+    (tree / f"__pycache__/core.{HERE.cache_tag}.opt-1.pyc").write_bytes(pyc(ASSERTING, optimize=2))
+    finding = the_one(tree)
+    assert finding.status is Status.DIFFERS
+    assert "optimization level" not in "".join(finding.reasons)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_level_of_a_sourceless_pyc(level: int, tmp_path: Path) -> None:
+    """Without provenance, all levels are tried."""
+    (tmp_path / "with").mkdir()
+    sources = wheels.build(tmp_path / "with", {"core.py": ASSERTING})
+    wheel = wheels.build(tmp_path, {"core.pyc": pyc(ASSERTING, optimize=level)})
+    (finding,) = verify_artifact(wheel, [HERE], sources=sources).findings
+    assert finding.status is Status.EQUIVALENT
+    notes = [reason for reason in finding.reasons if "level" in reason]
+    assert notes == ([f"compiled at optimization level {level}"] if level else [])
+    tampered = wheels.build(tmp_path, {"core.pyc": forged(ASSERTING)})
+    assert verify_artifact(tampered, [HERE], sources=sources).counts()["differs"] == 1

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+import images
 import wheels
 from detpyc import __version__
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import PASSING, Finding, Status, VerificationReport
-from detpyc.verify.sarif import RULES, UNMET, sarif_log
+from detpyc.verify.sarif import NEVER_LOADED, RULES, UNMET, sarif_log
 from detpyc.wheel.problems import Problem, Rule
 from pycs import HERE, PYC, SOURCE, forged, pyc
 
@@ -28,6 +29,7 @@ EVERY = VerificationReport(
     "site",
     tuple(Finding(f"site/{status.value}.pyc", status, ("a reason",)) for status in Status),
     tuple(Problem(f"a problem of {rule.value}", rule) for rule in Rule),
+    never_loaded={"site/stale.pyc": "a reason"},
     unmet={"cpython-312": ("site/core.py",), "cpython-313": ()},
 )
 
@@ -72,6 +74,7 @@ def test_tampered_tree(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(result["ruleId"], uri(result)) for result in run["results"]] == [
         ("orphan", "gone.pyc"),
         ("differs", PYC),
+        ("never-loaded", "fine.pyc"),
         ("ambiguous-name", "."),
         ("disguised-bytecode", "."),
     ]
@@ -87,13 +90,24 @@ def test_tampered_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert [(result["ruleId"], uri(result)) for result in run["results"]] == [
         ("differs", f"demo-1.0-py3-none-any.whl/{PYC}"),
         ("malformed", "demo-1.0-py3-none-any.whl/__pycache__/x%20y.pyc"),
+        ("never-loaded", "demo-1.0-py3-none-any.whl/__pycache__/x%20y.pyc"),
         ("record", "demo-1.0-py3-none-any.whl"),
     ]
 
 
+def test_tampered_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layout is a directory, and what is in its image is not on disk."""
+    layer = images.tar({"core.py": SOURCE, PYC: forged()})
+    images.write_layout(tmp_path / "oci", [layer])
+    monkeypatch.chdir(tmp_path)
+    (result,) = log_of(verify_artifact("oci", [HERE]))["results"]
+    assert (result["ruleId"], uri(result)) == ("differs", f"oci/{PYC}")
+    assert result["message"]["text"].startswith(f"{PYC} (layer {images.digest(layer)}): ")
+
+
 def test_every_rule() -> None:
     """Each status, kind of problem and requirement has a rule, with what GitHub requires or shows."""
-    assert list(RULES) == [*(status.value for status in Status), *(rule.value for rule in Rule), UNMET]
+    assert list(RULES) == [*(status.value for status in Status), *(rule.value for rule in Rule), NEVER_LOADED, UNMET]
     run = log_of(EVERY, allowed=())
     assert (run["tool"]["driver"]["name"], run["tool"]["driver"]["version"]) == ("detpyc", __version__)
     rules = run["tool"]["driver"]["rules"]
@@ -146,11 +160,27 @@ def test_fingerprints() -> None:
 def test_uris(path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    (result,) = log_of(VerificationReport("site", (Finding(path, Status.DIFFERS),)))["results"]
+    (result,) = log_of(VerificationReport(path, (Finding(path, Status.DIFFERS),)))["results"]
     assert uri(result) == expected.format(parent=tmp_path.as_posix())
     absolute = (tmp_path / "here" / "x.pyc").as_posix()
     (result,) = log_of(VerificationReport(absolute, (Finding(absolute, Status.DIFFERS),)))["results"]
     assert uri(result) == "x.pyc"
+
+
+@pytest.mark.parametrize(
+    ("artifact", "path", "expected"),
+    [
+        ("dist/lam.zip", "core.pyc", "dist/lam.zip/core.pyc"),
+        ("image", "app/core.pyc", "image/app/core.pyc"),
+        ("site", "site/core.pyc", "site/core.pyc"),
+        (".", "core.pyc", "core.pyc"),
+        ("core.pyc", "core.pyc", "core.pyc"),
+    ],
+)
+def test_files_in_archives(artifact: str, path: str, expected: str) -> None:
+    """They have the path of the archive before their own."""
+    report = VerificationReport(artifact, (Finding(path, Status.DIFFERS),), unmet={"cpython-312": (path,)})
+    assert [uri(result) for result in log_of(report)["results"]] == [expected, expected]
 
 
 def test_texts_are_bounded_and_valid() -> None:

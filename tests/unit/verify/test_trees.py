@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+import zipfile
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 import trees
+from detpyc.artifacts import directories
+from detpyc.artifacts.directories import Directory
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.verify import trees as scanning
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.trees import scan
+from detpyc.wheel.problems import Rule
+from pycs import HERE, SOURCE, pyc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a pr
 
 
 def names(top: Path) -> list[str]:
-    return [os.path.relpath(pyc, top) for pyc in scan(top).pycs]
+    return [os.path.relpath(pyc, top) for pyc in scan(Directory(top)).pycs]
 
 
 def test_order(tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ def test_junctions_are_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names(tmp_path) == ["b64/a.pyc", "lib/a.pyc"]
     real = os.path.realpath
     monkeypatch.setattr(os.path, "realpath", lambda path: real(str(path).replace("b64", "lib")))
-    monkeypatch.setattr(scanning, "_reparse_tag", lambda _: scanning._JUNCTION)  # noqa: SLF001
+    monkeypatch.setattr(directories, "_reparse_tag", lambda _: directories._JUNCTION)  # noqa: SLF001
     assert names(tmp_path) == ["b64/a.pyc"]
 
 
@@ -70,7 +75,7 @@ def test_limits(name: str, number: int, noun: str, tmp_path: Path, monkeypatch: 
     assert len(names(tmp_path)) == 2
     monkeypatch.setattr(scanning, name, number - (name == "MAX_DIRECTORIES"))
     with pytest.raises(TooLargeError, match=f"has more than [0-9]+ {noun}"):
-        scan(tmp_path)
+        scan(Directory(tmp_path))
 
 
 def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,4 +89,41 @@ def test_directory_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DetpycError, match="closed: cannot be read: Permission denied"):
-        scan(tmp_path)
+        scan(Directory(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["program", "script.py"])
+def test_files_that_cannot_be_read_do_not_pass(tree: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may be able to read them."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such thing")
+
+    def refuse(path: Path) -> NoReturn:
+        raise DetpycError("cannot be read: Permission denied", path=path)
+
+    (tree / name).write_bytes(b"")
+    (tree / "program-elsewhere").symlink_to("nowhere")
+    os.mkfifo(tree / "pipe")
+    with monkeypatch.context() as patched:
+        patched.setattr(directories, "open_regular", refuse)
+        (tree / "core.py").unlink()
+        report = verify_artifact(tree, [HERE])
+    assert report.problems == (f"{tree / name}: cannot be read: Permission denied; it could be bytecode",)
+    assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
+    assert not report.passes()
+    assert verify_artifact(tree, [HERE]).passes()
+
+
+def test_damaged_files_in_an_archive_do_not_pass(tmp_path: Path) -> None:
+    """A program that does not compare checksums unpacks them."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("core.py", SOURCE)
+        archive.writestr("program", pyc())
+    assert [problem.rule for problem in verify_artifact(path, [HERE]).problems] == [Rule.DISGUISE]
+    data = bytearray(path.read_bytes())
+    data[data.index(pyc()) + 20] ^= 1
+    path.write_bytes(data)
+    report = verify_artifact(path, [HERE])
+    assert [problem.rule for problem in report.problems] == [Rule.CONTENT]
+    assert not report.passes()

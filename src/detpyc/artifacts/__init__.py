@@ -1,0 +1,1 @@
+"""Read artifacts that bytecode is in: directories, ZIP and tar files, and container images."""
