@@ -17,7 +17,8 @@ nox.options.error_on_missing_interpreters = False  # also on CI systems; the tes
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
-FORMATTED = ("benchmarks", "src", "tests", "noxfile.py")
+FORMATTED = ("benchmarks", "docs", "src", "tests", "noxfile.py")
+SITE = ROOT / "docs" / "_build"
 
 
 @nox.session
@@ -89,6 +90,21 @@ def schemas(session: nox.Session) -> None:
     """Write the JSON Schemas that are shipped and published, from the code and the documentation."""
     session.install("-e", ".")
     session.run("python", str(ROOT / "tests" / "support" / "schema_files.py"))
+
+
+@nox.session
+def manuals(session: nox.Session) -> None:
+    """Write the page of all commands, the manual pages and the completion scripts, from the command line's parser."""
+    session.install("-e", ".[completion]")
+    session.run("python", str(ROOT / "tests" / "support" / "manuals.py"))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; a warning is an error, for example about a link that leads nowhere."""
+    session.install(*dependencies("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "-b", "html", str(ROOT / "docs"), str(SITE))
+    session.log(f"Open {SITE / 'index.html'}")
 
 
 @nox.session
