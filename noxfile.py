@@ -108,6 +108,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Open every page of the site in Chromium, check it, and take pictures; run ``docs`` before."""
+    session.install("playwright")
+    if shutil.which("chromium") is None:
+        session.run("playwright", "install", "chromium")
+    session.run("python", str(ROOT / "tests" / "support" / "screenshots.py"), str(SITE), session.create_tmp())
+    session.log(f"The pictures are in {session.create_tmp()}")
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""
     session.install("-e", ".", "hypothesis")

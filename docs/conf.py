@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 METADATA = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
 FILES = f"{METADATA['urls']['Source']}/blob/HEAD"
 
 project = METADATA["name"]
@@ -28,13 +27,16 @@ release = METADATA["version"]
 extensions = ["myst_parser", "sphinx_copybutton"]
 exclude_patterns = ["README.md", "_build", "schemastore"]
 nitpicky = True
+smartquotes = False  # it would turn the hyphens of options into dashes
 
 myst_heading_anchors = 4  # the anchors that GitHub makes too
-myst_links_external_new_tab = False
 highlight_language = "none"  # fenced blocks without a language are output
 
 html_theme = "furo"
 html_title = "detpyc"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/icon.svg"
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
@@ -45,11 +47,12 @@ copybutton_exclude = ".linenos, .gp, .go"  # copy the commands of a console with
 CONTENTS = DOCS / "README.md"
 PART = re.compile(r"^## (?P<caption>.+)\n(?P<items>(?:(?!## ).*\n)*)", re.MULTILINE)
 PAGE = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<page>[\w/-]+)\.md\)", re.MULTILINE)
-OUTSIDE = re.compile(r"\]\(\.\./(?P<path>[^()\s]+)\)")
+# Other files of the repository; the site contains the pictures and the schemas.
+OUTSIDE = re.compile(r"\]\(\.\./(?P<path>[^()\s]+(?<!\.json)(?<!\.svg))\)")
 
 
 def read_source(_: Sphinx, page: str, content: list[str]) -> None:
-    """Write the first page from the list of pages, and let links to other files of the repository lead there."""
+    """Write the first page from the list of pages, and direct links to files outside the site to the repository."""
     if page == "index":
         text = CONTENTS.read_text(encoding="utf-8")
         content[0] = text + "\n".join(map(table_of_contents, PART.finditer(text)))
