@@ -23,10 +23,13 @@ SITE = ROOT / "docs" / "_build"
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style and formatting, and what PyPI would show."""
     session.install(*dependencies("lint"))
     session.run("ruff", "check", *FORMATTED)
     session.run("ruff", "format", "--check", *FORMATTED)
+    distributions = Path(session.create_tmp())
+    session.run("python", "-m", "build", "--outdir", str(distributions), str(ROOT))
+    session.run("twine", "check", "--strict", *map(str, distributions.glob("detpyc-*")))
 
 
 @nox.session
@@ -94,9 +97,10 @@ def schemas(session: nox.Session) -> None:
 
 @nox.session
 def manuals(session: nox.Session) -> None:
-    """Write the page of all commands, the manual pages and the completion scripts, from the command line's parser."""
-    session.install("-e", ".[completion]")
-    session.run("python", str(ROOT / "tests" / "support" / "manuals.py"))
+    """Write what is made from the command line: a page, the manual pages, completion scripts, the README's picture."""
+    session.install("-e", ".[completion,progress]")
+    for name in ("manuals.py", "terminal.py"):
+        session.run("python", str(ROOT / "tests" / "support" / name))
 
 
 @nox.session
