@@ -10,7 +10,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "typing", "unit-3.10", "tests"]
+nox.options.sessions = ["lint", "typing", "docs", "unit-3.10", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # also on CI systems; the tests list the missing ones

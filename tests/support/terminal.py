@@ -1,4 +1,7 @@
-"""The picture of a terminal session in the README. Run as a program, as ``nox -s manuals`` does, it takes the picture."""
+"""The picture of a terminal session in the README.
+
+Run as a program, as ``nox -s manuals`` does, it takes the picture again.
+"""
 
 from __future__ import annotations
 
