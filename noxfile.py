@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ nox.options.error_on_missing_interpreters = False  # also on CI systems; the tes
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
-FORMATTED = ("benchmarks", "docs", "src", "tests", "noxfile.py")
+FORMATTED = ("benchmarks", "docs", "spec", "src", "tests", "noxfile.py")
 SITE = ROOT / "docs" / "_build"
 
 
@@ -145,6 +146,31 @@ def faults(session: nox.Session) -> None:
     session.install("-e", ".", *dependencies("tests"))
     environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
     session.run("python", str(ROOT / "tests" / "faults" / "run.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def vectors(session: nox.Session) -> None:
+    """Make the test vectors of canonical form again; ``-- PYTHON...`` names interpreters that compile theirs again."""
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
+    session.run("python", str(ROOT / "spec" / "generate.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def differential(session: nox.Session) -> None:
+    """Compare detpyc with the reference implementation on packages and mutants; ``-- WHEEL...`` names more packages."""
+    session.install("-e", ".", *dependencies("tests"))
+    folders = [str(ROOT / name) for name in ("spec", "tests", "tests/support", "tests/fuzz")]
+    environment = {"PYTHONPATH": os.pathsep.join(folders)}
+    session.run("python", str(ROOT / "tests" / "differential" / "run.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def machines(session: nox.Session) -> None:
+    """Compare workers on emulated machines with this one; takes an hour, and needs Debian and the network."""
+    session.install("-e", ".")
+    environment = {"PYTHONPATH": str(ROOT / "spec")}
+    directory = ["--directory", str(Path(session.create_tmp()) / "machines")]
+    session.run("python", str(ROOT / "tests" / "machines" / "run.py"), *directory, *session.posargs, env=environment)
 
 
 def dependencies(group: str) -> tuple[str, ...]:

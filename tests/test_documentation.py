@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-PAGES = {page.relative_to(ROOT).as_posix(): page for page in [*ROOT.glob("*.md"), *DOCS.glob("**/*.md")]}
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page
+    for page in [*ROOT.glob("*.md"), *DOCS.glob("**/*.md"), *(ROOT / "spec").glob("*.md")]
+}
 MAX_README = 200  # lines
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

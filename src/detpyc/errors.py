@@ -64,13 +64,16 @@ class BytecodeError(DetpycError, ValueError):
 
     Attributes:
         offset: of the fault, in bytes from the start of the data that was read.
+        kind: of the refusal of a payload, as the specification of canonical form names it, e.g. ``truncated``; empty
+            for other faults.
 
     """
 
-    def __init__(self, reason: str, offset: int, *, path: StrPath | None = None) -> None:
+    def __init__(self, reason: str, offset: int, kind: str = "", *, path: StrPath | None = None) -> None:
         super().__init__(reason, path=path)
-        self.args = (reason, offset)
+        self.args = (reason, offset, kind)
         self.offset = offset
+        self.kind = kind
 
     def __str__(self) -> str:
         """Compose the message, with the offset."""
@@ -78,7 +81,7 @@ class BytecodeError(DetpycError, ValueError):
 
     def shifted(self, size: int) -> BytecodeError:
         """Return the same error for data that have so many more bytes at the front."""
-        return type(self)(self.reason, self.offset + size, path=self.path)
+        return type(self)(self.reason, self.offset + size, self.kind, path=self.path)
 
 
 class UnsupportedBytecodeError(BytecodeError):

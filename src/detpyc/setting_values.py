@@ -161,4 +161,5 @@ CHECKS: dict[str, OneOf | Callable[[object], Any]] = {
     "compression": OneOf((DEFLATED, STORED)),
     "provenance": flag,
     "on-missing-interpreter": OneOf(ON_MISSING),
+    "cache": flag,
 }

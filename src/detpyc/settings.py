@@ -60,9 +60,11 @@ FRONTEND = "detpyc."  # the prefix of the keys among a build frontend's settings
 
 # The types of settings that are not strings, as environment variables and build frontends only have strings.
 _LISTS = frozenset({"interpreters", "optimize", "include", "exclude"})
-_FLAGS = frozenset({"provenance", "disable"})
+_FLAGS = frozenset({"provenance", "disable", "cache"})
 # What variables and frontends may set in addition to the settings of a wheel.
 _OTHERS = frozenset({"disable", "jobs"})
+# Variables that are not settings of a build.
+_CACHE = ("cache-dir", "cache-size")
 _MISSPELT = 0.85  # a ratio of difflib's: DETPYC_INTERPRETER, DETPYC_OPTIMISE
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -82,6 +84,8 @@ class Settings(NamedTuple):
         compression: ``deflated``, or ``stored`` for bytes that do not depend on a deflate implementation.
         provenance: whether to record in ``.dist-info/detpyc.json`` what made the bytecode.
         on_missing_interpreter: ``fail``, ``skip`` to do without its bytecode, or ``install`` to have uv install it.
+        cache: whether to use the compile cache, which does not change the result. `byte_compile_tree` has an option of
+            its own.
 
     """
 
@@ -95,6 +99,7 @@ class Settings(NamedTuple):
     compression: str = DEFLATED
     provenance: bool = True
     on_missing_interpreter: str = FAIL
+    cache: bool = False
 
     @classmethod
     def from_table(
@@ -253,7 +258,7 @@ def _misspelt(environment: Iterable[str]) -> Iterator[str]:
 
     Others are ignored; they may be for other versions, or other programs.
     """
-    variables = [variable(key) for key in (*CHECKS, *_OTHERS)]
+    variables = [variable(key) for key in (*CHECKS, *_OTHERS, *_CACHE)]
     for name in environment:
         if name.startswith(VARIABLES) and name not in variables:
             for near in _near(name, variables, _MISSPELT):

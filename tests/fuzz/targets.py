@@ -49,6 +49,10 @@ SOURCES = [
 ]
 
 
+# Small objects, and beginnings of objects, for mutations of payloads.
+OBJECTS = (b"N", b"0", b"{", b"<", b">\2\0\0\0", b"i\1\0\0\0", b"r\0\0\0\0", b"\xa9\0", b")\1", b"z\1-", b"f\0031.5")
+
+
 @dataclass(frozen=True)
 class Target:
     """A parser and how to fuzz it.
@@ -247,7 +251,7 @@ def settings_seeds() -> list[bytes]:
 
 JSON = (b"null", b"true", b"NaN", b"1e999", b"\\ud800", b"\\u0000", b"{}", b"[]")
 TARGETS = {
-    "pyc": Target(check_pyc, pycs),
+    "pyc": Target(check_pyc, pycs, OBJECTS),
     "explain": Target(check_explanation, explanation_seeds),
     "zip": Target(check_archive, archive_seeds, (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\1\0\x18\0")),
     "tar": Target(check_tar, tar_seeds, (b"ustar\x0000", b"ustar  \0", b"././@LongLink", b"10 path=p\n", bytes(512))),

@@ -69,7 +69,7 @@ def cache_that_is_the_directory_above(top: Path) -> Path:
 
 def cache_that_leads_nowhere(top: Path) -> Path:
     write(top, {"demo/core.py": SOURCE})
-    link(top / "demo/__pycache__", "/nowhere")
+    link(top / "demo/__pycache__", top / "nowhere")
     return top
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
 
-PAGE = Path(__file__).parents[2] / "docs" / "canonical-form.md"
+PAGE = Path(__file__).parents[2] / "spec" / "canonical-form.md"
 NOT_SAMPLED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__"}
 
 # CPython issue 129724: the constant set is one object in both places, unless "zebra" had been interned before.

@@ -500,6 +500,7 @@ def test_json(wheel: Path, tmp_path: Path) -> None:
         "loaded-by": ["{}.{}".format(*sys.version_info[:2])],
         "never-loaded": {},
         "missing": [],
+        "changes": {},
     }
 
 

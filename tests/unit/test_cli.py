@@ -30,10 +30,12 @@ COMMANDS = [
     "compile",
     "strip",
     "normalize",
+    "canonicalize",
     "diff",
     "inspect",
     "reproduce",
     "interpreters",
+    "cache",
     "completion",
 ]
 

@@ -35,13 +35,14 @@ VALUES: dict[str, tuple[Any, str, list[str]]] = {
     "compression": ("deflated", "stored", ["--compression", "deflated"]),
     "provenance": (True, "0", ["--no-provenance"]),
     "on-missing-interpreter": ("skip", "install", ["--on-missing-interpreter", "skip"]),
+    "cache": (False, "1", ["--no-cache"]),
 }
 
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the variables of whoever runs the tests."""
-    for key in (*VALUES, "interpreters", "disable", "jobs"):
+    for key in (*VALUES, "interpreters", "disable", "jobs", "cache-dir", "cache-size"):
         monkeypatch.delenv(variable(key), raising=False)
 
 

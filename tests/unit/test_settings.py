@@ -13,7 +13,7 @@ from detpyc.settings import Settings, disabled, jobs, variable
 
 TABLE = "tool.pdm.build.hooks.detpyc"
 KEYS = (
-    "compression, exclude, include, interpreters, invalidation-mode, layout, on-missing-interpreter,"
+    "cache, compression, exclude, include, interpreters, invalidation-mode, layout, on-missing-interpreter,"
     " on-syntax-error, optimize, provenance"
 )
 
@@ -54,6 +54,7 @@ def test_defaults() -> None:
         ("provenance", False, False),
         ("on-missing-interpreter", "skip", "skip"),
         ("on-missing-interpreter", "install", "install"),
+        ("cache", True, True),
     ],
 )
 def test_values(key: str, value: object, expected: object) -> None:
@@ -82,6 +83,7 @@ def test_values(key: str, value: object, expected: object) -> None:
         ("invalidation-mode", ["checked-hash"], "not ['checked-hash']"),
         ("invalidation-mode", "timestamp", "installers do not keep mtimes, so the pyc would never load"),
         ("on-missing-interpreter", "ignore", 'must be "fail" or "skip" or "install", not "ignore"'),
+        ("cache", "yes", 'must be true or false, not "yes"'),
         ("on-missing-interpreter", True, 'must be "fail" or "skip" or "install", not true'),
         ("include", "*.py", 'must be a list, not "*.py"'),
         ("include", [1], "must be a list of non-empty strings; found 1"),

@@ -50,8 +50,8 @@ function _shtab_detpyc_using
   test "$_shtab_detpyc_cmdpath" = "$argv"
 end
 
-set -g _shtab_detpyc_commands wheel verify compile strip normalize diff inspect reproduce interpreters completion
-set -g _shtab_detpyc_opts_with_value --allow --compression --exclude --format --from --include --interpreter --invalidation-mode --jobs --layout --like --on-missing-interpreter --on-syntax-error --optimize --output-dir --prepend-prefix --pyproject --repair --require --sources --strip-prefix -i -j -p -s
+set -g _shtab_detpyc_commands wheel verify compile strip normalize canonicalize diff inspect reproduce interpreters cache completion
+set -g _shtab_detpyc_opts_with_value --allow --compression --exclude --format --from --include --interpreter --invalidation-mode --jobs --layout --like --max-size --on-missing-interpreter --on-syntax-error --optimize --output --output-dir --prepend-prefix --pyproject --repair --require --sources --strip-prefix --version -i -j -o -p -s
 
 complete -c detpyc -e
 complete -c detpyc -f
@@ -71,6 +71,7 @@ complete -c detpyc -n '_shtab_detpyc_using wheel' -l exclude -x -d 'gitignore pa
 complete -c detpyc -n '_shtab_detpyc_using wheel' -l on-syntax-error -xka "fail skip" -d 'what to do about sources that do not compile (default: fail for wheels, skip for directories)'
 complete -c detpyc -n '_shtab_detpyc_using wheel' -l on-missing-interpreter -xka "fail skip install" -d 'what to do about a release of CPython that is not found (default: fail)'
 complete -c detpyc -n '_shtab_detpyc_using wheel' -l install-interpreters -d 'have uv install the releases of CPython that are missing'
+complete -c detpyc -n '_shtab_detpyc_using wheel' -l cache -l no-cache -d 'use the compile cache, which does not change the result; `compile` does by default'
 complete -c detpyc -n '_shtab_detpyc_using wheel' -l layout -xka "pycache sourceless" -d 'where to put the pycs: in __pycache__, or in the place of their sources'
 complete -c detpyc -n '_shtab_detpyc_using wheel' -l compression -xka "deflated stored" -d 'how the archive is compressed (default: deflated)'
 complete -c detpyc -n '_shtab_detpyc_using wheel' -l normalize-archive -d 'give all members a fixed order, date (SOURCE_DATE_EPOCH, or 1980-01-01) and mode'
@@ -108,6 +109,7 @@ complete -c detpyc -n '_shtab_detpyc_using compile' -l exclude -x -d 'gitignore 
 complete -c detpyc -n '_shtab_detpyc_using compile' -l on-syntax-error -xka "fail skip" -d 'what to do about sources that do not compile (default: fail for wheels, skip for directories)'
 complete -c detpyc -n '_shtab_detpyc_using compile' -l on-missing-interpreter -xka "fail skip install" -d 'what to do about a release of CPython that is not found (default: fail)'
 complete -c detpyc -n '_shtab_detpyc_using compile' -l install-interpreters -d 'have uv install the releases of CPython that are missing'
+complete -c detpyc -n '_shtab_detpyc_using compile' -l cache -l no-cache -d 'use the compile cache, which does not change the result; `compile` does by default'
 complete -c detpyc -n '_shtab_detpyc_using compile' -s s -l strip-prefix -x -d 'remove DIR from the front of the recorded paths, as compileall does'
 complete -c detpyc -n '_shtab_detpyc_using compile' -s p -l prepend-prefix -x -d 'add DIR to the front of the recorded paths, as compileall does'
 complete -c detpyc -n '_shtab_detpyc_using compile' -l force -d 'write pycs that are up to date too'
@@ -115,7 +117,6 @@ complete -c detpyc -n '_shtab_detpyc_using compile' -l check -d 'change nothing;
 complete -c detpyc -n '_shtab_detpyc_using compile' -l prune -d 'remove pycs that have no source'
 complete -c detpyc -n '_shtab_detpyc_using compile' -l prune-other-tags -d 'remove pycs of interpreters other than those that compile'
 complete -c detpyc -n '_shtab_detpyc_using compile' -l update-records -d 'list the pycs in the RECORD of each .dist-info directory'
-complete -c detpyc -n '_shtab_detpyc_using compile' -l no-cache -d 'do not use the cache of pycs that are known to be up to date, in the user'"'"'s cache directory'
 complete -c detpyc -n '_shtab_detpyc_using compile' -s j -l jobs -x -d 'how many workers at most (default: one per processor)'
 complete -c detpyc -n '_shtab_detpyc_using compile; and test $_shtab_detpyc_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a directory or a source file'
 complete -c detpyc -n '_shtab_detpyc_using; and test $_shtab_detpyc_npos -eq 0' -a strip -d 'Remove pycs from wheels, or from directories and below, and update RECORD. Pycs that have no source are left.'
@@ -133,6 +134,14 @@ complete -c detpyc -n '_shtab_detpyc_using normalize' -s q -l quiet -d 'print no
 complete -c detpyc -n '_shtab_detpyc_using normalize' -s v -l verbose -d 'print more'
 complete -c detpyc -n '_shtab_detpyc_using normalize' -l check -d 'change nothing; exit with 1 if anything would change'
 complete -c detpyc -n '_shtab_detpyc_using normalize; and test $_shtab_detpyc_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a wheel, a directory, or a .pyc file'
+complete -c detpyc -n '_shtab_detpyc_using; and test $_shtab_detpyc_npos -eq 0' -a canonicalize -d 'Bring a payload, which is what follows the header in a pyc, into canonical form, bytes to bytes. If it is refused, the message says why and where: KIND at offset N.'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize' -s h -l help -d 'show this help message and exit'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize' -l json -d 'print one JSON object on standard output'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize' -s q -l quiet -d 'print nothing but errors'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize' -s v -l verbose -d 'print more'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize' -l version -x -d 'the CPython that the payload was made for, such as 3.12'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'where to write the result (default: standard output)'
+complete -c detpyc -n '_shtab_detpyc_using canonicalize; and test $_shtab_detpyc_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'default: standard input'
 complete -c detpyc -n '_shtab_detpyc_using; and test $_shtab_detpyc_npos -eq 0' -a diff -d 'Explain the differences between two pycs, between two wheels, or between the files in two directories, ZIP or tar files or container images. Exit with 0 if there are none, with 1 if there are some.'
 complete -c detpyc -n '_shtab_detpyc_using diff' -s h -l help -d 'show this help message and exit'
 complete -c detpyc -n '_shtab_detpyc_using diff' -l json -d 'print one JSON object on standard output'
@@ -161,6 +170,13 @@ complete -c detpyc -n '_shtab_detpyc_using interpreters' -s h -l help -d 'show t
 complete -c detpyc -n '_shtab_detpyc_using interpreters' -l json -d 'print one JSON object on standard output'
 complete -c detpyc -n '_shtab_detpyc_using interpreters' -s q -l quiet -d 'print nothing but errors'
 complete -c detpyc -n '_shtab_detpyc_using interpreters' -s v -l verbose -d 'print more'
+complete -c detpyc -n '_shtab_detpyc_using; and test $_shtab_detpyc_npos -eq 0' -a cache -d 'Show what the compile cache contains, remove what was used least recently, or remove everything.'
+complete -c detpyc -n '_shtab_detpyc_using cache' -s h -l help -d 'show this help message and exit'
+complete -c detpyc -n '_shtab_detpyc_using cache' -l json -d 'print one JSON object on standard output'
+complete -c detpyc -n '_shtab_detpyc_using cache' -s q -l quiet -d 'print nothing but errors'
+complete -c detpyc -n '_shtab_detpyc_using cache' -s v -l verbose -d 'print more'
+complete -c detpyc -n '_shtab_detpyc_using cache' -l max-size -x -d 'the largest size, such as 500M (default: DETPYC_CACHE_SIZE, or 1G)'
+complete -c detpyc -n '_shtab_detpyc_using cache; and test $_shtab_detpyc_npos -eq 0' -ka "info prune clear" -d 'info: show where it is and how large; prune: remove what was used least recently, down to the largest size; clear: remove everything'
 complete -c detpyc -n '_shtab_detpyc_using; and test $_shtab_detpyc_npos -eq 0' -a completion -d 'Print a script that completes the commands and options of detpyc, for example with eval "$(detpyc completion bash)". It needs the extra detpyc[completion].'
 complete -c detpyc -n '_shtab_detpyc_using completion' -s h -l help -d 'show this help message and exit'
 complete -c detpyc -n '_shtab_detpyc_using completion' -l json -d 'print one JSON object on standard output'

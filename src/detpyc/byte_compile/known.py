@@ -1,33 +1,31 @@
-"""Which pycs of a tree are known to be up to date from earlier runs: a cache in the user's cache directory.
+"""Which pycs of a tree are known to be up to date from earlier runs: a part of the compile cache.
 
-Checking that a pyc is canonical takes most of the time of making it so. This cache keeps the result for the bytes that
-were checked: those of the pyc, of the path that it should record and, if its header has a hash, of its source. The
+Checking that a pyc is canonical takes most of the time of making it so, and reading what is cached for each source
+takes longer than reading the pycs. So there is one entry for each tree, with a key for each pyc that was checked. A key
+depends on the bytes of the pyc, of the path that it should record and, if its header has a hash, of its source. The
 result follows from these bytes alone, so it stays right whatever becomes of the tree.
 
-The digests are SipHash, which is built into every CPython for the hashes of sources, and takes a quarter of the time of
-SHA-256. They guard against accidents. They need not resist forgery: whoever can write a forged pyc can write a
-canonical one just as well, and ``detpyc verify`` finds those.
-
-A cache that is missing, malformed, of another version or not writable is ignored, and never an error. The same run over
-the same tree writes the same cache, as it may become part of an image.
+The keys are SipHash, which is built into every CPython for the hashes of sources and takes a quarter of the time of
+SHA-256, under a random secret that is kept with them. Whoever cannot read the cache cannot make another pyc with the
+same key (SipHash is a message authentication code), and whoever can is the user.
 """
 
 from __future__ import annotations
 
 import _imp
+import hashlib
 import os
-from contextlib import suppress
-from pathlib import Path
+import struct
+from typing import TYPE_CHECKING
 
 from detpyc import __version__
-from detpyc.errors import DetpycError
-from detpyc.files import read_file
-from detpyc.replacement import replace_file
-from detpyc.temporaries import remove_stale
+
+if TYPE_CHECKING:
+    from detpyc.compilation.store import Store
 
 FORM = 1  # `detpyc.bytecode.canonical.FORM`, which is slow to import; a test keeps them equal
-_TITLE = f"detpyc {__version__}: pycs known to be right, format 1, canonical form {FORM}\n".encode()
-_SIPHASH_KEY = 0x7079632D6B6E6F77  # an arbitrary number
+_TITLE = f"detpyc {__version__}: pycs known to be right, format 2, canonical form {FORM}\n".encode()
+_SECRET = struct.calcsize("l")  # bytes; SipHash's in CPython is a C long
 _DIGEST = 8  # bytes
 _KEY = 2 * _DIGEST
 # How many keys are kept: all of this run, and those of earlier runs (with other interpreters or levels, or over other
@@ -36,52 +34,46 @@ _SHARE = 8
 _ROOM = 4096
 
 
-def digest(data: bytes) -> bytes:
-    """Return the digest of some bytes, which CPython 3.10 computes differently from later releases."""
-    found: bytes = _imp.source_hash(_SIPHASH_KEY, data)
-    return found
-
-
-def key(pyc: bytes, path: str, source_digest: bytes) -> bytes:
-    """Return the key for a pyc that is up to date.
-
-    Args:
-        pyc: all of it.
-        path: that it should record.
-        source_digest: of its source if its header has a hash, otherwise empty.
-
-    """
-    return digest(pyc) + digest(source_digest + b"\0" + path.encode("utf-8", "surrogatepass"))
-
-
 class KnownPycs:
     """The keys of the pycs of one tree that are known to be up to date."""
 
-    def __init__(self, tree: str, *, enabled: bool = True) -> None:
-        """Read the cache.
+    def __init__(self, tree: str, store: Store | None) -> None:
+        """Read the keys.
 
         Args:
             tree: its real path.
-            enabled: whether to read and write anything.
+            store: the compile cache, or None not to read or write anything.
 
         """
-        self.file = _file_for(tree) if enabled else None
-        self.old = self._read()
+        self.store = store
+        self.entry = hashlib.sha256(_TITLE + os.fsencode(tree)).digest()
+        secret, self.old = self._read()
+        self.secret = secret or os.urandom(_SECRET)
+        self.number = int.from_bytes(self.secret, "little", signed=True)
         self.old_set = frozenset(self.old)
         self.current: set[bytes] = set()
 
-    def _read(self) -> list[bytes]:
-        if self.file is None:
-            return []
-        try:
-            data = read_file(self.file)
-        except DetpycError:
-            return []
-        start = len(_TITLE) + _DIGEST
-        keys = data[start:]
-        if not data.startswith(_TITLE) or data[len(_TITLE) : start] != digest(keys) or len(keys) % _KEY:
-            return []
-        return [keys[index : index + _KEY] for index in range(0, len(keys), _KEY)]
+    def _read(self) -> tuple[bytes, list[bytes]]:
+        data = self.store.get(self.entry) if self.store is not None else None
+        if data is None or len(data) % _KEY != _SECRET % _KEY:
+            return b"", []
+        return data[:_SECRET], [data[index : index + _KEY] for index in range(_SECRET, len(data), _KEY)]
+
+    def digest(self, data: bytes) -> bytes:
+        """Return the digest of some bytes, which CPython 3.10 computes differently from later releases."""
+        found: bytes = _imp.source_hash(self.number, data)
+        return found
+
+    def key(self, pyc: bytes, path: str, source_digest: bytes) -> bytes:
+        """Return the key for a pyc that is up to date.
+
+        Args:
+            pyc: all of it.
+            path: that it should record.
+            source_digest: of its source if its header has a hash, otherwise empty.
+
+        """
+        return self.digest(pyc) + self.digest(source_digest + b"\0" + path.encode("utf-8", "surrogatepass"))
 
     def lookup(self, found: bytes) -> bool:
         """Return whether a key is known, and if so keep it."""
@@ -95,23 +87,9 @@ class KnownPycs:
         self.current.add(new)
 
     def write(self) -> None:
-        """Write the cache, if there is anything new."""
-        if self.file is None or self.current <= self.old_set:
+        """Write the keys, if there are new ones."""
+        if self.store is None or self.current <= self.old_set:
             return
         room = max(_SHARE * len(self.current), _ROOM) - len(self.current)
         others = [old for old in self.old if old not in self.current][: max(room, 0)]
-        keys = b"".join([*sorted(self.current), *others])
-        with suppress(OSError, DetpycError):
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            remove_stale(self.file.parent)
-            replace_file(self.file, _TITLE + digest(keys) + keys, 0o600, durable=False)
-
-
-def _file_for(tree: str) -> Path | None:
-    """Return the path of the cache for a tree; None if the user has no cache directory."""
-    from platformdirs import user_cache_dir  # noqa: PLC0415 - not for --no-cache
-
-    directory = user_cache_dir("detpyc", appauthor=False)
-    if not os.path.isabs(directory):  # noqa: PTH117 - there is no home directory, and "~" was not expanded
-        return None
-    return Path(directory, "trees", digest(os.fsencode(tree)).hex())
+        self.store.put(self.entry, b"".join([self.secret, *sorted(self.current), *others]))

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode.header import PycHeader
+from detpyc.byte_compile.packed_cache import PackedCache
+from detpyc.compilation.cache import CompileCache
 from detpyc.compilation.pool import Compiled, Pool, Refused, Source
 from detpyc.errors import CompilationError
-from detpyc.settings import SOURCELESS, STORED
-from detpyc.wheel.writing import Packed
+from detpyc.settings import SOURCELESS
 from detpyc.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.pool import Failed, Outcome
+    from detpyc.compilation.store import Store
     from detpyc.settings import Settings
+    from detpyc.wheel.writing import Packed
 
 __all__ = ["CompiledModules", "Module", "compile_sources"]
 
@@ -59,7 +61,11 @@ class CompiledModules:
 
 
 def compile_sources(
-    modules: Sequence[Module], interpreters: Iterable[Interpreter], settings: Settings, jobs: int | None = None
+    modules: Sequence[Module],
+    interpreters: Iterable[Interpreter],
+    settings: Settings,
+    jobs: int | None = None,
+    store: Store | None = None,
 ) -> list[CompiledModules]:
     """Byte-compile modules by some interpreters, one after the other.
 
@@ -68,6 +74,7 @@ def compile_sources(
         interpreters: to compile them with.
         settings: how.
         jobs: the number of workers; by default as many as there are usable processors.
+        store: the compile cache, which does not change the result.
 
     Raises:
         CompilationError: if a module does not compile, and the settings do not allow to skip it.
@@ -78,29 +85,41 @@ def compile_sources(
     largest_first = sorted(modules, key=lambda module: module.size, reverse=True)
     compiled = []
     for interpreter in interpreters:
-        results = _compile(largest_first, interpreter, settings, jobs)
+        cache = PackedCache(CompileCache(store, interpreter), interpreter, settings)
+        results = _compile(largest_first, cache, settings, jobs)
         compiled.append(_sorted_out({module.name: results[module.name] for module in modules}, interpreter, settings))
     return compiled
 
 
 def _compile(
-    modules: Sequence[Module], interpreter: Interpreter, settings: Settings, jobs: int | None
+    modules: Sequence[Module], cache: PackedCache, settings: Settings, jobs: int | None
 ) -> dict[str, list[Packed] | Refused | Failed]:
     """Return the result for each module, by name: its pycs, or why it has none."""
+    results: dict[str, list[Packed] | Refused | Failed] = {}
+    missing: list[tuple[str, list[bytes]]] = []
 
-    def finish(_: int, outcome: Outcome) -> list[Packed] | Refused | Failed:
-        if not isinstance(outcome, Compiled):
-            return outcome
-        header = PycHeader(
-            interpreter.magic_number, settings.invalidation_mode, source_hash=outcome.source_hash
-        ).to_bytes()
-        stored = settings.compression == STORED
-        return [Packed.of(header + payload, stored=stored) for payload in outcome.payloads]
+    def sources() -> Iterator[Source]:
+        for module in modules:
+            source = Source(module.path, module.read())
+            keys = cache.keys(source)
+            known = cache.read(keys)
+            if known is not None:
+                results[module.name] = known
+            else:
+                missing.append((module.name, keys))
+                yield source
 
-    sources = (Source(module.path, module.read()) for module in modules)
-    with Pool(interpreter, jobs) as pool:
-        results = pool.byte_compile(sources, settings.optimize, finish)
-    return {module.name: result for module, result in zip(modules, results, strict=True)}
+    def finish(number: int, outcome: Outcome) -> None:
+        name, keys = missing[number]
+        if isinstance(outcome, Compiled):
+            results[name] = pycs = [cache.pack(outcome.source_hash, payload) for payload in outcome.payloads]
+            cache.write(keys, outcome, pycs)
+        else:
+            results[name] = outcome
+
+    with Pool(cache.interpreter, jobs) as pool:
+        pool.byte_compile(sources(), settings.optimize, finish)
+    return results
 
 
 def _sorted_out(

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.byte_compile.known import KnownPycs, digest, key
 from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, PycHeader
 from detpyc.errors import DetpycError
 from detpyc.files import read_file
@@ -16,6 +15,7 @@ from detpyc.reproducible import source_date_epoch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from detpyc.byte_compile.known import KnownPycs
     from detpyc.byte_compile.sources import TreeSource
     from detpyc.byte_compile.tree_files import TreeFiles
     from detpyc.compilation.interpreters import Interpreter
@@ -99,9 +99,9 @@ class StaleFinder:
             start = self.header(target.interpreter, status)
         else:
             content = read_file(source.path)
-            source_digest = digest(content)
+            source_digest = self.known.digest(content)
         pycs = [self.plausible_pyc(source, source.stem + ending, start) for ending in target.endings]
-        if all(pyc and self.known.lookup(key(pyc, source.recorded, source_digest)) for pyc in pycs):
+        if all(pyc and self.known.lookup(self.known.key(pyc, source.recorded, source_digest)) for pyc in pycs):
             return None
         from detpyc.compilation.outcomes import Source  # noqa: PLC0415 - often, nothing is stale
 

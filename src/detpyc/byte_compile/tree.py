@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.byte_compile.known import KnownPycs, key
+from detpyc.byte_compile.known import KnownPycs
 from detpyc.byte_compile.sources import RecordedPaths, find_sources, single_source
 from detpyc.byte_compile.stale import StaleFinder
 from detpyc.byte_compile.tree_files import TreeFiles
+from detpyc.byte_compile.tree_report import Tally, TreeReport
+from detpyc.compilation.cache_location import find_store
 from detpyc.errors import DetpycError
 from detpyc.files import walk
 from detpyc.pyc_paths import is_cached, parse
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from detpyc.byte_compile.sources import TreeSource
     from detpyc.byte_compile.stale import StaleSource, Target
+    from detpyc.compilation.cache import CompileCache
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.outcomes import Outcome
 
@@ -46,7 +49,7 @@ class TreeOptions(NamedTuple):
         prune_other_tags: remove pycs of interpreters other than those that compile.
         update_records: list the pycs in the RECORD of each ``.dist-info`` directory that lists their source.
         jobs: how many workers at most; by default one per usable processor. The results do not depend on it.
-        cache: use a file in the user's cache directory that says which pycs are known to be up to date.
+        cache: use the compile cache.
 
     """
 
@@ -59,36 +62,6 @@ class TreeOptions(NamedTuple):
     update_records: bool = False
     jobs: int | None = None
     cache: bool = True
-
-
-class TreeReport(NamedTuple):
-    """What was done to a tree, or with ``check`` would be.
-
-    Attributes:
-        path: of the directory or the source.
-        sources: how many sources there are.
-        written: the pycs that were written.
-        current: how many pycs were up to date.
-        skipped: the sources that do not compile, each with the reasons of the interpreters.
-        removed: the pycs that were removed: those of sources that do not compile, and pruned ones.
-        records: the RECORD files that were changed.
-        failed: the files and directories that could not be read, compiled or written, each with the reason.
-
-    """
-
-    path: str
-    sources: int
-    written: tuple[str, ...]
-    current: int
-    skipped: dict[str, str]
-    removed: tuple[str, ...]
-    records: tuple[str, ...]
-    failed: dict[str, str]
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was changed, or with ``check`` would be."""
-        return bool(self.written or self.removed or self.records)
 
 
 _SETTINGS = Settings()
@@ -141,47 +114,8 @@ def byte_compile_tree(
         tree.update_records(
             {(interpreter.cache_tag, level) for interpreter in interpreters for level in settings.optimize}
         )
-    if not options.check:
-        tree.known.write()
+    tree.write_cache()
     return tree.tally.report(str(path), len(sources))
-
-
-class _Tally:
-    """What was done so far; the attributes are those of `TreeReport`."""
-
-    def __init__(self) -> None:
-        self.written: list[str] = []
-        self.current = 0
-        self.skipped: dict[str, str] = {}
-        self.removed: list[str] = []
-        self.records: list[str] = []
-        self.failed: dict[str, str] = {}
-
-    def fail(self, error: DetpycError) -> None:
-        """Add what could not be done, to the path that the error has."""
-        self.failed[str(error.path)] = error.reason
-
-    def add(self, part: _Tally) -> None:
-        """Add what was done to a part."""
-        self.written += part.written
-        self.current += part.current
-        for source, reason in part.skipped.items():
-            self.skipped[source] = f"{self.skipped[source]}; {reason}" if source in self.skipped else reason
-        self.removed += part.removed
-        self.failed |= part.failed
-
-    def report(self, path: str, sources: int) -> TreeReport:
-        """Return it as a report."""
-        return TreeReport(
-            path,
-            sources,
-            written=tuple(self.written),
-            current=self.current,
-            skipped=self.skipped,
-            removed=tuple(self.removed),
-            records=tuple(self.records),
-            failed=self.failed,
-        )
 
 
 class _Tree:
@@ -191,7 +125,7 @@ class _Tree:
         self.path = path
         self.settings = settings
         self.options = options
-        self.tally = _Tally()
+        self.tally = Tally()
         try:
             mode = path.stat().st_mode
         except OSError as error:
@@ -200,7 +134,8 @@ class _Tree:
         if not self.is_directory and not (stat.S_ISREG(mode) and path.suffix == ".py"):
             raise DetpycError("not a directory or source file: expected a name ending in .py", path=path)
         self.files = TreeFiles(str(path if self.is_directory else path.parent), check=options.check)
-        self.known = KnownPycs(os.path.realpath(path), enabled=options.cache)
+        self.store = find_store(writable=not options.check) if options.cache else None
+        self.known = KnownPycs(os.path.realpath(path), self.store)
         self.finder = StaleFinder(self.files, settings, self.known, force=options.force)
 
     def find_sources(self) -> Iterator[TreeSource]:
@@ -223,8 +158,13 @@ class _Tree:
         """Update the pycs of one interpreter, some sources at a time."""
         target = self.finder.target(interpreter)
         stale = self.find_stale(target, sources, step)
-        while batch := list(islice(stale, _BATCH)):
-            self.compile_batch(target, batch, step)
+        for first in stale:
+            from detpyc.compilation.cache import CompileCache  # noqa: PLC0415 - often, nothing is stale
+
+            cache = CompileCache(self.store, interpreter)
+            missing = self.find_missing(target, cache, chain([first], stale), step)
+            while batch := list(islice(missing, _BATCH)):
+                self.compile_batch(target, cache, batch, step)
 
     def find_stale(
         self, target: Target, sources: Iterable[TreeSource], step: Callable[[], None]
@@ -245,12 +185,29 @@ class _Tree:
                 self.tally.current += len(self.settings.optimize)
                 step()
 
-    def compile_batch(self, target: Target, batch: Sequence[StaleSource], step: Callable[[], None]) -> None:
-        """Update the pycs of some sources."""
-        from detpyc.compilation.pool import byte_compile  # noqa: PLC0415 - often, nothing is stale
+    def find_missing(
+        self, target: Target, cache: CompileCache, stale: Iterable[StaleSource], step: Callable[[], None]
+    ) -> Iterator[StaleSource]:
+        """Yield the sources that the cache does not know, and update the pycs of the others."""
+        for source in stale:
+            known = cache.lookup(source.request, self.settings.optimize)
+            if known is None:
+                yield source
+            else:
+                self.tally.add(self.finish(source, target, known))
+                step()
 
-        def finish(index: int, outcome: Outcome) -> _Tally:
+    def compile_batch(
+        self, target: Target, cache: CompileCache, batch: Sequence[StaleSource], step: Callable[[], None]
+    ) -> None:
+        """Update the pycs of some sources."""
+        from detpyc.compilation.outcomes import Compiled  # noqa: PLC0415 - as above
+        from detpyc.compilation.pool import byte_compile  # noqa: PLC0415
+
+        def finish(index: int, outcome: Outcome) -> Tally:
             part = self.finish(batch[index], target, outcome)
+            if isinstance(outcome, Compiled):
+                cache.keep(requests[index], levels, outcome)
             step()
             return part
 
@@ -259,18 +216,18 @@ class _Tree:
         for part in byte_compile(target.interpreter, requests, levels, finish, jobs=jobs):
             self.tally.add(part)
 
-    def finish(self, stale: StaleSource, target: Target, outcome: Outcome) -> _Tally:
+    def finish(self, stale: StaleSource, target: Target, outcome: Outcome) -> Tally:
         """Write the pycs of a source, or remove those of one that does not compile; return what was done."""
         from detpyc.compilation.outcomes import Compiled, Refused  # noqa: PLC0415 - as above
 
         source, release = stale.source, target.interpreter.release
-        tally = _Tally()
+        tally = Tally()
         paths = [f"{source.cache}{source.stem}{ending}" for ending in target.endings]
         if isinstance(outcome, Compiled):
             header = self.finder.header(target.interpreter, stale.status, outcome.source_hash)
             for path, old, payload in zip(paths, stale.request.pycs, outcome.payloads, strict=True):
                 pyc = header + payload if payload else old
-                self.known.add(key(pyc, source.recorded, stale.digest))
+                self.known.add(self.known.key(pyc, source.recorded, stale.digest))
                 if payload:
                     self.write(path, pyc, stale.status.st_mode, tally)
                 else:
@@ -283,7 +240,13 @@ class _Tree:
             tally.failed[source.path] = f"cannot be compiled by CPython {release}: {outcome.reason}"
         return tally
 
-    def write(self, pyc: str, content: bytes, source_mode: int, tally: _Tally) -> None:
+    def write_cache(self) -> None:
+        """Write what is known of the tree now."""
+        if self.store is not None:
+            self.known.write()
+            self.store.finish()
+
+    def write(self, pyc: str, content: bytes, source_mode: int, tally: Tally) -> None:
         """Write a pyc."""
         try:
             self.files.write(pyc, content, source_mode)
@@ -292,7 +255,7 @@ class _Tree:
         else:
             tally.written.append(pyc)
 
-    def remove(self, pyc: str, tally: _Tally) -> None:
+    def remove(self, pyc: str, tally: Tally) -> None:
         """Remove a pyc if there is one."""
         try:
             if self.files.remove(pyc):

@@ -12,6 +12,7 @@ from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import compile_sources
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
+from detpyc.compilation.cache_location import find_store
 from detpyc.errors import CompilationError, SettingsError, WheelError
 from detpyc.loading import Audience, Loader, name_loaders, required_python
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -185,7 +186,10 @@ def _byte_compile(
     with wheel.rewriting(wheel.importable_sources()):
         contents = read_contents(wheel, settings, chosen.interpreters)
         audience = Audience(tag, required_python(contents.metadata))
-        compiled = compile_sources(contents.modules, chosen.interpreters, settings, options.jobs)
+        store = find_store(writable=not options.check) if settings.cache else None
+        compiled = compile_sources(contents.modules, chosen.interpreters, settings, options.jobs, store)
+        if store is not None:
+            store.finish()
         missing = {*chosen.missing, *options.missing}
         normalized = options.normalize_archive
         members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)

@@ -125,7 +125,7 @@ def order_sets(nodes: Nodes, plain: list[bytes]) -> None:
             encodings[child] = encoding
             room -= len(encoding)
             if room < 0:
-                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", offset(node))
+                raise BytecodeError(f"sets that unfold to more than {_MAX_SETS} bytes", offset(node), "sets")
         nodes.children[node] = tuple(sorted(nodes.children[node], key=encodings.__getitem__))
     arrange(nodes)
 

@@ -93,4 +93,4 @@ def _wrong_field(
 ) -> BytecodeError:
     """Return the error for a field of a wrong type, which names the code object."""
     code = next(node for (_, fields), node in codes.items() if fields[at] == wrong)
-    return BytecodeError(f"a code object whose {nodes.layout.fields[at]} has a wrong type", offset(code))
+    return BytecodeError(f"a code object whose {nodes.layout.fields[at]} has a wrong type", offset(code), "field")

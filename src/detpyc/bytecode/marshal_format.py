@@ -107,8 +107,8 @@ def _layout_before_311(table: str) -> CodeLayout:
     )
 
 
-# A qualname such as A.f is not an identifier: no compiler interns it, and to intern it takes time and, on 3.12, makes
-# it immortal.
+# A qualname such as A.f is not an identifier: no compiler up to 3.12 interns it, and to intern it takes time and, on
+# 3.12, makes it immortal. From 3.13 on, the constructor of code objects interns it, whatever a pyc says.
 _LAYOUT_SINCE_311 = CodeLayout(
     ("argcount", "posonlyargcount", "kwonlyargcount", "stacksize", "flags"),
     (*_SINCE_311, "firstlineno", "linetable", "exceptiontable"),

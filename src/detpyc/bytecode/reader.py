@@ -84,7 +84,8 @@ class Reader:
 
     def __init__(self, payload: bytes, version: tuple[int, int], index: Type[Dict[Any, bytes]] = dict) -> None:
         if version not in LAYOUTS:
-            raise BytecodeError(f"cannot read the bytecode of CPython {_dotted(version)}, only of 3.8 to 3.15", 0)
+            message = f"cannot read the bytecode of CPython {_dotted(version)}, only of 3.8 to 3.15"
+            raise BytecodeError(message, 0, "version")
         self.data = payload
         self.version = version
         self.nodes = Nodes(LAYOUTS[version])
@@ -94,6 +95,7 @@ class Reader:
         self.tuples[()] = EMPTY_TUPLE
         self.codes: dict[tuple[bytes, tuple[bytes, ...]], bytes] = index()
         self.frozen: dict[tuple[int, object], bytes] = index()
+        self.waiting = 0  # how many children and ends of dicts were read that are not counted, since these are open
 
     def read(self) -> Nodes:  # noqa: C901, PLR0912, PLR0915 - one loop; the comment says why
         """Read the payload."""
@@ -129,7 +131,7 @@ class Reader:
                     if code == reference:
                         node = slots[u32(data, pos + 1)[0]]
                         if not node:
-                            raise BytecodeError("reference to an object that is not complete", pos)
+                            raise BytecodeError("reference to an object that is not complete", pos, "reference")
                         pos += 5
                         children.append(node)
                         sequence.append(node)
@@ -141,7 +143,7 @@ class Reader:
                         node = b"Z" + data[start + 1 : pos]
                         # The length, mostly below 128, is not part of the string.
                         if not (node.isascii() or node[2:].isascii()):
-                            raise BytecodeError(NOT_ASCII, start)
+                            raise BytecodeError(NOT_ASCII, start, "string")
                         strings.add(node)
                     elif kind == byte_string:
                         pos += 5 + u32(data, pos + 1)[0]
@@ -153,7 +155,7 @@ class Reader:
                             sequence.append(empty_tuple)
                             continue
                         if len(stack) == MAX_DEPTH:
-                            raise BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start)
+                            raise self.too_deep(kind, start)
                         stack.append((container, opened, slot, place, children, coming))
                         opened, place, children = start, len(sequence), []
                         if code == kind:
@@ -242,12 +244,16 @@ class Reader:
                     children.append(node)
         except (IndexError, struct.error):
             if data[pos : pos + 1] == b"r" and pos + 5 <= size:
-                raise BytecodeError("reference to an object that does not exist", pos) from None
+                raise BytecodeError("reference to an object that does not exist", pos, "reference") from None
             raise truncated(data) from None
+        except BytecodeError:
+            if pos > size:  # not detected yet
+                raise truncated(data) from None
+            raise
         if pos > size:
             raise truncated(data)
         if pos < size:
-            raise BytecodeError(f"{size - pos} bytes after the end of the payload", pos)
+            raise BytecodeError(f"{size - pos} bytes after the end of the payload", pos, "trailing")
         nodes.objects = MAX_OBJECTS - room
         check_fields(nodes, self.codes)
         return nodes
@@ -262,8 +268,14 @@ class Reader:
     def unknown(self, kind: int, start: int) -> BytecodeError:
         """Return the error for a type code that the release does not have."""
         return BytecodeError(
-            f"type code {bytes([kind])!r} is not one that CPython {_dotted(self.version)} writes", start
+            f"type code {bytes([kind])!r} is not one that CPython {_dotted(self.version)} writes", start, "type"
         )
+
+    def too_deep(self, kind: int, start: int) -> BytecodeError:
+        """Return the error for a container that nests too deep, or that the release does not have."""
+        if self.version < SINCE.get(kind, self.version):
+            return self.unknown(kind, start)
+        return BytecodeError(f"nested more than {MAX_DEPTH} levels deep", start, "depth")
 
     def open(self, kind: int, start: int) -> tuple[int, Iterator[int], int]:
         """Read how many children a container of the less frequent kinds has.
@@ -280,13 +292,14 @@ class Reader:
             return 3, iter(range(3)), start + 1
         (number,) = _U32.unpack_from(self.data, start + 1)
         if number > len(self.data) - start - 5:
-            raise BytecodeError(f"{number} items claimed, more than the bytes that remain", start)
+            raise BytecodeError(f"{number} items claimed, more than the bytes that remain", start, "size")
         return number, iter(range(number)), start + 5
 
     def until_null(self, start: int) -> Iterator[int]:
         """Count the children of a dict, which ends with a TYPE_NULL."""
         for number in count():
-            if len(self.nodes.sequence) > MAX_OBJECTS:
+            self.waiting += 1
+            if self.waiting > MAX_OBJECTS:
                 raise _too_many_objects(start)
             yield number
 
@@ -296,13 +309,14 @@ class Reader:
         key: object = children
         if kind in DICTS:
             if len(children) % 2:
-                raise BytecodeError("a dict with a key without a value", start)
+                raise BytecodeError("a dict with a key without a value", start, "dict")
             children += (END_OF_DICT,)
+            self.waiting -= len(children)
             self.nodes.sequence.append(END_OF_DICT)
         elif kind == TYPE_FROZENSET:
             key = frozenset(children)
             if len(key) != len(children):
-                raise BytecodeError("a frozenset that contains an element twice", start)
+                raise BytecodeError("a frozenset that contains an element twice", start, "duplicate")
         if kind not in MUTABLE:
             found = self.frozen.get((kind, key))
             if found is not None:
@@ -317,7 +331,7 @@ class Reader:
 
 def _too_many_objects(start: int) -> BytecodeError:
     """Return the error for a payload with too many objects."""
-    return BytecodeError(f"more than {MAX_OBJECTS} objects", start)
+    return BytecodeError(f"more than {MAX_OBJECTS} objects", start, "objects")
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -44,7 +44,7 @@ _FLOATS = {TYPE_BINARY_FLOAT: _F64, TYPE_BINARY_COMPLEX: Struct("<dd")}
 
 def truncated(data: bytes) -> BytecodeError:
     """Return the error for data that ends too early."""
-    return BytecodeError("the data ends in the middle of an object", len(data))
+    return BytecodeError("the data ends in the middle of an object", len(data), "truncated")
 
 
 def read_scalar(data: bytes, kind: int, start: int, nodes: Nodes) -> tuple[bytes, int] | None:
@@ -92,12 +92,12 @@ def _read_string(data: bytes, kind: int, start: int, nodes: Nodes) -> tuple[byte
     content = data[start + 5 : end]
     if kind in _ASCII:
         if not content.isascii():
-            raise BytecodeError(NOT_ASCII, start)
+            raise BytecodeError(NOT_ASCII, start, "string")
     else:
         try:
             content.decode("utf-8", "surrogatepass")  # as marshal.c reads it
         except UnicodeDecodeError as error:
-            raise BytecodeError("a string that is not UTF-8", start) from error
+            raise BytecodeError("a string that is not UTF-8", start, "string") from error
     node = string_node(content)
     nodes.strings.add(node)
     return node, end
@@ -111,9 +111,9 @@ def _read_long(data: bytes, start: int) -> tuple[bytes, int]:
         raise truncated(data)
     digits = data[start + 5 : end]
     if not digits[1::2].isascii():  # a digit has 15 bits
-        raise BytecodeError("an integer with a digit out of range", start)
+        raise BytecodeError("an integer with a digit out of range", start, "integer")
     if digits[-2:] == b"\0\0":
-        raise BytecodeError("an integer with a leading zero", start)
+        raise BytecodeError("an integer with a leading zero", start, "integer")
     if abs(digit_count) <= _DIGITS_OF_INT:
         magnitude = sum(digit << 15 * place for place, (digit,) in enumerate(_U16.iter_unpack(digits)))
         value = -magnitude if digit_count < 0 else magnitude
@@ -125,6 +125,8 @@ def _read_long(data: bytes, start: int) -> tuple[bytes, int]:
 def _read_text_float(data: bytes, start: int, pos: int) -> tuple[bytes, int]:
     """Read a float written as text, as marshal versions 0 and 1 do: its binary form, and the offset behind it."""
     end = pos + 1 + data[pos]
+    if end > len(data):
+        raise truncated(data)
     text = data[pos + 1 : end]
     digits = text[1:] if text[:1] == b"-" else text
     # float() also accepts spaces, underscores and other words, which CPython does not write.
@@ -133,7 +135,7 @@ def _read_text_float(data: bytes, start: int, pos: int) -> tuple[bytes, int]:
             return _F64.pack(float(text)), end
         except ValueError:
             pass
-    raise BytecodeError("a float in text form that is not a number", start)
+    raise BytecodeError("a float in text form that is not a number", start, "float")
 
 
 def _float_node(kind: int, encoding: bytes, start: int, nodes: Nodes) -> bytes:

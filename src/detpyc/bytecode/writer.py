@@ -39,7 +39,7 @@ def arrange(nodes: Nodes) -> None:
             seen.add(node)
             if depth == MAX_DEPTH:
                 message = f"nested more than {MAX_DEPTH} levels deep once sets are in order"
-                raise BytecodeError(message, offset(node))
+                raise BytecodeError(message, offset(node), "depth")
             stack += [(child, depth + 1) for child in reversed(nodes.children[node])]
         sequence.append(node)
     nodes.sequence = sequence

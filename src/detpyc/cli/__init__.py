@@ -35,10 +35,12 @@ COMMANDS = (
     "compile",
     "strip",
     "normalize",
+    "canonicalize",
     "diff",
     "inspect",
     "reproduce",
     "interpreters",
+    "cache",
     "completion",
 )
 

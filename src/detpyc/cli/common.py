@@ -158,6 +158,18 @@ def add_settings(parser: argparse.ArgumentParser, modes: Sequence[str]) -> None:
         help="what to do about sources that do not compile (default: fail for wheels, skip for directories)",
     )
     _add_on_missing(parser)
+    add_cache(parser)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the compile cache."""
+    from argparse import BooleanOptionalAction  # noqa: PLC0415 - as in `_jobs`
+
+    parser.add_argument(
+        "--cache",
+        action=BooleanOptionalAction,
+        help="use the compile cache, which does not change the result; `compile` does by default",
+    )
 
 
 def _add_on_missing(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +204,7 @@ def settings_table(options: argparse.Namespace) -> dict[str, object]:
         "exclude": options.exclude,
         "on-syntax-error": options.on_syntax_error,
         "on-missing-interpreter": INSTALL if options.install_interpreters else options.on_missing_interpreter,
+        "cache": options.cache,
     }
     return {key: value for key, value in table.items() if value is not None}
 

@@ -66,12 +66,6 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--update-records", action="store_true", help="list the pycs in the RECORD of each .dist-info directory"
     )
-    parser.add_argument(
-        "--no-cache",
-        dest="cache",
-        action="store_false",
-        help="do not use the cache of pycs that are known to be up to date, in the user's cache directory",
-    )
     add_jobs(parser)
 
 
@@ -81,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     from detpyc.compilation.interpreters import choose  # noqa: PLC0415
 
     settings = read_settings({**_defaults(), **settings_table(options)}, MODES)
-    how = _tree_options(options)
+    how = _tree_options(options)._replace(cache=settings.cache)
     if how.strip_prefix is None and how.prepend_prefix is None:
         _refuse_nested(options.paths)
     chosen, missing = choose(settings.interpreters, settings.on_missing_interpreter)
@@ -122,7 +116,6 @@ def _tree_options(options: argparse.Namespace) -> TreeOptions:
         prune=options.prune,
         prune_other_tags=options.prune_other_tags,
         update_records=options.update_records,
-        cache=options.cache,
         jobs=jobs(options),
     )
 
@@ -134,6 +127,8 @@ def _defaults() -> dict[str, object]:
     found: dict[str, object] = {}
     if not os.environ.get(variable("on-syntax-error")):
         found["on-syntax-error"] = "skip"
+    if not os.environ.get(variable("cache")):
+        found["cache"] = True
     text = os.environ.get("PYC_INVALIDATION_MODE")
     if text and not os.environ.get(variable("invalidation-mode")):
         mode = text.lower().replace("_", "-")  # as for uv: the names of py_compile.PycInvalidationMode's members

@@ -140,6 +140,16 @@ NormalizeEntry = TypedDict(
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})
 
+CanonicalizeDocument = TypedDict(
+    "CanonicalizeDocument",
+    {
+        "size": int,
+        "canonical-size": int,
+        "canonical": bool,
+        "payload": str,
+    },
+)
+
 DifferenceObject = TypedDict(
     "DifferenceObject",
     {
@@ -252,6 +262,19 @@ FoundInterpreter = TypedDict(
 )
 InterpretersDocument = TypedDict("InterpretersDocument", {"interpreters": Sequence[FoundInterpreter]})
 
+CacheDocument = TypedDict(
+    "CacheDocument",
+    {
+        "directory": str,
+        "problem": str | None,
+        "files": int,
+        "size": int,
+        "limit": int,
+        "removed": int,
+        "freed": int,
+    },
+)
+
 CompletionDocument = TypedDict("CompletionDocument", {"shell": str, "script": str})
 
 # By command. Each document also has the key ``format``.
@@ -261,9 +284,11 @@ DOCUMENTS = {
     "compile": CompileDocument,
     "strip": StripDocument,
     "normalize": NormalizeDocument,
+    "canonicalize": CanonicalizeDocument,
     "diff": DiffDocument,
     "inspect": InspectDocument,
     "reproduce": ReproduceDocument,
     "interpreters": InterpretersDocument,
+    "cache": CacheDocument,
     "completion": CompletionDocument,
 }

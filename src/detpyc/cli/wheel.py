@@ -146,7 +146,7 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
         missing=recipe.missing,
     )
     on_missing = INSTALL if options.install_interpreters else FAIL
-    return recipe.settings._replace(on_missing_interpreter=on_missing), how
+    return recipe.settings._replace(on_missing_interpreter=on_missing, cache=bool(options.cache)), how
 
 
 def _table(options: argparse.Namespace) -> dict[str, object]:
@@ -210,7 +210,7 @@ def _like(path: Path, table: dict[str, object]) -> Recipe:
     from detpyc.byte_compile.recipe import Recipe  # noqa: PLC0415
     from detpyc.settings import INSTALL  # noqa: PLC0415
 
-    given = ", ".join(option(key) for key, value in sorted(table.items()) if value != INSTALL)
+    given = ", ".join(option(key) for key, value in sorted(table.items()) if key != "cache" and value != INSTALL)
     if given:
         raise DetpycError(f"--like reads the settings from {path}; omit {given}")
     return Recipe.of(path)

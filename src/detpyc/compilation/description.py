@@ -38,6 +38,7 @@ class Interpreter(NamedTuple):
         release: e.g. ``3.12.1``; with a suffix for a pre-release.
         cache_tag: e.g. ``cpython-312``.
         magic_number: of its pycs, e.g. 3531.
+        build: what its code depends on besides the release, as `detpyc.compilation.worker.describe_build` says.
 
     """
 
@@ -46,6 +47,7 @@ class Interpreter(NamedTuple):
     release: str
     cache_tag: str
     magic_number: int
+    build: tuple[bytes, ...] = ()
 
     @property
     def version(self) -> tuple[int, int]:
@@ -62,6 +64,10 @@ class Interpreter(NamedTuple):
             found = f"CPython {self.release} with magic number {self.magic_number}"
             return f"it is {found}; {SUPPORTED} are supported, final releases only"
         return None
+
+    def same_release(self, other: Interpreter) -> bool:
+        """Return whether another interpreter is the same but for its build."""
+        return self._replace(build=()) == other._replace(build=())
 
     def satisfies(self, release: str) -> bool:
         """Return whether it is of a release: ``3.12`` means any ``3.12.*``, ``3.12.1`` only itself."""
@@ -130,10 +136,9 @@ def parse_description(path: str, fields: list[bytes]) -> Interpreter:
         ValueError: if the description is malformed.
 
     """
-    implementation, release, cache_tag, magic_number = fields
-    return Interpreter(
-        path, implementation.decode(), release.decode(), cache_tag.decode(), int.from_bytes(magic_number, "little")
-    )
+    implementation, release, cache_tag, magic_number, *build = fields
+    number = int.from_bytes(magic_number, "little")
+    return Interpreter(path, implementation.decode(), release.decode(), cache_tag.decode(), number, tuple(build))
 
 
 def supported(interpreter: Interpreter) -> Interpreter:

@@ -32,11 +32,13 @@ class Compiled:
         source_hash: as in the header of a hash-based pyc.
         payloads: the canonical payload for each optimization level, in the order of the levels; empty where the
             existing pyc is up to date.
+        reusable: whether the very build compiled it that was described, so that a cache may keep it.
 
     """
 
     source_hash: bytes
     payloads: tuple[bytes, ...]
+    reusable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

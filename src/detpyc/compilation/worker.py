@@ -77,14 +77,64 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
 
 
 def describe() -> list[bytes]:
-    """Describe this interpreter: implementation, release, cache tag, magic number (two bytes)."""
+    """Describe this interpreter: implementation, release, cache tag, magic number (two bytes); then its build."""
     from importlib.util import MAGIC_NUMBER
 
     release = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info.releaselevel != "final":
         release += sys.version_info.releaselevel[0] + str(sys.version_info.serial)
     names = (sys.implementation.name, release, sys.implementation.cache_tag or "")
-    return [*(name.encode() for name in names), MAGIC_NUMBER[:2]]
+    return [*(name.encode() for name in names), MAGIC_NUMBER[:2], *describe_build()]
+
+
+def describe_build() -> list[bytes]:
+    """Describe what the compiled code depends on besides the release.
+
+    Returns:
+        A description of the build, the system and its arithmetic, then one of each file that contains the compiler or
+        the functions with which it folds constants. Empty if a file is not there any more.
+
+    """
+    system = [sys.platform, sys.version, getattr(sys, "abiflags", "")]
+    if sys.platform == "win32":
+        system.append(str(sys.getwindowsversion()[:3]))
+    else:
+        uname = os.uname()
+        # Elsewhere, the system's own library is not a file.
+        system += [uname.machine] if sys.platform == "linux" else [uname.machine, uname.release]
+    # Which functions the C library takes depends on the processor, and may change the last bit of a power.
+    powers = [base**exponent for base in (0.3, 1.7, 12.25) for exponent in (0.1, -2.3, 7.7, 33.3)]
+    infinity = float("inf")
+    system.append(marshal.dumps((*powers, infinity - infinity)).hex())
+    try:
+        files = [describe_file(path) for path in sorted(build_files())]
+    except OSError:  # e.g. it was replaced while this process runs
+        return []
+    return ["\n".join(system).encode("utf-8", "surrogateescape"), *files]
+
+
+def describe_file(path: str) -> bytes:
+    """Describe a file: size, times, inode, path."""
+    status = os.stat(path)
+    numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return b" ".join([*(str(number).encode() for number in numbers), os.fsencode(path)])
+
+
+def build_files() -> set[str]:
+    """Return the paths of the executable, and of the libraries of Python and of mathematical functions."""
+    paths = {os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)}
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            mapped = {os.fsdecode(line[line.find(b"/") :].rstrip(b"\n")) for line in maps if b"/" in line}
+    except OSError:
+        name = "python{}{}".format(*sys.version_info[:2])
+        versioned = "libpython{}.{}.dylib".format(*sys.version_info[:2])
+        places = ("Python", os.path.join("lib", versioned), "{}.dll".format(name))
+        mapped = {os.path.join(prefix, place) for prefix in (sys.base_prefix, sys.exec_prefix) for place in places}
+        return paths | {path for path in mapped if os.path.isfile(path)}
+    # The executable too: a wrapper may have started it under another name.
+    names = ("python", "libpython", "libm.", "libm-", "ld-musl")
+    return paths | {path for path in mapped if os.path.basename(path).startswith(names)}
 
 
 def compile_source(path: str, levels: bytes, source: bytes, *pycs: bytes) -> list[bytes]:

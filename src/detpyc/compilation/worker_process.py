@@ -34,6 +34,7 @@ class WorkerProcess:
 
     Attributes:
         deadline: when it must have answered, by `time.monotonic`.
+        reusable: whether it is the build that was described, so that a cache may keep what it compiles.
 
     """
 
@@ -53,6 +54,7 @@ class WorkerProcess:
         self.time_limit = time_limit
         self.deadline = time.monotonic() + START_LIMIT
         self.timed_out = False
+        self.reusable = False
         self.levels = 0
         self.stderr = _StderrReader()
         try:
@@ -83,10 +85,11 @@ class WorkerProcess:
             found = parse_description(path, reply)
         except ValueError as error:
             raise InterpreterError("not a Python interpreter: it sent an invalid reply", path=path) from error
-        if found != self.interpreter:
+        if not found.same_release(self.interpreter):
             raise InterpreterError(
                 f"was CPython {self.interpreter.release}, is now {found.implementation} {found.release}", path=path
             )
+        self.reusable = found.build == self.interpreter.build
         self.deadline = math.inf
 
     def send(self, source: Source, levels: Sequence[int]) -> None:
@@ -107,7 +110,7 @@ class WorkerProcess:
         with suppress(UnicodeDecodeError):
             match reply:
                 case [worker.COMPILED, source_hash, *payloads] if len(payloads) == self.levels:
-                    return Compiled(source_hash, tuple(payloads))
+                    return Compiled(source_hash, tuple(payloads), self.reusable)
                 case [worker.REFUSED | worker.EXHAUSTED as kind, error, message]:
                     refused = Refused(error.decode(), shortened(message.decode(), MAX_MESSAGE))
                     return refused if kind == worker.REFUSED else Failed(refused.reason)

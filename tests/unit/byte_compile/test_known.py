@@ -1,4 +1,4 @@
-"""The cache of pycs that are known to be up to date: it saves work, and is used only where it applies."""
+"""The pycs of a tree that are known to be up to date: it saves work, and is used only where it applies."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from detpyc.byte_compile.known import KnownPycs
 from detpyc.byte_compile.tree import TreeOptions, TreeReport, byte_compile_tree
 from detpyc.bytecode import canonical
 from detpyc.compilation import interpreters, pool
+from detpyc.compilation.cache_location import find_store
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,12 +66,29 @@ def cache_files(cache_home: Path) -> list[Path]:
     return sorted(path for path in cache_home.rglob("*") if path.is_file())
 
 
+def entry_of(tree: Path) -> Path:
+    """Return the file that has the keys of a tree."""
+    store = find_store()
+    assert store is not None
+    name = KnownPycs(str(tree), None).entry.hex()
+    return store.directory / name[:2] / name[2:]
+
+
 @pytest.fixture
-def cache(tree: Path, cache_home: Path) -> Path:
-    """Return the cache of a tree that was byte-compiled."""
+def cache(tree: Path) -> Path:
+    """Return the file with the keys of a tree that was byte-compiled, without any other."""
     compiled(tree)
-    (file,) = cache_files(cache_home)
-    return file
+    forget_code(tree)
+    return entry_of(tree)
+
+
+def forget_code(tree: Path) -> None:
+    """Remove all of the compile cache but the keys of a tree."""
+    store = find_store()
+    assert store is not None
+    for path in cache_files(store.directory):
+        if path != entry_of(tree):
+            path.unlink()
 
 
 def test_form_is_that_of_the_pycs() -> None:
@@ -118,6 +136,7 @@ def test_source_that_was_edited_and_back(tree: Path, sent: list[str]) -> None:
     before = pyc.read_bytes()
     (tree / "top.py").write_bytes(b"x = 2\n")
     compiled(tree)
+    forget_code(tree)
     sent.clear()
     pyc.write_bytes(before)
     assert compiled(tree).written == (str(pyc),)
@@ -163,6 +182,7 @@ def test_pycs_that_changed_places(tree: Path) -> None:
 
 def test_force(tree: Path, sent: list[str]) -> None:
     compiled(tree)
+    forget_code(tree)
     sent.clear()
     assert len(compiled(tree, force=True).written) == 3
     assert sorted(sent) == sorted(SOURCES)
@@ -186,8 +206,7 @@ def test_each_tree_has_its_own(tree: Path, cache_home: Path, tmp_path: Path, sen
     compiled(tree)
     compiled(other)
     files = cache_files(cache_home)
-    assert len(files) == 2
-    assert files[0].read_bytes() == files[1].read_bytes()
+    assert entry_of(tree).read_bytes() != entry_of(other).read_bytes()
     (tmp_path / "link").symlink_to("tree")
     sent.clear()
     assert not compiled(tmp_path / "link").changed
@@ -197,19 +216,29 @@ def test_each_tree_has_its_own(tree: Path, cache_home: Path, tmp_path: Path, sen
     assert not compiled(tree).changed
 
 
-def test_the_same_run_writes_the_same(tree: Path, cache: Path) -> None:
-    before = cache.read_bytes()
-    cache.unlink()
-    shutil.rmtree(tree / "pkg" / "__pycache__")
+def test_keys_are_secret(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a pyc could be forged that has the key of another one: SipHash with a known key can be inverted."""
     compiled(tree)
-    assert cache.read_bytes() == before
+    first = KnownPycs(str(tree), find_store())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    compiled(tree)
+    second = KnownPycs(str(tree), find_store())
+    assert len(first.old_set) == len(second.old_set) == 3
+    assert first.old_set.isdisjoint(second.old_set)
+    (tree / "top.py").write_bytes(b"x = 2\n")
+    compiled(tree)
+    assert KnownPycs(str(tree), find_store()).secret == second.secret
+
+
+def test_only_the_user_can_read_it(cache: Path) -> None:
     assert cache.stat().st_mode & 0o777 == 0o600
+    assert [parent.stat().st_mode & 0o777 for parent in cache.parents[:2]] == [0o700, 0o700]
 
 
 def test_what_learned_nothing_writes_nothing(tree: Path, cache: Path) -> None:
-    os.utime(cache, ns=(PAST, PAST))
+    before = cache.stat()
     compiled(tree)
-    assert cache.stat().st_mtime_ns == PAST
+    assert cache.stat() == before
 
 
 @pytest.mark.parametrize("options", [{"cache": False}, {"check": True}])
@@ -229,13 +258,10 @@ MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "cut off": lambda data: data[:-5],
     "cut off between two": lambda data: data[:-16],
-    "cut off in the title": lambda data: data[:9],
+    "cut off in the digest": lambda data: data[:9],
     "garbage": lambda data: os.urandom(len(data)),
     "one bit": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
     "something behind it": lambda data: data + bytes(16),
-    "another canonical form": lambda data: data.replace(b"canonical form 1", b"canonical form 2"),
-    "another format": lambda data: data.replace(b"format 1", b"format 2"),
-    "another release": lambda data: data.replace(b"detpyc 0", b"detpyc 9"),
 }
 
 
@@ -246,7 +272,17 @@ def test_malformed_cache_is_ignored(tree: Path, cache: Path, how: str, sent: lis
     assert cache.read_bytes() != before
     assert not compiled(tree).changed
     assert sorted(sent) == sorted(SOURCES)
-    assert (pycs(tree), cache.read_bytes()) == (expected, before)
+    assert (pycs(tree), len(cache.read_bytes())) == (expected, len(before))
+    sent.clear()
+    assert not compiled(tree).changed
+    assert sent == []
+
+
+@pytest.mark.parametrize("other", [b"canonical form 2", b"detpyc 9"])
+def test_another_release_has_its_own(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = KnownPycs("/tree", None).entry
+    monkeypatch.setattr(known, "_TITLE", other)
+    assert KnownPycs("/tree", None).entry != before
 
 
 def replace_by_directory(path: Path) -> None:
@@ -291,11 +327,11 @@ def test_it_does_not_grow_without_end(cache_home: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(known, "_ROOM", 0)
     runs = [[bytes([run, number]) * 8 for number in range(10)] for run in range(20)]
     for run in runs:
-        this = KnownPycs("/tree")
+        this = KnownPycs("/tree", find_store())
         for key in run:
             this.add(key)
         this.write()
-    last = KnownPycs("/tree")
+    last = KnownPycs("/tree", find_store())
     assert [all(map(last.lookup, run)) for run in runs] == [False] * 12 + [True] * 8
     (file,) = cache_files(cache_home)
     assert file.stat().st_size < 81 * 16 + 100

@@ -1,4 +1,4 @@
-"""The page that defines canonical form, compared with the code."""
+"""The specification of canonical form, compared with the code."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from detpyc.bytecode.canonical import canonicalize
+from detpyc.bytecode.canonical import _MAX_SETS, canonicalize
 from detpyc.bytecode.marshal_format import CONTAINER_WEIGHT, LAYOUTS, MAX_DEPTH, MAX_OBJECTS
 from payloads import LAST, flagged, frozenset_of, integer, ref, small_tuple, text
 
-PAGE = (Path(__file__).parents[3] / "docs" / "canonical-form.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "spec" / "canonical-form.md").read_text("utf-8")
 EMPTY = small_tuple()
 ONE, OTHER = (frozenset_of(*elements) for elements in ([integer(3), integer(1), text("foo")],) * 2)
 
@@ -61,13 +61,16 @@ def test_identifiers() -> None:
     (rule,) = re.findall(
         r"^5\. \*\*Interning\.\*\*.*?- is an identifier.*?: (.*?)(?:;|\.\n)", PAGE, re.DOTALL | re.MULTILINE
     )
-    documented = set(re.findall(r"`(\w+)`", rule.partition("A `qualname`")[0]))
+    documented = set(re.findall(r"`(\w+)`", rule))
     assert documented == {
         layout.fields[at] for layout in LAYOUTS.values() for at in (*layout.names, *layout.tuples_of_names)
     }
 
 
 def test_limits() -> None:
-    assert f"- nesting of more than {MAX_DEPTH:,} levels" in PAGE
-    assert f"- more than {MAX_OBJECTS:,} objects and references, counting a container as four" in PAGE
+    assert f"| `depth` | more than {MAX_DEPTH:,} levels |" in PAGE
+    assert f"the level is {MAX_DEPTH:,}, refuse `depth`" in PAGE
+    assert f"| `objects` | more than {MAX_OBJECTS:,} objects and references, where a container counts as four |" in PAGE
+    assert PAGE.count(f"larger than {MAX_OBJECTS:,}, refuse `objects`") == 2
     assert CONTAINER_WEIGHT == 4
+    assert f"larger than {_MAX_SETS:,} bytes, refuse" in PAGE

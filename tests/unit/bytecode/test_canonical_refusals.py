@@ -59,6 +59,8 @@ def refused(payload: bytes, version: tuple[int, int] = LAST) -> BytecodeError:
     assert 0 <= error.offset <= len(payload)
     assert str(error.offset) in str(error)
     assert error.reason in str(error)
+    assert error.kind
+    assert error.shifted(16).kind == error.kind
     return error
 
 
@@ -122,6 +124,9 @@ def test_unknown_type_codes(version: tuple[int, int]) -> None:
         (small_tuple(b"0"), "type code", 2),
         (list_of(integer(1)) + b"N", "after the end", 10),
         (integer(1) * 2, "after the end", 5),
+        (b"z\x05\xff", "ends", 3),  # before its content is checked
+        (b"f\x051.5e", "ends", 6),
+        (frozenset_of(integer(1), integer(1), b"i\1\0"), "ends", 18),  # before the set is complete
     ],
 )
 def test_malformed(payload: bytes, reason: str, offset: int) -> None:

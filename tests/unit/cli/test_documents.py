@@ -31,6 +31,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
     pycs = [str(tmp_path / name) for name in ("a.pyc", "b.pyc")]
     Path(pycs[0]).write_bytes(pyc())
     Path(pycs[1]).write_bytes(pyc(b"def f():\n    return 1001\n", mtime=0))
+    payload = str(tmp_path / "payload")
+    Path(payload).write_bytes(b"N")
     differences = (Difference(CONTENT, "content", "", "from byte 0 on", "a", "b"),)
     comparison = Comparison(("a",), ("b",), {"c": differences})
     rebuilt = reproduce.Reproduction(Path(wheel), "3.12.1", ("hatchling==1.27",), "demo.whl", False, True, comparison)  # noqa: FBT003
@@ -41,10 +43,12 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list
         "compile": [[tree, missing]],
         "strip": [[tree, missing]],
         "normalize": [[tree, missing]],
+        "canonicalize": [["--version", "3.11", payload]],
         "diff": [pycs],
         "inspect": [[path] for path in pycs],
         "reproduce": [[wheel, "--from", tree]],
         "interpreters": [[]],
+        "cache": [["info"], ["prune"], ["clear"]],
         "completion": [["bash"]],
     }
 

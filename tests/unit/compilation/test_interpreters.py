@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from detpyc.bytecode.header import MAGIC_NUMBERS
-from detpyc.compilation import description, installation, interpreters
+from detpyc.compilation import description, installation, interpreters, worker
 from detpyc.compilation.interpreters import Interpreter
 from detpyc.errors import InterpreterError, MissingInterpreterError
 
@@ -73,6 +73,7 @@ def test_description_of_the_running_one() -> None:
         platform.python_version(),
         sys.implementation.cache_tag,
         int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little"),
+        tuple(worker.describe_build()),
     )
     assert found.version == sys.version_info[:2]
     assert found.problem is None
