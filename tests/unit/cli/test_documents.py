@@ -60,7 +60,7 @@ def visited(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterato
         yield name
         schema = root["$defs"][name]
     for choice in schema.get("anyOf", ()):
-        if Draft202012Validator({**choice, "$defs": root["$defs"]}).is_valid(value):
+        if Draft202012Validator({**choice, "$defs": root.get("$defs", {})}).is_valid(value):
             yield from visited(value, choice, root)
     if isinstance(value, list):
         for item in value:
