@@ -79,6 +79,7 @@ def check(page: Page, name: str, window: str) -> list[str]:
     """Return what is wrong with a page that is open."""
     if name == SEARCH:
         page.wait_for_selector("#search-results ul.search li", timeout=10_000)
+        page.wait_for_load_state("networkidle")  # the script reads the pages that it quotes
     width = page.evaluate("document.scrollingElement.scrollWidth")
     return [f"{name}: {width} pixels wide on a {window}"] if width > WINDOWS[window][0] else []
 
