@@ -11,29 +11,51 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "typing", "unit-3.10", "tests"]
+nox.options.sessions = ["lint", "typing", "docs", "unit-3.10", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # also on CI systems; the tests list the missing ones
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
-FORMATTED = ("benchmarks", "spec", "src", "tests", "noxfile.py")
+OTHER_PYTHONS = ["3.8", "3.9", "3.14t"]  # what else the tests compile with
+FORMATTED = (".github", "benchmarks", "docs", "spec", "src", "tests", "noxfile.py")
+SITE = ROOT / "docs" / "_build"
+GITHUB = ROOT / ".github"
+SCHEMAS = {  # of check-jsonschema, for files that GitHub reads
+    "dependabot": [GITHUB / "dependabot.yml"],
+    "github-actions": [ROOT / "action.yml"],
+    "github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
+    "github-issue-forms": [GITHUB / "ISSUE_TEMPLATE" / "bug.yml", GITHUB / "ISSUE_TEMPLATE" / "feature.yml"],
+    "github-workflows": sorted(GITHUB.glob("workflows/*.yml")),
+}
+
+# Nox and the tests find what `nox -s pythons` has installed, after all others.
+INSTALLED = ROOT / ".nox" / "uv-pythons"
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, INSTALLED.glob("cpython-*/bin"))])
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style and formatting, the files for GitHub, Dependabot and pre-commit, and what PyPI would show."""
     session.install(*dependencies("lint"))
     session.run("ruff", "check", *FORMATTED)
     session.run("ruff", "format", "--check", *FORMATTED)
+    for schema, files in SCHEMAS.items():
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files))
+    session.run("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
+    session.run("pre-commit", "validate-config", ".pre-commit-config.yaml")
+    session.run("zizmor", "--offline", "--quiet", "action.yml", ".github")
+    distributions = Path(session.create_tmp())
+    session.run("python", "-m", "build", "--outdir", str(distributions), str(ROOT))
+    session.run("twine", "check", "--strict", *map(str, distributions.glob("detpyc-*")))
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check types for the oldest and the newest Python, and the package's for Windows, where other branches run."""
+    """Check types for the oldest and the newest Python, and for Windows, where other branches run."""
     session.install("-e", ".", *dependencies("typing"))
-    windows = ["--platform=win32", "--no-warn-unreachable", "--package=detpyc"]
+    windows = ["--platform=win32", "--no-warn-unreachable", "--exclude=fake_interpreter[.]py$"]  # POSIX only
     for options in (["--python-version=3.10"], ["--python-version=3.14"], windows):
         session.run("mypy", *options)
 
@@ -43,6 +65,14 @@ def tests(session: nox.Session) -> None:
     """Run all tests under the Python that runs nox."""
     session.install("-e", ".", *dependencies("tests"))
     session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def pythons(session: nox.Session) -> None:
+    """Install CPythons for the other sessions, through uv; ``-- 3.12 3.14t`` installs only these."""
+    session.install("uv")
+    requests = session.posargs or [*PYTHONS, *OTHER_PYTHONS]
+    session.run("uv", "python", "install", "--no-bin", "--install-dir", str(INSTALLED), *requests)
 
 
 @nox.session
@@ -93,6 +123,32 @@ def schemas(session: nox.Session) -> None:
 
 
 @nox.session
+def manuals(session: nox.Session) -> None:
+    """Write what is made from the command line: a page, the manual pages, completion scripts, the README's picture."""
+    session.install("-e", ".[completion,progress]")
+    for name in ("manuals.py", "terminal.py"):
+        session.run("python", str(ROOT / "tests" / "support" / name))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; a warning is an error, for example about a link that leads nowhere."""
+    session.install(*dependencies("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "-b", "html", str(ROOT / "docs"), str(SITE))
+    session.log(f"Open {SITE / 'index.html'}")
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Open every page of the site in Chromium, check it, and take pictures; run ``docs`` before."""
+    session.install("playwright")
+    if shutil.which("chromium") is None:
+        session.run("playwright", "install", "chromium")
+    session.run("python", str(ROOT / "tests" / "support" / "screenshots.py"), str(SITE), session.create_tmp())
+    session.log(f"The pictures are in {session.create_tmp()}")
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""
     session.install("-e", ".", "hypothesis")
@@ -116,6 +172,53 @@ def faults(session: nox.Session) -> None:
     session.install("-e", ".", *dependencies("tests"))
     environment = {"PYTHONPATH": str(ROOT / "tests" / "support")}
     session.run("python", str(ROOT / "tests" / "faults" / "run.py"), *session.posargs, env=environment)
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Build the sdist and the wheel of a release into dist/, twice, and check them; needs every Python of ``unit``."""
+    requirements = nox.project.load_toml(ROOT / "pyproject.toml")["build-system"]["requires"]
+    session.install(".", "build", *requirements)
+    checkouts = [Path(session.create_tmp()) / where for where in ("first", "second/and/somewhere/deeper")]
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    digests = set()
+    for checkout in checkouts:
+        shutil.rmtree(checkout, ignore_errors=True)
+        session.run("git", "clone", "--quiet", str(ROOT), str(checkout), external=True)
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(ROOT / "dist"), str(checkout))
+        (sdist,), (wheel,) = (ROOT / "dist").glob("*.tar.gz"), (ROOT / "dist").glob("*.whl")
+        compiled = Path(shutil.copy(wheel, checkout))
+        session.run("detpyc", "wheel", *(f"--interpreter={python}" for python in PYTHONS), str(compiled))
+        digests.add(tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in (sdist, wheel, compiled)))
+    if len(digests) > 1:
+        session.error("the artifacts differ")
+    check_release(session, compiled, sdist)
+
+
+@nox.session
+def reproduce(session: nox.Session) -> None:
+    """Build the wheel of the last release again from its sdist, as published, with bytecode; needs every Python."""
+    session.install("detpyc")
+    directory = Path(session.create_tmp())
+    for form in ("--only-binary=:all:", "--no-binary=:all:"):
+        session.run("python", "-m", "pip", "download", "--quiet", "--no-deps", form, "-d", str(directory), "detpyc")
+    (wheel,), (sdist,) = directory.glob("*.whl"), directory.glob("*.tar.gz")
+    session.run("detpyc", "wheel", *(f"--interpreter={python}" for python in PYTHONS), str(wheel))
+    check_release(session, wheel, sdist)
+
+
+@nox.session
+def notes(session: nox.Session) -> None:
+    """Write the notes of a release, from the changelog: ``-- v0.1.0``."""
+    with (ROOT / ".nox" / "notes.md").open("w", encoding="utf-8") as stream:
+        session.run("python", str(GITHUB / "release_notes.py"), *session.posargs, stdout=stream, stderr=None)
+
+
+def check_release(session: nox.Session, wheel: Path, sdist: Path) -> None:
+    """Verify a wheel of detpyc with bytecode for every Python, and reproduce it."""
+    tags = [f"--require=cpython-{python.replace('.', '')}" for python in PYTHONS]
+    session.run("detpyc", "verify", "--strict", *tags, str(wheel))
+    session.run("detpyc", "reproduce", str(wheel), "--from", str(sdist))
 
 
 @nox.session

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import marshal
 import os
-import pty
 import shutil
 import subprocess
 import sys
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
 
 TAG = sys.implementation.cache_tag
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such thing")
 VARIABLES = ("DETPYC_", "PYC_INVALIDATION_MODE", "SOURCE_DATE_EPOCH")
 SOURCES = {
     "pkg/__init__.py": b"",
@@ -113,6 +113,7 @@ def test_json(tree: Path) -> None:
     assert document(tree)["changed"] is False
 
 
+@on_posix
 def test_names_that_could_do_things_to_a_terminal(tree: Path) -> None:
     (tree / "bad\x1b[2J.py").write_bytes(b"x =\n")
     assert "bad\\x1b[2J.py" in done("compile", tree).stdout
@@ -346,6 +347,8 @@ def test_syntax_error(tree: Path, arguments: list[str], variables: dict[str, str
 @pytest.fixture
 def unprivileged(tree: Path) -> Iterator[tuple[str, ...]]:
     """Yield a command that runs another without root's rights to all files."""
+    if sys.platform == "win32":
+        pytest.skip("directories have no such modes there")
     prefix: tuple[str, ...] = ()
     if os.geteuid() == 0:
         assert shutil.which("setpriv"), "the tests must not run as root, or need setpriv"
@@ -555,6 +558,8 @@ def test_second_run_writes_nothing(tree: Path) -> None:
 
 @pytest.fixture
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    if sys.platform == "win32":
+        pytest.skip("the interpreters that misbehave need POSIX")
     path = tmp_path / "fakes"
     path.mkdir()
     return Fakes(path, monkeypatch)
@@ -595,7 +600,9 @@ def test_no_cache(tree: Path, cache_home: Path) -> None:
 @pytest.mark.parametrize(("options", "bar"), [([], True), (["--quiet"], False), (["--json"], False)])
 def test_progress_bar(tree: Path, fakes: Fakes, options: list[str], bar: bool) -> None:  # noqa: FBT001
     """On a terminal, on standard error, if it takes long: here until an interpreter is let to work."""
-    ours, theirs = pty.openpty()
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such thing")
+    ours, theirs = os.openpty()
     command = [*COMMAND, "compile", *options, "--interpreter", fakes.make("waits"), str(tree)]
     variables = environment(TERM="xterm", COLUMNS="80")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=variables) as process:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+with suppress(ImportError):
+    import fcntl  # not on Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +58,8 @@ class Fakes:
         return True
 
     def is_free(self) -> bool:
+        if sys.platform == "win32":
+            raise NotImplementedError
         with self.lock.open("r+") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,6 +79,8 @@ def wait_until(condition: Callable[[], object]) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep the lock that detpyc takes on a file."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     with path.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

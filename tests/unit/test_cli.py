@@ -134,11 +134,12 @@ def test_what_ends_a_command(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal")
 def test_signal_that_is_ignored(
     interrupted: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """nohup has its way."""
+    if sys.platform == "win32":
+        pytest.skip("there is no such signal")
 
     def hang_up() -> list[Interpreter]:
         signal.raise_signal(signal.SIGHUP)
@@ -199,13 +200,14 @@ def test_full_disk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     assert cli.main(["inspect", "missing.pyc"]) == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
 def test_signal_of_windows(
     interrupted: Callable[[Callable[[], object]], None],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It comes when the console is closed, and with Ctrl-Break."""
+    if sys.platform == "win32":
+        pytest.skip("it has no such signals")
     monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
 
     def raise_signal() -> list[object]:
