@@ -203,6 +203,16 @@ def test_verification_imports_explanations_sdists_and_searches_when_needed() -> 
     assert {"detpyc.explain.payloads", "detpyc.sdist", "tarfile", "findpython"}.isdisjoint(loaded)
 
 
+def test_compiling_a_tree_does_not_import_dataclasses() -> None:
+    """With what it imports itself, that takes longer than compiling a small package."""
+    script = Path(__file__).with_name("imported_modules.py")
+    for module in ("detpyc.byte_compile.tree", "detpyc.compilation.pool", "detpyc.compilation.cache"):
+        command = [sys.executable, str(script), module]
+        loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert module in loaded
+        assert "dataclasses" not in loaded
+
+
 def test_no_command_imports_the_types_of_the_documents() -> None:
     """They are for the type checker and the schemas, and import much."""
     script = "import sys; from detpyc.cli import COMMANDS, make_parser; make_parser(COMMANDS); print(*sys.modules)"

@@ -1,14 +1,16 @@
-"""Sources to byte-compile, and what becomes of each."""
+"""Sources to byte-compile, and what becomes of each.
+
+Named tuples, since importing dataclasses takes longer than compiling a small package.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Compiled", "Failed", "Outcome", "Refused", "Source"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A source to byte-compile.
 
     Attributes:
@@ -24,8 +26,7 @@ class Source:
     pycs: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(NamedTuple):
     """A source that compiled.
 
     Attributes:
@@ -41,8 +42,7 @@ class Compiled:
     reusable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A source that does not compile with this release, on any machine.
 
     Attributes:
@@ -60,8 +60,7 @@ class Refused:
         return f"{self.error}: {self.message}" if self.message else self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """A source on which the worker died, ran out of time, memory or stack, or violated the protocol.
 
     On another machine, it may compile: it is never skipped.
