@@ -118,6 +118,12 @@ def schemas(session: nox.Session) -> None:
     session.run("python", str(ROOT / "tests" / "support" / "schema_files.py"))
 
 
+@nox.session(name="map")
+def architecture_map(session: nox.Session) -> None:
+    """Write the map of the modules in docs/architecture.md, from their imports."""
+    session.run("python", str(ROOT / "tests" / "support" / "modules.py"))
+
+
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the parsers of untrusted bytes; ``-- --seconds 300 zip`` limits the time and the targets."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from detpyc.errors import DetpycError
 from targets import TARGETS
+
+with suppress(ImportError):
+    import resource  # not on Windows
 
 SECONDS, MEGABYTES = 10, 1024  # for one input
 ROUND = 1000  # examples between two looks at the clock
