@@ -31,7 +31,7 @@ SCHEMAS = {  # of check-jsonschema, for files that GitHub reads
 
 # Nox and the tests find what `nox -s pythons` has installed, after all others.
 INSTALLED = ROOT / ".nox" / "uv-pythons"
-os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, INSTALLED.glob("cpython-*/bin"))])
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, INSTALLED.glob("cpython-*.*.*/bin"))])
 
 
 @nox.session
