@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "typing", "unit-3.10", "tests"]
+nox.options.sessions = ["lint", "typing", "docs", "unit-3.10", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # also on CI systems; the tests list the missing ones
@@ -19,7 +19,8 @@ nox.options.error_on_missing_interpreters = False  # also on CI systems; the tes
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 OTHER_PYTHONS = ["3.8", "3.9", "3.14t"]  # what else the tests compile with
-FORMATTED = (".github", "benchmarks", "spec", "src", "tests", "noxfile.py")
+FORMATTED = (".github", "benchmarks", "docs", "spec", "src", "tests", "noxfile.py")
+SITE = ROOT / "docs" / "_build"
 GITHUB = ROOT / ".github"
 SCHEMAS = {  # of check-jsonschema, for files that GitHub reads
     "dependabot": [GITHUB / "dependabot.yml"],
@@ -36,7 +37,7 @@ os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, INSTALLED.gl
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting, and the files for GitHub, Dependabot and pre-commit."""
+    """Check style and formatting, the files for GitHub, Dependabot and pre-commit, and what PyPI would show."""
     session.install(*dependencies("lint"))
     session.run("ruff", "check", *FORMATTED)
     session.run("ruff", "format", "--check", *FORMATTED)
@@ -45,6 +46,9 @@ def lint(session: nox.Session) -> None:
     session.run("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
     session.run("pre-commit", "validate-config", ".pre-commit-config.yaml")
     session.run("zizmor", "--offline", "--quiet", "action.yml", ".github")
+    distributions = Path(session.create_tmp())
+    session.run("python", "-m", "build", "--outdir", str(distributions), str(ROOT))
+    session.run("twine", "check", "--strict", *map(str, distributions.glob("detpyc-*")))
 
 
 @nox.session
@@ -122,6 +126,32 @@ def schemas(session: nox.Session) -> None:
 def architecture_map(session: nox.Session) -> None:
     """Write the map of the modules in docs/architecture.md, from their imports."""
     session.run("python", str(ROOT / "tests" / "support" / "modules.py"))
+
+
+@nox.session
+def manuals(session: nox.Session) -> None:
+    """Write what is made from the command line: a page, the manual pages, completion scripts, the README's picture."""
+    session.install("-e", ".[completion,progress]")
+    for name in ("manuals.py", "terminal.py"):
+        session.run("python", str(ROOT / "tests" / "support" / name))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; a warning is an error, for example about a link that leads nowhere."""
+    session.install(*dependencies("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "-b", "html", str(ROOT / "docs"), str(SITE))
+    session.log(f"Open {SITE / 'index.html'}")
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Open every page of the site in Chromium, check it, and take pictures; run ``docs`` before."""
+    session.install("playwright")
+    if shutil.which("chromium") is None:
+        session.run("playwright", "install", "chromium")
+    session.run("python", str(ROOT / "tests" / "support" / "screenshots.py"), str(SITE), session.create_tmp())
+    session.log(f"The pictures are in {session.create_tmp()}")
 
 
 @nox.session

@@ -192,7 +192,9 @@ def test_own_wheel_has_what_it_should(tmp_path: Path) -> None:
         entry_points.read_string(archive.read(f"{dist_info}/entry_points.txt").decode())
     modules = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.rglob("*.py")}
     schemas = {path.relative_to(SOURCE.parent).as_posix() for path in SOURCE.glob("schemas/*.json")}
-    assert names == {*modules, *schemas, "detpyc/py.typed"} | {f"{dist_info}/{name}" for name in metadata}
+    shared = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("share/**/*") if path.is_file()}
+    data = {f"detpyc-{__version__}.data/data/{name}" for name in shared}
+    assert names == {*modules, *schemas, *data, "detpyc/py.typed"} | {f"{dist_info}/{name}" for name in metadata}
     assert {group: dict(entry_points[group]) for group in entry_points.sections()} == {
         "console_scripts": {"detpyc": "detpyc.cli:main"},
         "hatch": {"detpyc": "detpyc.hooks.hatch"},

@@ -89,6 +89,14 @@ def test_every_page_is_reachable_from_the_readme() -> None:
     assert set(PAGES.values()) - reached == set()
 
 
+def test_list_of_pages_is_complete() -> None:
+    """docs/conf.py makes the sidebar from it: a part for each heading, and a page for the first link of each item."""
+    text = (DOCS / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^- \[[^\]]+\]\(([\w/-]+\.md)\)", text.partition("\n## ")[2], re.MULTILINE)
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.glob("**/*.md")} - {"README.md", "index.md"}
+    assert sorted(listed) == sorted(pages)
+
+
 def messages() -> list[str]:
     """Return the strings in the source code, with "…" for what is filled in."""
     found = []
@@ -122,7 +130,12 @@ def quotes(quoted: str, message: str) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "heading"),
-    [("backends", "## Errors"), ("reproduce", "## Errors"), ("verify", "### Why a pyc is equivalent")],
+    [
+        ("backends", "## Errors"),
+        ("reproduce", "## Errors"),
+        ("verify", "### Why a pyc is equivalent"),
+        *(("troubleshooting", f"## {heading}") for heading in HEADING.findall(prose(DOCS / "troubleshooting.md"))[1:]),
+    ],
 )
 def test_quoted_messages(name: str, heading: str) -> None:
     """Every message in these tables is in the source code; "(n)" is a number."""

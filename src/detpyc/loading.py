@@ -1,7 +1,9 @@
-"""Which Pythons load which pycs: from a wheel's tag and ``Requires-Python``, and each pyc's place and header.
+"""Which pycs Python loads, by the rules of the finder that meets them.
 
-An installer refuses a wheel whose tag or ``Requires-Python`` does not fit. The import system loads what is installed by
-the rules of PEP 3147, PEP 488 and PEP 552.
+The path finder imports from directories: PEP 3147, PEP 488, PEP 552, and `importlib.machinery.FileFinder` and
+``SourceFileLoader`` in ``Lib/importlib/_bootstrap_external.py``. `zipimport` imports from ZIP files; its rules are the
+same in CPython 3.8 to 3.15. Installers, and programs that unpack without restoring times, make directories in which no
+mtime in a header matches.
 """
 
 from __future__ import annotations
@@ -9,33 +11,47 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import InvalidationMode
-from detpyc.errors import WheelError
 from detpyc.pyc_paths import LEVELS, is_cached, parse
-from detpyc.wheel.tags import is_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from packaging.specifiers import SpecifierSet
-
+    from detpyc.audience import Audience
     from detpyc.bytecode.header import PycHeader
     from detpyc.pyc_paths import PycName
 
-__all__ = ["Audience", "Loader", "Loading", "PlacedPyc", "find_loaders", "name_loaders", "required_python"]
+__all__ = ["Finder", "Loader", "Loading", "PlacedPyc", "Surroundings", "extension_modules", "find_loaders"]
 
 # How `python` is started so that it loads the pycs of a level.
 _FLAGS = ("", " -O", " -OO")
 
-# The fields of a METADATA file end at the first empty line; `packaging.metadata` takes longer than all else of a small
-# wheel to be imported.
-_HEADERS = re.compile(rb"\r?\n\r?\n")
-_REQUIRES_PYTHON = re.compile(rb"^requires-python[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_INIT = "__init__"
+_ZIP_SLACK = 1  # second; `zipimport._eq_mtime`
+_ZIP_EPOCH, _DAY = 315_532_800, 86_400  # 1980-01-01, which builders write for every file; in seconds
+_U32 = 0xFFFFFFFF
 
-# The patch releases of a version that Requires-Python is asked about. No version has had more than 24.
-_PATCHES = range(100)
+_NOT_KEPT = "its header has the mtime of its source, and installers do not keep that"
+_EPOCH = "its header has the mtime of its source, and the archive dates the source 1980-01-01"
+_OTHER_MTIME = "its header has the mtime of its source, and the archive has another time for the source"
+_STALE = "its header does not match its source, which is compiled instead"
+_BESIDE = "its source is beside it, and is imported in its place"
+_PACKAGE = "a package of its name is beside it, and is imported in its place"
+_EXTENSION = "an extension module is beside it, and is imported in its place"
+
+
+class Finder(str, Enum):
+    """What finds modules in an artifact: the path finder in a directory, or `zipimport`.
+
+    INSTALLED is a directory that was unpacked without the times of the files, as installers do.
+    """
+
+    DIRECTORY = "directory"
+    ZIP = "zip"
+    INSTALLED = "installed"
 
 
 class Loader(NamedTuple):
@@ -56,13 +72,15 @@ class Loader(NamedTuple):
 
 
 class PlacedPyc(NamedTuple):
-    """A pyc in a wheel or a directory.
+    """A pyc in an artifact.
 
     Attributes:
         name: of its member, or its path on disk.
         path: the path by which modules are imported, with ``/`` as separator; None if they are not imported from there.
         header: None if it is not one that a supported CPython reads.
         matches: whether the header matches the source.
+        unpacked: the mtime that the source has once it is unpacked; None if `matches` includes it.
+        zipped: the mtime that the source has for `zipimport`; None if it has none.
 
     """
 
@@ -70,11 +88,33 @@ class PlacedPyc(NamedTuple):
     path: str | None
     header: PycHeader | None
     matches: bool = True
+    unpacked: int | None = None
+    zipped: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around the pycs of an artifact.
+
+    Attributes:
+        is_file: whether a path by which something is imported is that of a file.
+        extensions: by the paths of modules, without suffixes, the suffixes of their extension modules.
+        finders: what imports from it; a pyc is loaded if one of them loads it.
+        audience: who can install it, if it is a wheel.
+        windows: whether it is for Windows, where extension modules have other suffixes.
+
+    """
+
+    is_file: Callable[[str], bool]
+    extensions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
+    audience: Audience | None = None
+    windows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What will be loaded of a wheel or a directory.
+    """What is loaded of an artifact.
 
     Attributes:
         loaders: by the names of the pycs that are loaded, by what.
@@ -90,77 +130,51 @@ class Loading:
         """The names of all that load some of the pycs."""
         return name_loaders(self.loaders.values())
 
-
-@dataclass(frozen=True)
-class Audience:
-    """Who can install a wheel.
-
-    Attributes:
-        tag: of the wheel, e.g. ``py3-none-any``.
-        requires_python: the specifiers of its ``Requires-Python``; None if it has none.
-
-    """
-
-    tag: str
-    requires_python: SpecifierSet | None = None
-
-    @functools.cache  # noqa: B019 - one for each wheel, and as short-lived
-    def exclusion(self, version: tuple[int, int]) -> str | None:
-        """Return why no CPython of a version can install the wheel; None if one can."""
-        if not is_for(self.tag, version):
-            return f"no CPython {version[0]}.{version[1]} can install a wheel with the tag {self.tag}"
-        specifiers = self.requires_python
-        if specifiers is None:
-            return None
-        releases = ("{}.{}.{}".format(*version, patch) for patch in _PATCHES)
-        if any(specifiers.contains(release, prereleases=True) for release in releases):
-            return None
-        return f"Requires-Python ({specifiers}) excludes CPython {version[0]}.{version[1]}"
+    def narrowed(self, versions: Collection[tuple[int, int]], levels: Collection[int]) -> Loading:
+        """Return what some versions load, running at some levels; without any, all do."""
+        loaders: dict[str, Loader] = {}
+        never = dict(self.never)
+        for name, loader in self.loaders.items():
+            if versions and loader.version not in versions:
+                never[name] = "its magic number is that of CPython {}.{}".format(*loader.version)
+            elif levels and loader.level is not None and loader.level not in levels:
+                never[name] = f"its name is for optimization level {loader.level}"
+            else:
+                loaders[name] = loader
+        return Loading(loaders, never)
 
 
 def name_loaders(loaders: Iterable[Loader]) -> tuple[str, ...]:
     """Return the names of what loads pycs, each once and in order: ``3.11``, ``3.12``, ``3.12 -OO``."""
-    return tuple(map(str, sorted(set(loaders), key=lambda loader: (loader.version, loader.level or 0))))
+    ordered = sorted(set(loaders), key=lambda loader: (loader.version, loader.level or 0))
+    return tuple(dict.fromkeys(map(str, ordered)))
 
 
-def required_python(metadata: bytes) -> SpecifierSet | None:
-    """Read ``Requires-Python`` from the content of a METADATA file; None if it has none.
-
-    Raises:
-        WheelError: if it cannot be read.
-
-    """
-    found = _REQUIRES_PYTHON.findall(_HEADERS.split(metadata, maxsplit=1)[0])
-    if not found:
-        return None
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - not every wheel has the field
-
-    try:
-        (value,) = found
-        text = value.decode("utf-8").strip()
-    except ValueError as error:
-        raise WheelError("METADATA has more than one Requires-Python, or one that is not UTF-8") from error
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier as error:
-        raise WheelError(f"METADATA has the Requires-Python {text!r:.100}, which is not a list of versions") from error
+def extension_modules(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Return the suffixes of extension modules, by the paths of the modules without suffixes."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        if path.endswith((".so", ".pyd")):
+            directory, separator, name = path.rpartition("/")
+            module, _, suffix = name.partition(".")
+            found.setdefault(f"{directory}{separator}{module}", set()).add(suffix)
+    return found
 
 
-def find_loaders(pycs: Iterable[PlacedPyc], sources: Collection[str], audience: Audience | None = None) -> Loading:
-    """Return what loads each pyc of a wheel or a directory.
+def find_loaders(pycs: Iterable[PlacedPyc], around: Surroundings) -> Loading:
+    """Return what loads each pyc of an artifact.
 
     Whether a pyc is what its source compiles to does not matter.
 
     Args:
         pycs: all of them.
-        sources: the paths by which sources are imported.
-        audience: who can install the wheel; None for a directory.
+        around: what is around them.
 
     """
     loaders: dict[str, Loader] = {}
     never: dict[str, str] = {}
     for pyc in pycs:
-        found = _loader(pyc, sources, audience)
+        found = _loader(pyc, around)
         if isinstance(found, str):
             never[pyc.name] = found
         else:
@@ -168,32 +182,93 @@ def find_loaders(pycs: Iterable[PlacedPyc], sources: Collection[str], audience: 
     return Loading(loaders, never)
 
 
-def _loader(pyc: PlacedPyc, sources: Collection[str], audience: Audience | None) -> Loader | str:
+def _loader(pyc: PlacedPyc, around: Surroundings) -> Loader | str:
     """Return what loads a pyc, or why nothing does."""
     if pyc.header is None:
         return "it is not a pyc of a supported CPython"
     if pyc.path is None:
         return "it is not installed where modules are imported from"
-    if audience is not None:
-        if pyc.header.mode == InvalidationMode.TIMESTAMP and is_cached(pyc.path):
-            return "its header has the mtime of its source, and installers do not keep that"
-        excluded = audience.exclusion(pyc.header.version)
+    if around.audience is not None:
+        excluded = around.audience.exclusion(pyc.header.version)
         if excluded is not None:
             return excluded
-    return _loader_once_installed(parse(pyc.path), pyc.header, sources, matches=pyc.matches)
+    reasons: list[str] = []
+    for finder in around.finders:
+        judge = _by_zipimport if finder is Finder.ZIP else _by_path_finder
+        reason = judge(pyc, parse(pyc.path), pyc.header, finder, around)
+        if reason is None:
+            cached = is_cached(pyc.path)
+            return Loader(pyc.header.version, LEVELS[parse(pyc.path).optimization] if cached else None)
+        reasons.append(reason)
+    return reasons[0]
 
 
-def _loader_once_installed(
-    name: PycName, header: PycHeader, sources: Collection[str], *, matches: bool
-) -> Loader | str:
+def _by_path_finder(
+    pyc: PlacedPyc, name: PycName, header: PycHeader, finder: Finder, around: Surroundings
+) -> str | None:
+    """Return why the path finder does not load a pyc; None if it does."""
+    has_source = around.is_file(name.source)
     if name.cache_tag is None:
-        if name.source in sources:
-            return "its source is beside it, and is imported in its place"
-        return Loader(header.version, None)
-    if name.source not in sources:
+        return _BESIDE if has_source else _replaced(name, header, around)
+    if not has_source:
         return "its source is missing, and without it no pyc in __pycache__ is loaded"
     if name.cache_tag != "cpython-{}{}".format(*header.version) or name.optimization not in LEVELS:
         return "no CPython looks for a pyc of that name"
-    if not matches and header.mode != InvalidationMode.UNCHECKED_HASH:
-        return "its header does not match its source, which is compiled instead"
-    return Loader(header.version, LEVELS[name.optimization])
+    return _replaced(name, header, around) or _outdated(pyc, header, finder)
+
+
+def _outdated(pyc: PlacedPyc, header: PycHeader, finder: Finder) -> str | None:
+    """Return why the header of a pyc keeps it from being loaded in place of its source; None if it does not."""
+    if header.mode == InvalidationMode.TIMESTAMP:
+        if finder is Finder.INSTALLED:
+            return _NOT_KEPT
+        kept = pyc.unpacked is None or header.mtime == pyc.unpacked & _U32
+        return _mtime_reason(pyc.unpacked or 0) if not kept else None if pyc.matches else _STALE
+    return None if pyc.matches or header.mode == InvalidationMode.UNCHECKED_HASH else _STALE
+
+
+def _mtime_reason(mtime: int) -> str:
+    return _EPOCH if abs(mtime - _ZIP_EPOCH) <= _DAY else _OTHER_MTIME
+
+
+def _by_zipimport(pyc: PlacedPyc, name: PycName, header: PycHeader, _: Finder, around: Surroundings) -> str | None:
+    """Return why `zipimport` does not load a pyc; None if it does.
+
+    It reads the pyc beside a source, at any optimization level (``_unmarshal_code`` and ``_zip_searchorder``).
+    """
+    if name.cache_tag is not None:
+        return "zipimport does not look into __pycache__"
+    if _is_package(name, around):
+        return _PACKAGE
+    if not around.is_file(name.source):
+        return None
+    if header.mode == InvalidationMode.TIMESTAMP:
+        mtime = pyc.zipped or 0
+        if abs((header.mtime or 0) - mtime) > _ZIP_SLACK:
+            return _mtime_reason(mtime)
+    return None if pyc.matches or header.mode == InvalidationMode.UNCHECKED_HASH else _STALE
+
+
+def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
+    """Return what the path finder finds before a source or a sourceless pyc; None if there is nothing."""
+    module = name.source.removesuffix(".py")
+    if _is_package(name, around) or _has_extension(f"{module}/{_INIT}", header, around):
+        return _PACKAGE
+    return _EXTENSION if _has_extension(module, header, around) else None
+
+
+def _is_package(name: PycName, around: Surroundings) -> bool:
+    module = name.source.removesuffix(".py")
+    return any(around.is_file(f"{module}/{_INIT}{suffix}") for suffix in (".py", ".pyc"))
+
+
+def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool:
+    suffixes = around.extensions.get(module, ())
+    return any(_extension_suffix(header.version, windows=around.windows).fullmatch(suffix) for suffix in suffixes)
+
+
+@functools.cache
+def _extension_suffix(version: tuple[int, int], *, windows: bool) -> re.Pattern[str]:
+    """Return a pattern for `importlib.machinery.EXTENSION_SUFFIXES` of a version, on whichever architecture."""
+    number = "{}{}".format(*version)
+    return re.compile(rf"(cp{number}-\w+\.)?pyd" if windows else rf"(cpython-{number}-[\w-]+\.|abi3\.)?so")

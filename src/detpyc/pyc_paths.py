@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["CACHE", "LEVELS", "PycName", "is_cache_directory", "is_cached", "parse", "pyc_name"]
+__all__ = ["CACHE", "LEVELS", "PycName", "below_prefix", "is_cache_directory", "is_cached", "parse", "pyc_name"]
 
 CACHE = "__pycache__"
 # The optimization levels by their strings in a name.
@@ -46,6 +46,17 @@ def is_cached(path: str) -> bool:
 def is_cache_directory(name: str) -> bool:
     """Return whether a member of an archive is the entry of a ``__pycache__`` directory itself."""
     return f"/{name}".endswith(f"/{CACHE}/")
+
+
+def below_prefix(path: str) -> str:
+    """Return the path in a ``__pycache__`` directory of a pyc in a tree of ``PYTHONPYCACHEPREFIX``, which has none.
+
+    Args:
+        path: relative to the tree, as ``importlib.util.cache_from_source`` derives it from the path of the source.
+
+    """
+    directory, separator, name = path.rpartition("/")
+    return f"{directory}{separator}{CACHE}/{name}"
 
 
 def parse(path: str) -> PycName:

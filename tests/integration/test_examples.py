@@ -43,7 +43,9 @@ def run(command: str, directory: Path) -> str:
 
 def matches(shown: str, output: str) -> bool:
     """Return whether an output is what a page shows, where "..." is anything, also several lines."""
-    pattern = ".*".join(map(re.escape, shown.replace("cpython-313", HERE.cache_tag).split("...")))
+    version = "CPython {}.{}".format(*HERE.version)
+    here = shown.replace("cpython-313", HERE.cache_tag).replace("CPython 3.13", version)
+    pattern = ".*".join(map(re.escape, here.split("...")))
     return re.fullmatch(pattern, output, re.DOTALL) is not None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -15,7 +17,8 @@ import pytest
 
 from command_line import detpyc, unchanged
 from detpyc.cli import main
-from projects import build, change, copy_project, pyc_of
+from pages import BLOCKS, blocks_for, commands_of
+from projects import build, change, check_run, copy_project, pyc_of
 
 if TYPE_CHECKING:
     from detpyc.compilation.interpreters import Interpreter
@@ -154,3 +157,19 @@ def test_nothing_stays_when_it_is_terminated(tmp_path: Path, monkeypatch: pytest
     going.unlink()
     time.sleep(1)
     assert not going.exists()
+
+
+def test_wheel_of_the_tutorial(tmp_path: Path) -> None:
+    """The files that docs/tutorial.md writes, built, and then its command."""
+    for block in BLOCKS:
+        if (block.page, block.language) == ("docs/tutorial.md", "sh") and "greeting/" in block.content.splitlines()[0]:
+            check_run(["sh", "-euc", f"cd {shlex.quote(str(tmp_path))}\n{block.content}"])
+    project = tmp_path / "greeting"
+    for hook in ("build_wheel", "build_sdist"):
+        build(project, project / "dist", hook=hook)
+    (block,) = blocks_for("test_wheel_of_the_tutorial")
+    (command,) = commands_of(block)
+    _, *arguments = shlex.split(command.script)
+    shown = command.output.rpartition(" ")[0]
+    done = detpyc(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{shown} {platform.python_version()}\n", "")

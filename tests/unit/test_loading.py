@@ -1,29 +1,46 @@
-"""Which Pythons load which pycs of a wheel."""
+"""Which Pythons load which pycs, by each rule of each finder."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from packaging.metadata import parse_email
-from packaging.specifiers import SpecifierSet
 
+from detpyc.audience import Audience
 from detpyc.bytecode.header import MAGIC_NUMBERS, PycHeader
-from detpyc.errors import WheelError
-from detpyc.loading import Audience, Loader, PlacedPyc, find_loaders, required_python
+from detpyc.loading import Finder, Loader, Loading, PlacedPyc, Surroundings, extension_modules, find_loaders
 
 MAGIC = {version: number for number, version in MAGIC_NUMBERS.items()}
+MTIME = 1_700_000_001
+EPOCH = 315_532_800  # 1980-01-01
 HASHED = PycHeader(MAGIC[3, 12], "checked-hash", source_hash=bytes(8))
 UNCHECKED = PycHeader(MAGIC[3, 12], "unchecked-hash", source_hash=bytes(8))
-TIMESTAMP = PycHeader(MAGIC[3, 12], "timestamp", mtime=0, source_size=0)
-ANY = Audience("py3-none-any")
+TIMESTAMP = PycHeader(MAGIC[3, 12], "timestamp", mtime=MTIME, source_size=0)
+CACHED, BESIDE = "pkg/__pycache__/mod.cpython-312.pyc", "pkg/mod.pyc"
+HERE = Loader((3, 12))
+ANY_LEVEL = Loader((3, 12), None)
+INSTALLED = Surroundings({"pkg/mod.py"}.__contains__, finders=(Finder.INSTALLED,), audience=Audience("py3-none-any"))
+
+NOT_KEPT = "its header has the mtime of its source, and installers do not keep that"
+EPOCH_REASON = "its header has the mtime of its source, and the archive dates the source 1980-01-01"
+OTHER_MTIME = "its header has the mtime of its source, and the archive has another time for the source"
+STALE = "its header does not match its source, which is compiled instead"
+PACKAGE = "a package of its name is beside it, and is imported in its place"
+EXTENSION = "an extension module is beside it, and is imported in its place"
+NOT_IN_CACHE = "zipimport does not look into __pycache__"
 
 
-def loader(path: str | None, header: PycHeader | None = HASHED, audience: Audience = ANY) -> Loader | str:
+def loader(path: str | None, header: PycHeader | None = HASHED, around: Surroundings = INSTALLED) -> Loader | str:
     """Return what loads one pyc beside ``pkg/mod.py``, or why nothing does."""
-    found = find_loaders([PlacedPyc("name", path, header)], {"pkg/mod.py"}, audience)
+    return what_loads(PlacedPyc("name", path, header), around)
+
+
+def what_loads(pyc: PlacedPyc, around: Surroundings) -> Loader | str:
+    found = find_loaders([pyc], around)
     assert found.loaders.keys() | found.never.keys() == {"name"}
     return found.loaders["name"] if "name" in found.loaders else found.never["name"]
+
+
+def around(*files: str, finder: Finder = Finder.DIRECTORY, windows: bool = False) -> Surroundings:
+    return Surroundings(files.__contains__, extension_modules(files), (finder,), windows=windows)
 
 
 @pytest.mark.parametrize(
@@ -58,35 +75,10 @@ def test_what_loads_a_pyc(path: str | None, header: PycHeader | None, expected: 
     assert loader(path, header) == expected
 
 
-@pytest.mark.parametrize(
-    ("tag", "requires", "expected"),
-    [
-        ("py3-none-any", None, None),
-        ("py2.py3-none-any", ">=3.8", None),
-        ("py312-none-any", "", None),
-        ("cp312-cp312-win_amd64", ">=3.12,<3.13", None),
-        ("cp38-abi3-manylinux_2_17_x86_64", ">=3.12.7", None),
-        ("py3-none-any", "==3.12.3", None),
-        ("py3-none-any", "!=3.12.0,!=3.12.1", None),
-        ("py3-none-any", ">=3.13", "Requires-Python (>=3.13) excludes CPython 3.12"),
-        ("py3-none-any", "<3.12", "Requires-Python (<3.12) excludes CPython 3.12"),
-        ("py3-none-any", "!=3.12.*", "Requires-Python (!=3.12.*) excludes CPython 3.12"),
-        ("py3-none-any", "<4,>=3.12.1000", "Requires-Python (<4,>=3.12.1000) excludes CPython 3.12"),
-        ("py3-none-any", "==3.12.0rc1", "Requires-Python (==3.12.0rc1) excludes CPython 3.12"),
-        ("py2-none-any", None, "no CPython 3.12 can install a wheel with the tag py2-none-any"),
-        ("py313-none-any", None, "no CPython 3.12 can install a wheel with the tag py313-none-any"),
-        (
-            "cp311-cp311-win_amd64",
-            ">=3.11",
-            "no CPython 3.12 can install a wheel with the tag cp311-cp311-win_amd64",
-        ),
-    ],
-)
-def test_who_can_install_it(tag: str, requires: str | None, expected: str | None) -> None:
-    audience = Audience(tag, None if requires is None else SpecifierSet(requires))
-    assert audience.exclusion((3, 12)) == expected
-    found = loader("pkg/__pycache__/mod.cpython-312.pyc", HASHED, audience)
-    assert found == (Loader((3, 12)) if expected is None else expected)
+def test_nobody_can_install_it() -> None:
+    audience = Audience("py313-none-any")
+    found = loader(CACHED, HASHED, Surroundings({"pkg/mod.py"}.__contains__, audience=audience))
+    assert found == "no CPython 3.12 can install a wheel with the tag py313-none-any"
 
 
 def test_all_that_load_some() -> None:
@@ -96,54 +88,143 @@ def test_all_that_load_some() -> None:
         PlacedPyc(name, f"pkg/__pycache__/{name}", PycHeader(MAGIC[version], "checked-hash", source_hash=bytes(8)))
         for name, version in zip(names, versions, strict=True)
     ]
-    found = find_loaders(pycs, {"pkg/mod.py"}, ANY)
-    assert found.by == ("3.9", "3.9 -OO", "3.13")
+    assert find_loaders(pycs, INSTALLED).by == ("3.9", "3.9 -OO", "3.13")
 
 
 @pytest.mark.parametrize(
-    ("metadata", "expected"),
+    ("versions", "levels", "expected"),
     [
-        (b"", None),
-        (b"Name: x\n\nRequires-Python: >=3.8\n", None),  # in the description
-        (b"Name: x\nRequires-Python: >=3.8, <4\n", "<4,>=3.8"),
-        (b"name: x\r\nREQUIRES-PYTHON: >=3.8,\r\n <4\r\n", "<4,>=3.8"),
-        (b"Requires-Python:\n", ""),
+        ((), (), {}),
+        ([(3, 12)], [0, 2], {}),
+        ([(3, 11)], (), dict.fromkeys("ab", "its magic number is that of CPython 3.12")),
+        ((), [0], {"a": "its name is for optimization level 2"}),
     ],
 )
-def test_requires_python(metadata: bytes, expected: str | None) -> None:
-    found = required_python(metadata)
-    assert (None if found is None else str(found)) == expected
+def test_narrowed(versions: list[tuple[int, int]], levels: list[int], expected: dict[str, str]) -> None:
+    """What is sourceless is loaded at any level."""
+    loading = Loading({"a": Loader((3, 12), 2), "b": ANY_LEVEL}, {"c": "because"}).narrowed(versions, levels)
+    assert loading.never == {"c": "because", **expected}
+    assert loading.loaders.keys() == {"a", "b"} - expected.keys()
+
+
+# ---- the path finder
 
 
 @pytest.mark.parametrize(
-    ("metadata", "reason"),
+    ("header", "matches", "unpacked", "expected"),
     [
-        (b"Requires-Python: three\n", "METADATA has the Requires-Python 'three', which is not a list of versions"),
-        (
-            b"Requires-Python: >=3.8\nRequires-Python: >=3.9\n",
-            "METADATA has more than one Requires-Python, or one that is not UTF-8",
-        ),
-        (b"Requires-Python: \xff\n", "METADATA has more than one Requires-Python, or one that is not UTF-8"),
+        (HASHED, False, None, STALE),
+        (UNCHECKED, False, None, HERE),
+        (TIMESTAMP, True, None, HERE),
+        (TIMESTAMP, False, None, STALE),
+        (TIMESTAMP, True, MTIME, HERE),
+        (TIMESTAMP, False, MTIME, STALE),
+        (TIMESTAMP, True, MTIME - 1, OTHER_MTIME),
+        (TIMESTAMP, True, EPOCH, EPOCH_REASON),
+        (HASHED, True, EPOCH, HERE),
     ],
 )
-def test_requires_python_that_cannot_be_read(metadata: bytes, reason: str) -> None:
-    with pytest.raises(WheelError) as caught:
-        required_python(metadata)
-    assert str(caught.value) == reason
+def test_headers_in_a_directory(
+    header: PycHeader, unpacked: int | None, expected: Loader | str, *, matches: bool
+) -> None:
+    pyc = PlacedPyc("name", CACHED, header, matches, unpacked)
+    assert what_loads(pyc, around("pkg/mod.py")) == expected
 
 
-def test_long_requires_python_is_not_shown_whole() -> None:
-    with pytest.raises(WheelError) as caught:
-        required_python(b"Requires-Python: " + b"x" * 10_000)
-    assert len(str(caught.value)) < 200
+@pytest.mark.parametrize(
+    ("path", "other", "expected"),
+    [
+        (CACHED, "pkg/mod/__init__.py", PACKAGE),
+        (CACHED, "pkg/mod/__init__.pyc", PACKAGE),
+        (CACHED, "pkg/mod/__init__.cpython-312-x86_64-linux-gnu.so", PACKAGE),
+        (CACHED, "pkg/mod/other.py", HERE),
+        (CACHED, "pkg/mod.cpython-312-x86_64-linux-gnu.so", EXTENSION),
+        (CACHED, "pkg/mod.cpython-312-darwin.so", EXTENSION),
+        (CACHED, "pkg/mod.abi3.so", EXTENSION),
+        (CACHED, "pkg/mod.so", EXTENSION),
+        (CACHED, "pkg/mod.cpython-311-x86_64-linux-gnu.so", HERE),
+        (CACHED, "pkg/mod.cpython-312t-x86_64-linux-gnu.so", HERE),
+        (CACHED, "pkg/mod.cpython-312d-x86_64-linux-gnu.so", HERE),
+        (CACHED, "pkg/mod.so.1", HERE),
+        (CACHED, "mod.so", HERE),
+        (CACHED, "pkg/mod.pyd", HERE),
+        ("pkg/other.pyc", "pkg/other.so", EXTENSION),
+        ("pkg/other.pyc", "pkg/other/__init__.py", PACKAGE),
+        ("pkg/other.pyc", "pkg/mod.so", ANY_LEVEL),
+    ],
+)
+def test_what_is_found_before_it(path: str, other: str, expected: Loader | str) -> None:
+    assert loader(path, HASHED, around("pkg/mod.py", other)) == expected
 
 
-@given(st.binary(max_size=50))
-def test_any_metadata(data: bytes) -> None:
-    """It is read as `packaging` reads it, or refused."""
-    metadata = b"Requires-Python: " + data
-    try:
-        found = required_python(metadata)
-    except WheelError:
-        return
-    assert (found is None) == ("requires_python" not in parse_email(metadata)[0])
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("pkg/mod.pyd", EXTENSION),
+        ("pkg/mod.cp312-win_amd64.pyd", EXTENSION),
+        ("pkg/mod.cp311-win_amd64.pyd", HERE),
+        ("pkg/mod.so", HERE),
+    ],
+)
+def test_what_is_found_before_it_on_windows(other: str, expected: Loader | str) -> None:
+    assert loader(CACHED, HASHED, around("pkg/mod.py", other, windows=True)) == expected
+
+
+def test_package() -> None:
+    path = "pkg/__pycache__/__init__.cpython-312.pyc"
+    files = "pkg/__init__.py", "pkg.py", "pkg.so"
+    assert loader(path, HASHED, around(*files)) == HERE
+    assert loader(path, HASHED, around(*files, "pkg/__init__.abi3.so")) == EXTENSION
+
+
+# ---- in a ZIP file
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "header", "expected"),
+    [
+        (CACHED, ["pkg/mod.py"], HASHED, NOT_IN_CACHE),
+        (BESIDE, ["pkg/mod.py"], HASHED, ANY_LEVEL),
+        (BESIDE, [], TIMESTAMP, ANY_LEVEL),
+        (BESIDE, ["pkg/mod/__init__.py"], HASHED, PACKAGE),
+        (BESIDE, ["pkg/mod/__init__.pyc"], HASHED, PACKAGE),
+        (BESIDE, ["pkg/mod.so"], HASHED, ANY_LEVEL),
+        ("pkg/__init__.pyc", ["pkg/__init__.py"], HASHED, ANY_LEVEL),
+    ],
+)
+def test_places_in_a_zip(path: str, files: list[str], header: PycHeader, expected: Loader | str) -> None:
+    assert loader(path, header, around(*files, finder=Finder.ZIP)) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "matches", "zipped", "expected"),
+    [
+        (HASHED, False, MTIME, STALE),
+        (UNCHECKED, False, MTIME, ANY_LEVEL),
+        (TIMESTAMP, True, MTIME, ANY_LEVEL),
+        (TIMESTAMP, True, MTIME - 1, ANY_LEVEL),
+        (TIMESTAMP, True, MTIME + 1, ANY_LEVEL),
+        (TIMESTAMP, True, MTIME - 2, OTHER_MTIME),
+        (TIMESTAMP, True, None, OTHER_MTIME),
+        (TIMESTAMP, True, EPOCH + 3600, EPOCH_REASON),
+        (TIMESTAMP, False, MTIME, STALE),
+    ],
+)
+def test_headers_in_a_zip(header: PycHeader, zipped: int | None, expected: Loader | str, *, matches: bool) -> None:
+    pyc = PlacedPyc("name", BESIDE, header, matches, None, zipped)
+    assert what_loads(pyc, around("pkg/mod.py", finder=Finder.ZIP)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "expected"),
+    [
+        (CACHED, HASHED, HERE),
+        (CACHED, TIMESTAMP, NOT_KEPT),
+        (BESIDE, HASHED, ANY_LEVEL),
+        (BESIDE, TIMESTAMP, "its source is beside it, and is imported in its place"),
+    ],
+)
+def test_one_of_several_finders(path: str, header: PycHeader, expected: Loader | str) -> None:
+    """A PEX runs as an archive, and then unpacked."""
+    both = Surroundings({"pkg/mod.py"}.__contains__, finders=(Finder.INSTALLED, Finder.ZIP))
+    assert what_loads(PlacedPyc("name", path, header, zipped=EPOCH), both) == expected

@@ -8,21 +8,25 @@ import marshal
 import os
 import stat
 import sys
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import payloads
+import pycs
+import trees
 import wheels
 from bounds import bounded
 from detpyc.bytecode.canonical import canonicalize_pyc
-from detpyc.bytecode.header import HEADER_SIZE, MAGIC_NUMBERS, InvalidationMode, PycHeader
+from detpyc.bytecode.header import HEADER_SIZE, MAGIC_NUMBERS, InvalidationMode, PycHeader, source_hash
 from detpyc.cli import main
 from detpyc.compilation import interpreters
-from detpyc.errors import DetpycError
+from detpyc.errors import DetpycError, SettingsError
 from detpyc.limits import MAX_FILE
 from detpyc.normalize import normalize_artifact
+from detpyc.verify.artifacts import verify_artifact
 from payloads import flagged, small_tuple, text
 
 if TYPE_CHECKING:
@@ -220,6 +224,7 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "changed": [str(tree / "sub/3.8.pyc")],
                 "unsupported": {},
                 "malformed": {},
+                "kept-timestamps": {},
             },
             {
                 "path": str(tree / "missing"),
@@ -292,3 +297,80 @@ def test_directory_that_is_swapped_for_a_link(tmp_path: Path, tree: Path, monkey
     assert {path: path.read_bytes() for path in outside.iterdir()} == before
     assert len(report.changed) == 1
     assert "leads out of the tree" in report.malformed[str(tree / "sub" / "3.9.pyc")]
+
+
+# ---- timestamps
+
+SOURCE = b"x = 1\n"
+MTIME = 1_700_000_001
+CACHED = f"__pycache__/core.{HERE.cache_tag}.pyc"
+
+
+def timestamp(mtime: int = MTIME, size: int = len(SOURCE)) -> bytes:
+    return pycs.pyc(SOURCE, mtime=mtime, size=size)
+
+
+def header(data: bytes) -> tuple[str, bytes | None]:
+    parsed = PycHeader.parse(data)
+    return parsed.mode, parsed.source_hash
+
+
+@pytest.mark.parametrize("mode", [InvalidationMode.CHECKED_HASH, InvalidationMode.UNCHECKED_HASH])
+def test_timestamps_become_hashes(mode: str, tmp_path: Path) -> None:
+    path = trees.write(tmp_path, {"core.py": SOURCE, CACHED: timestamp()}) / CACHED
+    os.utime(tmp_path / "core.py", (0, MTIME + 0.7))
+    report = normalize_artifact(tmp_path, invalidation_mode=mode)
+    assert (report.changed, report.kept_timestamps) == ((str(path),), {})
+    assert header(path.read_bytes()) == (mode, source_hash(SOURCE, HERE.magic_number))
+    assert path.read_bytes()[HEADER_SIZE:] == canonicalize_pyc(timestamp())[HEADER_SIZE:]
+    assert normalize_artifact(path, invalidation_mode="checked-hash").changed == ()
+
+
+@pytest.mark.parametrize(
+    ("pyc", "source", "reason"),
+    [
+        (timestamp(), None, "there is no source"),
+        (timestamp(), SOURCE + b"#", "its source has another size"),
+        (timestamp(MTIME + 1), SOURCE, "its source has another time"),
+    ],
+)
+def test_timestamps_that_stay(pyc: bytes, source: bytes | None, reason: str, tmp_path: Path) -> None:
+    path = trees.write(tmp_path, {CACHED: canonicalize_pyc(pyc)}) / CACHED
+    if source is not None:
+        (tmp_path / "core.py").write_bytes(source)
+        os.utime(tmp_path / "core.py", (0, MTIME))
+    report = normalize_artifact(path, invalidation_mode="checked-hash")
+    assert (report.changed, report.kept_timestamps) == ((), {str(path): reason})
+    assert path.read_bytes() == canonicalize_pyc(pyc)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the time zone cannot be set")
+@pytest.mark.parametrize(("offset", "converted"), [(0, True), (1, True), (2, False), (-1, False)])
+def test_timestamps_in_wheels(offset: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, converted: bool) -> None:
+    """The date of a member is a local time, and has a resolution of two seconds."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    mtime = int(time.mktime((*wheels.DATE, -1, -1, -1)))
+    wheel = wheels.build(tmp_path, {"core.py": SOURCE, CACHED: timestamp(mtime + offset)})
+    report = normalize_artifact(wheel, invalidation_mode="checked-hash")
+    mode = InvalidationMode.CHECKED_HASH if converted else InvalidationMode.TIMESTAMP
+    assert header(wheels.read(wheel)[CACHED])[0] == mode
+    assert report.kept_timestamps == ({} if converted else {CACHED: "its source has another time"})
+    assert verify_artifact(wheel, [HERE]).findings[0].loads == converted
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_unknown_mode(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError):
+        normalize_artifact(tmp_path, invalidation_mode="timestamp")
+
+
+def test_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trees.write(tmp_path, {"core.py": SOURCE, CACHED: timestamp(), "gone.pyc": canonicalize_pyc(timestamp())})
+    os.utime(tmp_path / "core.py", (0, MTIME))
+    assert main(["normalize", "--invalidation-mode", "checked-hash", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == (
+        f"{tmp_path}: 1 of 2 pycs normalized\n    the timestamp stays in {tmp_path / 'gone.pyc'}: there is no source\n"
+    )
+    assert header((tmp_path / CACHED).read_bytes())[0] == InvalidationMode.CHECKED_HASH

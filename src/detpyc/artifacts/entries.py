@@ -45,6 +45,7 @@ class Entry:
         size: of a file, in bytes.
         mtime: of a file, in whole seconds since 1970, as the import system compares it with the header of a pyc: in a
             ZIP file, its date as a local time, as `zipimport` reads it. None if it is not known.
+        unpacked_mtime: that programs give the file when they unpack it, where it is not `mtime`.
         mode: the permission bits.
         target: of a link, as it is written.
         layer: the digest or the name of the layer of an image that the entry comes from.
@@ -58,6 +59,7 @@ class Entry:
     mode: int = 0
     target: str = ""
     layer: str | None = None
+    unpacked_mtime: int | None = None
 
     @property
     def name(self) -> str:

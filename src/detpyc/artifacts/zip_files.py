@@ -5,7 +5,6 @@ A zipapp begins with a line for the system (``#!``) or with a shell script, then
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.artifacts.compression import Budget
@@ -53,12 +52,5 @@ class ZipFile(Packed):
 def _entry(member: Member) -> Entry:
     kind = Kind.DIRECTORY if member.is_directory else Kind.FILE
     mode = member.external_attributes >> 16 & _MODE
-    return Entry(member.name.removesuffix("/"), kind, member.size, _mtime(member), mode)
-
-
-def _mtime(member: Member) -> int | None:
-    """Return a date as `zipimport._parse_dostime` reads it: as a local time."""
-    try:
-        return int(time.mktime((*member.date_time, -1, -1, -1)))
-    except (OverflowError, ValueError, OSError):
-        return None
+    name = member.name.removesuffix("/")
+    return Entry(name, kind, member.size, member.local_mtime, mode, unpacked_mtime=member.mtime)

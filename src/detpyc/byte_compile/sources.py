@@ -141,6 +141,24 @@ def single_source(file: Path, settings: Settings, recorded: RecordedPaths) -> It
         yield TreeSource(path, recorded.of(path, name), f"{file.parent / CACHE}{os.sep}", file.stem, None)
 
 
+def below_prefix(source: TreeSource, prefix: str) -> TreeSource:
+    """Return a source whose pycs are below a prefix, where Python looks if ``sys.pycache_prefix`` is set."""
+    cache = prefix_directory(os.path.dirname(source.path), prefix)  # noqa: PTH120 - done for thousands of files
+    return source._replace(cache=os.path.join(cache, ""), pycs=None)  # noqa: PTH118
+
+
+def prefix_directory(directory: str, prefix: str) -> str:
+    """Return where Python looks for the pycs of the sources in a directory, below a prefix.
+
+    This is the rule of `importlib.util.cache_from_source`.
+    """
+    path = os.path.abspath(directory)  # noqa: PTH100 - links stay
+    if path[1:2] == ":":
+        path = path[2:]
+    separators = os.sep + (os.altsep or "")
+    return os.path.join(os.path.abspath(prefix), path.lstrip(separators))  # noqa: PTH100, PTH118
+
+
 def scan(top: Path, on_error: OnError, on_temporary: OnTemporary) -> Iterator[Candidate]:
     """Yield what has a name in ``.py`` in a directory and below, in the order of the paths, files first.
 

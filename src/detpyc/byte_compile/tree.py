@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.byte_compile.known import KnownPycs
-from detpyc.byte_compile.sources import RecordedPaths, find_sources, single_source
+from detpyc.byte_compile.sources import RecordedPaths, below_prefix, find_sources, prefix_directory, single_source
 from detpyc.byte_compile.stale import StaleFinder
 from detpyc.byte_compile.tree_files import TreeFiles
 from detpyc.byte_compile.tree_report import Tally, TreeReport
 from detpyc.compilation.cache_location import find_store
 from detpyc.errors import DetpycError
 from detpyc.files import walk
-from detpyc.pyc_paths import is_cached, parse
+from detpyc.pyc_paths import CACHE, is_cached, parse
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class TreeOptions(NamedTuple):
         update_records: list the pycs in the RECORD of each ``.dist-info`` directory that lists their source.
         jobs: how many workers at most; by default one per usable processor. The results do not depend on it.
         cache: use the compile cache.
+        pycache_prefix: the directory below which Python looks for the pycs (``PYTHONPYCACHEPREFIX``); by default it
+            looks in the ``__pycache__`` beside each source.
 
     """
 
@@ -62,6 +64,7 @@ class TreeOptions(NamedTuple):
     update_records: bool = False
     jobs: int | None = None
     cache: bool = True
+    pycache_prefix: str | None = None
 
 
 _SETTINGS = Settings()
@@ -92,8 +95,8 @@ def byte_compile_tree(
         What was done.
 
     Raises:
-        DetpycError: if the path is not a directory or a source, a prefix does not fit, SOURCE_DATE_EPOCH is malformed,
-            or an interpreter is missing or cannot be started.
+        DetpycError: if the path is not a directory or a source, a prefix does not fit or is to be used for records,
+            SOURCE_DATE_EPOCH is malformed, or an interpreter is missing or cannot be started.
 
     """
     tree = _Tree(Path(path), settings, options)
@@ -109,7 +112,7 @@ def byte_compile_tree(
         tree.byte_compile(interpreter, sources, step)
     if options.prune or options.prune_other_tags:
         tree.prune({interpreter.cache_tag for interpreter in interpreters})
-    tree.files.remove_empty_caches(tree.tally.removed)
+    tree.pyc_files.remove_empty_caches(tree.tally.removed)
     if options.update_records:
         tree.update_records(
             {(interpreter.cache_tag, level) for interpreter in interpreters for level in settings.optimize}
@@ -134,9 +137,14 @@ class _Tree:
         if not self.is_directory and not (stat.S_ISREG(mode) and path.suffix == ".py"):
             raise DetpycError("not a directory or source file: expected a name ending in .py", path=path)
         self.files = TreeFiles(str(path if self.is_directory else path.parent), check=options.check)
+        self.pyc_files = self.files
+        if options.pycache_prefix is not None:
+            if options.update_records:
+                raise DetpycError("the pycs below a prefix are not part of any distribution, so no RECORD lists them")
+            self.pyc_files = TreeFiles(os.path.abspath(options.pycache_prefix), check=options.check)  # noqa: PTH100
         self.store = find_store(writable=not options.check) if options.cache else None
         self.known = KnownPycs(os.path.realpath(path), self.store)
-        self.finder = StaleFinder(self.files, settings, self.known, force=options.force)
+        self.finder = StaleFinder(self.pyc_files, settings, self.known, force=options.force)
 
     def find_sources(self) -> Iterator[TreeSource]:
         """Yield the sources to byte-compile.
@@ -147,8 +155,11 @@ class _Tree:
         """
         recorded = RecordedPaths(self.options.strip_prefix, self.options.prepend_prefix)
         if self.is_directory:
-            return find_sources(self.path, self.files, self.settings, recorded, self.cannot_read)
-        return single_source(self.path, self.settings, recorded)
+            found = find_sources(self.path, self.files, self.settings, recorded, self.cannot_read)
+        else:
+            found = single_source(self.path, self.settings, recorded)
+        prefix = self.options.pycache_prefix
+        return found if prefix is None else (below_prefix(source, prefix) for source in found)
 
     def cannot_read(self, path: str, error: OSError) -> None:
         """Note that a file or directory cannot be read."""
@@ -249,7 +260,7 @@ class _Tree:
     def write(self, pyc: str, content: bytes, source_mode: int, tally: Tally) -> None:
         """Write a pyc."""
         try:
-            self.files.write(pyc, content, source_mode)
+            self.pyc_files.write(pyc, content, source_mode)
         except DetpycError as error:
             tally.fail(error)
         else:
@@ -258,7 +269,7 @@ class _Tree:
     def remove(self, pyc: str, tally: Tally) -> None:
         """Remove a pyc if there is one."""
         try:
-            if self.files.remove(pyc):
+            if self.pyc_files.remove(pyc):
                 tally.removed.append(pyc)
         except DetpycError as error:
             tally.fail(error)
@@ -268,15 +279,27 @@ class _Tree:
         if self.is_directory:
             yield from walk(self.path, suffix, lambda error: self.cannot_read(error.filename, error))
 
+    def cached_pycs(self) -> Iterator[tuple[Path, str]]:
+        """Yield the pycs that are cached, and where each would be without a prefix."""
+        prefix = self.options.pycache_prefix
+        if prefix is None:
+            # Other pycs are those of sourceless distributions.
+            yield from ((pyc, pyc.as_posix()) for pyc in self.walk(".pyc") if is_cached(pyc.as_posix()))
+        elif self.is_directory:
+            top = Path(prefix_directory(str(self.path), prefix))
+            if top.is_dir():
+                for pyc in walk(top, ".pyc", lambda error: self.cannot_read(error.filename, error)):
+                    beside = (self.path / pyc.parent.relative_to(top) / CACHE / pyc.name).as_posix()
+                    yield pyc, beside
+
     def prune(self, own_tags: set[str]) -> None:
         """Remove the pycs that Python does not load."""
-        for pyc in self.walk(".pyc"):
-            if is_cached(pyc.as_posix()):  # other pycs are those of sourceless distributions
-                name = parse(pyc.as_posix())
-                orphaned = self.options.prune and not Path(name.source).is_file()
-                foreign = self.options.prune_other_tags and name.cache_tag not in own_tags
-                if orphaned or foreign:
-                    self.remove(str(pyc), self.tally)
+        for pyc, beside in self.cached_pycs():
+            name = parse(beside)
+            orphaned = self.options.prune and not Path(name.source).is_file()
+            foreign = self.options.prune_other_tags and name.cache_tag not in own_tags
+            if orphaned or foreign:
+                self.remove(str(pyc), self.tally)
 
     def update_records(self, slots: set[tuple[str, int]]) -> None:
         """Make the RECORD of every installed distribution list the pycs of its sources."""

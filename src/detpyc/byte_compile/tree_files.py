@@ -90,8 +90,17 @@ class TreeFiles:
             raise DetpycError(f"cannot be written: {error.strerror}", path=path) from error
 
     def _make(self, cache: str) -> None:
-        """Make a ``__pycache__`` with the permissions of the directory that it is in, whatever the umask."""
+        """Make a directory of pycs with the permissions of the directory that it is in, whatever the umask."""
         parent, name = os.path.split(cache)
+        if not os.path.isdir(parent):  # noqa: PTH112 - below a prefix
+            if os.path.realpath(cache) == self.real_top:
+                os.makedirs(parent, exist_ok=True)  # noqa: PTH103
+            else:
+                self._make(parent)
+        if os.path.realpath(cache) == self.real_top:
+            with suppress(FileExistsError):
+                os.mkdir(cache)  # noqa: PTH102
+            return
         with directory_descriptor(parent, self.real_top) as dir_fd, suppress(FileExistsError):
             if sys.platform == "win32" or dir_fd is None:
                 os.mkdir(cache)  # noqa: PTH102

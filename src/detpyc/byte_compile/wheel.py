@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from detpyc.audience import Audience, required_python
 from detpyc.byte_compile.contents import read_contents
 from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import compile_sources
@@ -14,7 +15,7 @@ from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
 from detpyc.compilation.cache_location import find_store
 from detpyc.errors import CompilationError, SettingsError, WheelError
-from detpyc.loading import Audience, Loader, name_loaders, required_python
+from detpyc.loading import Loader, name_loaders
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
 from detpyc.settings import SOURCELESS, STORED, Settings
 from detpyc.wheel import tags

@@ -57,6 +57,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "-p", "--prepend-prefix", metavar="DIR", help="add DIR to the front of the recorded paths, as compileall does"
     )
+    parser.add_argument(
+        "--pycache-prefix",
+        metavar="DIR",
+        help="write the pycs below DIR, where Python with -X pycache_prefix=DIR looks (default: PYTHONPYCACHEPREFIX)",
+    )
     parser.add_argument("--force", action="store_true", help="write pycs that are up to date too")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
     parser.add_argument("--prune", action="store_true", help="remove pycs that have no source")
@@ -111,6 +116,7 @@ def _tree_options(options: argparse.Namespace) -> TreeOptions:
     return TreeOptions(
         strip_prefix=options.strip_prefix,
         prepend_prefix=options.prepend_prefix,
+        pycache_prefix=_pycache_prefix(options),
         force=options.force,
         check=options.check,
         prune=options.prune,
@@ -118,6 +124,12 @@ def _tree_options(options: argparse.Namespace) -> TreeOptions:
         update_records=options.update_records,
         jobs=jobs(options),
     )
+
+
+def _pycache_prefix(options: argparse.Namespace) -> str | None:
+    """Return the prefix of the option, or else of the environment; an empty one means none, as it does to Python."""
+    given: str | None = options.pycache_prefix
+    return (os.environ.get("PYTHONPYCACHEPREFIX") if given is None else given) or None
 
 
 def _defaults() -> dict[str, object]:

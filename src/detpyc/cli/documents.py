@@ -75,6 +75,8 @@ VerifyPyc = TypedDict(
         "source": str | None,
         "release": str | None,
         "layer": str | None,
+        "loads": bool,
+        "ignored-because": str | None,
     },
 )
 VerifyEntry = TypedDict(
@@ -85,7 +87,7 @@ VerifyEntry = TypedDict(
         "counts": Mapping[StatusName, int],
         "problems": Sequence[str],
         "problem-rules": Sequence[RuleName],
-        "loaded-by": Sequence[str] | None,
+        "loaded-by": Sequence[str],
         "never-loaded": Mapping[str, str],
         "unmet": Mapping[str, Sequence[str]],
         "pycs": Sequence[VerifyPyc],
@@ -136,6 +138,7 @@ NormalizeEntry = TypedDict(
         "changed": Sequence[str],
         "unsupported": Mapping[str, str],
         "malformed": Mapping[str, str],
+        "kept-timestamps": Mapping[str, str],
     },
 )
 NormalizeDocument = TypedDict("NormalizeDocument", {"reports": Sequence[NormalizeEntry | PathError]})

@@ -22,9 +22,15 @@ def add(commands: Commands) -> None:
         "normalize",
         run,
         "rewrite existing pycs in canonical form",
-        "Rewrite existing pycs in canonical form without compiling anything. Their headers, modes and mtimes stay.",
+        "Rewrite existing pycs in canonical form without compiling anything. Their headers stay, unless"
+        " --invalidation-mode converts them, and so do modes and mtimes.",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel, a directory, or a .pyc file")
+    parser.add_argument(
+        "--invalidation-mode",
+        choices=("checked-hash", "unchecked-hash"),
+        help="convert headers with the time of the source to this mode, if the source is there and matches",
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything would change")
 
 
@@ -36,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     documents: list[NormalizeEntry | PathError] = []
 
     def apply(path: Path) -> int:
-        report = normalize_artifact(path, check=options.check)
+        report = normalize_artifact(path, check=options.check, invalidation_mode=options.invalidation_mode)
         documents.append(_document(report))
         lines = _lines(report, check=options.check, names=options.verbose or options.check)
         within = f"{path}: " if is_wheel(path) else ""  # the pycs of a directory have its path already
@@ -56,6 +62,10 @@ def _lines(report: NormalizationReport, *, check: bool, names: bool) -> list[str
         f"{printable(report.path)}: {len(report.changed)} of {report.pycs} pycs {verb}",
         *(f"    {printable(name)}" for name in report.changed if names),
         *(f"    skipped {printable(name)}: {printable(reason)}" for name, reason in report.unsupported.items()),
+        *(
+            f"    the timestamp stays in {printable(name)}: {printable(reason)}"
+            for name, reason in report.kept_timestamps.items()
+        ),
     ]
 
 
@@ -66,4 +76,5 @@ def _document(report: NormalizationReport) -> NormalizeEntry:
         "changed": list(report.changed),
         "unsupported": report.unsupported,
         "malformed": report.malformed,
+        "kept-timestamps": report.kept_timestamps,
     }

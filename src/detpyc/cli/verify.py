@@ -59,7 +59,14 @@ def add(commands: Commands) -> None:
         metavar="SDIST_OR_WHEEL",
         help="where to find the sources that a wheel lacks, as a sourceless one does",
     )
+    parser.add_argument(
+        "--source-root",
+        type=read_path,
+        metavar="DIR",
+        help="the directory that a tree of PYTHONPYCACHEPREFIX mirrors, and that has its sources, e.g. /",
+    )
     _add_acceptance(parser)
+    _add_loading(parser)
     parser.add_argument(
         "--format",
         choices=(TEXT, JSON, SARIF),
@@ -86,6 +93,35 @@ def _add_acceptance(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_loading(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what is loaded."""
+    parser.add_argument(
+        "--for",
+        action="append",
+        default=[],
+        dest="targets",
+        type=_target,
+        metavar="TAG",
+        help="say which pycs this Python loads, e.g. cpython-312; may be given several times (default: any)",
+    )
+    parser.add_argument(
+        "--level",
+        action="append",
+        default=[],
+        dest="levels",
+        type=int,
+        choices=(0, 1, 2),
+        help="say which pycs are loaded at this optimization level; may be given several times (default: any)",
+    )
+    parser.add_argument(
+        "--loaded-as",
+        choices=("directory", "zip", "installed"),
+        help="where modules are imported from: a directory, a ZIP file, or a directory whose files have other times"
+        " than in the artifact (default: installed for wheels, zip for .pyz and .egg files and for ZIP files with a"
+        " __main__.py, otherwise directory)",
+    )
+
+
 def _status(text: str) -> Status:
     from argparse import ArgumentTypeError  # noqa: PLC0415 - it is imported already when this is called
 
@@ -107,6 +143,18 @@ def _requirement(text: str) -> str:
         return Requirement.parse(text).text
     except SettingsError as error:
         raise ArgumentTypeError(str(error)) from error
+
+
+def _target(text: str) -> str:
+    from argparse import ArgumentTypeError  # noqa: PLC0415 - as above
+
+    from detpyc.verify.requirements import target_version  # noqa: PLC0415 - as in the package's docstring
+
+    try:
+        target_version(text)
+    except SettingsError as error:
+        raise ArgumentTypeError(str(error)) from error
+    return text
 
 
 def run(options: argparse.Namespace) -> int:
@@ -156,6 +204,10 @@ def _verification(options: argparse.Namespace) -> partial[VerificationReport]:
         jobs=jobs(options),
         install=install,
         require=options.require,
+        targets=options.targets,
+        levels=options.levels,
+        loaded_as=options.loaded_as,
+        source_root=options.source_root,
     )
 
 
@@ -186,7 +238,8 @@ def _print_sarif(
 
 def _print(report: VerificationReport, shown: set[Status]) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in report.counts().items() if number)
-    loaded = f"; loaded by CPython {', '.join(report.loaded_by)}" if report.loaded_by else ""
+    by = ", ".join(report.loaded_by)
+    loaded = f"; loaded by CPython {by}" if by and not report.never_loaded else ""
     print(f"{printable(report.path)}: {counts or 'no pycs'}{loaded}")
     _print_loading(report)
     for problem in report.problems:
@@ -206,8 +259,13 @@ def _print_loading(report: VerificationReport) -> None:
     reasons: dict[str, list[str]] = {}
     for name, reason in report.never_loaded.items():
         reasons.setdefault(reason, []).append(name)
+    if reasons:
+        total, never = len(report.findings), len(report.never_loaded)
+        by = f" by CPython {', '.join(report.loaded_by)}" if report.loaded_by else ""
+        pycs = "pyc" if total == 1 else "pycs"
+        print(f"    {total - never:,} of {total:,} {pycs} will be loaded{by}; {never:,} never:")
     for reason, names in reasons.items():
-        print(f"    never loaded: {printable(listed(names))}: {reason}")
+        print(f"        {reason}: {printable(listed(names))}")
     for requirement, sources in report.unmet.items():
         if sources:
             print(f"    {requirement} loads no pyc of {counted(len(sources), 'source')}: {printable(listed(sources))}")
@@ -222,7 +280,7 @@ def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
         "counts": report.counts(),
         "problems": list(report.problems),
         "problem-rules": [problem.rule.value for problem in report.problems],
-        "loaded-by": None if report.loaded_by is None else list(report.loaded_by),
+        "loaded-by": list(report.loaded_by),
         "never-loaded": report.never_loaded,
         "unmet": {requirement: list(sources) for requirement, sources in report.unmet.items()},
         "pycs": [
@@ -233,6 +291,8 @@ def _document(report: VerificationReport, *, passed: bool) -> VerifyEntry:
                 "source": finding.source,
                 "release": finding.release,
                 "layer": finding.layer,
+                "loads": finding.loads,
+                "ignored-because": finding.ignored_because,
             }
             for finding in report.findings
         ],

@@ -31,7 +31,7 @@ __all__ = ["CACHE_SIZE", "Files", "Store"]
 
 CACHE_SIZE = 1 << 30  # bytes of all files
 
-_SHARD = 2  # characters of a name, for the directory that the file is in
+_SHARD = 1  # characters of a name, for the directory that the file is in
 _DIGEST = hashlib.sha256().digest_size
 _MAX_ENTRY = 2 * MAX_FILE  # bytes
 _REFRESH = 3600.0  # seconds after which a file that is used gets a new time

@@ -13,8 +13,8 @@ from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
 from detpyc.threads import Executor
 from detpyc.verify.pycs import Case, Judgement, Mismatch, finding, prepare
-from detpyc.verify.reports import Finding, Status
-from detpyc.verify.verdicts import compare, without_match
+from detpyc.verify.reports import PASSING, Finding, Status
+from detpyc.verify.verdicts import at_other_level, compare, without_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -198,7 +198,7 @@ def _judge_batch(cases: list[Case], compilers: _Compilers) -> dict[str, Judgemen
         open_to_others = [case for case in undecided if not case.decided]
         undecided = [case for case in undecided if case.decided]
         undecided += _try_each(open_to_others, compilers.installable(version, release), compilers, judged)
-        for case in undecided:
+        for case in _try_other_levels(undecided, compilers.candidates(version, release), compilers, judged):
             finding = without_match(case, compilers.given_releases(version))
             judged[case.pyc.path] = Judgement(finding, case.header)
             compilers.step()
@@ -215,6 +215,22 @@ def _try_each(
             judged |= settled
             if not cases:
                 break  # before the next candidate, which may take a search
+    return cases
+
+
+def _try_other_levels(
+    cases: list[Case], candidates: Iterable[Interpreter], compilers: _Compilers, judged: dict[str, Judgement]
+) -> list[Case]:
+    """Judge pycs whose names have no level, and which a level other than 0 verifies; return the other cases."""
+    interpreters = [*candidates] if any(not case.level for case in cases) else []
+    for level in (1, 2):
+        unnamed = {case.pyc.path: case for case in cases if not case.level}
+        settled: dict[str, Judgement] = {}
+        _try_each([case.at_level(level) for case in unnamed.values()], interpreters, compilers, settled)
+        for path, found in settled.items():
+            if found.finding.status in PASSING:
+                judged[path] = replace(found, finding=at_other_level(unnamed[path], level, found.finding))
+        cases = [case for case in cases if case.pyc.path not in judged]
     return cases
 
 
@@ -245,7 +261,7 @@ def _try(cases: list[Case], interpreter: Interpreter, compilers: _Compilers) -> 
 def _settled(case: Case, finding: Finding) -> Judgement:
     """Judge a pyc that an interpreter settles; note if it is of another release than the recorded one."""
     release = case.pyc.release
-    if release in {None, finding.release} or finding.status not in {Status.IDENTICAL, Status.EQUIVALENT}:
+    if release in {None, finding.release} or finding.status not in PASSING:
         return Judgement(finding, case.header)
     note = f"recorded as compiled by CPython {release}, verified with {finding.release}"
     contradicted = any(mismatch.finding.release == release for mismatch in case.mismatches)

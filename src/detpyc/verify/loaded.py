@@ -2,66 +2,186 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
+from detpyc.artifacts.entries import Format, Kind
+from detpyc.audience import Audience, required_python
+from detpyc.bytecode.header import InvalidationMode
 from detpyc.errors import DetpycError
 from detpyc.limits import MAX_METADATA
-from detpyc.loading import Audience, Loading, PlacedPyc, find_loaders, required_python
+from detpyc.loading import Finder, Loading, PlacedPyc, Surroundings, extension_modules, find_loaders
+from detpyc.pyc_paths import parse
 from detpyc.verify.reports import Status
 from detpyc.verify.requirements import unmet
 from detpyc.wheel.problems import Problem, Rule
 from detpyc.wheel.tags import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from detpyc.artifacts.entries import Artifact
+    from detpyc.verify.places import Beside
     from detpyc.verify.pycs import Judgement
+    from detpyc.verify.reports import Finding
     from detpyc.verify.requirements import Requirement
+    from detpyc.verify.trees import Tree
     from detpyc.wheel.distribution import Wheel
 
-Unmet = dict[str, tuple[str, ...]]
+_PROGRAM = "__main__.py"  # which `python FILE` runs in an archive
+_PROGRAMS = (".egg", ".pyz")
+_PEX = "PEX-INFO"
 
 
-def loaded_of_wheel(
-    wheel: Wheel, judgements: Iterable[Judgement], required: Collection[Requirement], problems: list[str]
-) -> tuple[Loading, Unmet]:
-    """Return what loads the pycs of a wheel, and the requirements that are not met.
+class Wanted(NamedTuple):
+    """What the caller wants to know about loading.
+
+    Attributes:
+        required: what must load a pyc of every source.
+        versions: of CPython, that matter; none for all.
+        levels: at which they run; none for all.
+        finder: that finds modules in the artifact; None for what follows from the artifact.
+
+    """
+
+    required: Sequence[Requirement] = ()
+    versions: Collection[tuple[int, int]] = ()
+    levels: Collection[int] = ()
+    finder: Finder | None = None
+
+
+class Loaded(NamedTuple):
+    """What is loaded of an artifact.
+
+    Attributes:
+        loading: by what, narrowed to what matters.
+        unmet: the requirements that are not met, with the sources that have no pyc for them.
+
+    """
+
+    loading: Loading
+    unmet: dict[str, tuple[str, ...]]
+
+    def findings(self, judgements: Iterable[Judgement]) -> tuple[Finding, ...]:
+        """Return the findings with what is loaded."""
+        never = self.loading.never
+        findings = (judged.finding for judged in judgements)
+        return tuple(
+            replace(finding, loads=finding.pyc not in never, ignored_because=never.get(finding.pyc))
+            for finding in findings
+        )
+
+
+def loaded_of_wheel(wheel: Wheel, judgements: Iterable[Judgement], wanted: Wanted, problems: list[str]) -> Loaded:
+    """Return what loads the pycs of a wheel, once it is installed.
 
     Args:
         wheel: the wheel.
         judgements: on its pycs.
-        required: the requirements.
+        wanted: what matters.
         problems: what is wrong with METADATA is added to them.
 
     """
     paths = wheel.importable
     pycs = [_placed(judged, paths.get(judged.finding.pyc)) for judged in judgements]
-    sources = [path for path in paths.values() if path.endswith(".py")]
-    loading = find_loaders(pycs, set(sources), _audience(wheel, problems))
-    return loading, _unmet(required, sources, pycs, loading)
+    installed = {*paths.values()}
+    audience = _audience(wheel, problems)
+    around = Surroundings(
+        installed.__contains__,
+        extension_modules(installed),
+        (wanted.finder or Finder.INSTALLED,),
+        audience,
+        windows=audience.tag.rpartition("-")[2].startswith("win"),
+    )
+    sources = {path: path for path in paths.values() if path.endswith(".py")}
+    return _loaded(pycs, sources, around, wanted)
 
 
-def unmet_in_tree(judgements: Iterable[Judgement], sources: Sequence[str], required: Collection[Requirement]) -> Unmet:
-    """Return the requirements that the pycs in a directory do not meet."""
-    pycs = [_placed(judged, judged.finding.pyc.replace(os.sep, "/")) for judged in judgements]
-    paths = [source.replace(os.sep, "/") for source in sources]
-    return _unmet(required, paths, pycs, find_loaders(pycs, set(paths)))
+def loaded_of_tree(beside: Beside, tree: Tree, judgements: Sequence[Judgement], wanted: Wanted) -> Loaded:
+    """Return what loads the pycs of an artifact other than a wheel.
+
+    Args:
+        beside: where their sources are.
+        tree: what is in the artifact.
+        judgements: on the pycs of the tree, in their order.
+        wanted: what matters.
+
+    """
+    artifact, places = beside.artifact, map(beside.place, tree.pycs)
+    pycs = [_timed(_placed(judged, path), artifact) for path, judged in zip(places, judgements, strict=True)]
+    around = Surroundings(
+        partial(_is_file, artifact),
+        extension_modules(tree.extensions if beside.prefix is None else _beside_sources(artifact, judgements)),
+        _finders(artifact, wanted.finder),
+        windows=artifact.format is Format.DIRECTORY and sys.platform == "win32",
+    )
+    return _loaded(pycs, {source: artifact.shown(source) for source in tree.sources}, around, wanted)
+
+
+def _beside_sources(artifact: Artifact, judgements: Iterable[Judgement]) -> Iterator[str]:
+    """Yield the paths of what is in the directories of sources."""
+    sources = (judged.finding.source for judged in judgements)
+    for directory in {source.rpartition("/")[0] for source in sources if source is not None}:
+        yield from (entry.path for entry in artifact.listing(directory))
+
+
+def _finders(artifact: Artifact, chosen: Finder | None) -> tuple[Finder, ...]:
+    """Return what finds modules in an artifact.
+
+    Python runs and imports from some ZIP files; others are unpacked. A PEX runs as an archive at first, unpacks itself
+    without restoring times, and runs again.
+    """
+    if chosen is not None:
+        return (chosen,)
+    if artifact.format is not Format.ZIP:
+        return (Finder.DIRECTORY,)
+    if artifact.find(_PEX) is not None:
+        return (Finder.INSTALLED, Finder.ZIP)
+    is_program = artifact.path.suffix in _PROGRAMS or any(artifact.find(name) for name in (_PROGRAM, f"{_PROGRAM}c"))
+    return (Finder.ZIP,) if is_program else (Finder.DIRECTORY,)
+
+
+def _is_file(artifact: Artifact, path: str) -> bool:
+    entry = artifact.find(path)
+    return entry is not None and entry.kind is Kind.FILE
 
 
 def _placed(judged: Judgement, path: str | None) -> PlacedPyc:
     finding = judged.finding
-    header = None if finding.status is Status.MALFORMED else judged.header
-    return PlacedPyc(finding.pyc, path, header, finding.status is not Status.STALE)
+    return PlacedPyc(finding.pyc, path, judged.header, finding.status is not Status.STALE)
 
 
-def _unmet(
-    required: Collection[Requirement], sources: Sequence[str], pycs: Iterable[PlacedPyc], loading: Loading
-) -> Unmet:
-    if not required:
-        return {}
-    loaders = ((pyc.path or "", loading.loaders[pyc.name]) for pyc in pycs if pyc.name in loading.loaders)
-    return dict(unmet(required, sources, [*loaders]))
+def _timed(pyc: PlacedPyc, artifact: Artifact) -> PlacedPyc:
+    """Add the mtimes of the source to a pyc whose header has one."""
+    if pyc.path is None or pyc.header is None or pyc.header.mode != InvalidationMode.TIMESTAMP:
+        return pyc
+    source = artifact.find(parse(pyc.path).source)
+    if source is None:
+        return pyc
+    # In other formats, a header that has another time is stale.
+    unpacked = (source.unpacked_mtime or source.mtime) if artifact.format is Format.ZIP else None
+    return pyc._replace(unpacked=unpacked, zipped=source.mtime)
+
+
+def _loaded(pycs: Collection[PlacedPyc], sources: Mapping[str, str], around: Surroundings, wanted: Wanted) -> Loaded:
+    """Return what is loaded, and what is required and is not.
+
+    Args:
+        pycs: all of them.
+        sources: by the paths by which they are imported, the paths as they are reported.
+        around: what is around them.
+        wanted: what matters.
+
+    """
+    loading = find_loaders(pycs, around)
+    missing: dict[str, tuple[str, ...]] = {}
+    if wanted.required:
+        loaders = [(pyc.path or "", loading.loaders[pyc.name]) for pyc in pycs if pyc.name in loading.loaders]
+        found = unmet(wanted.required, [*sources], loaders)
+        missing = {requirement: tuple(sources[path] for path in paths) for requirement, paths in found}
+    return Loaded(loading.narrowed(wanted.versions, wanted.levels), missing)
 
 
 def _audience(wheel: Wheel, problems: list[str]) -> Audience:

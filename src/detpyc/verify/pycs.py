@@ -37,6 +37,7 @@ class Pyc:
         recorded: what provenance says of it.
         in_wheel: whether it is in a wheel, as detpyc put it there; an installer may compile it again.
         layer: of an image, that it comes from.
+        any_level: whether it may be of any optimization level: it is sourceless, and nothing records one.
 
     """
 
@@ -48,6 +49,7 @@ class Pyc:
     recorded: Bytecode | None = None
     in_wheel: bool = False
     layer: str | None = None
+    any_level: bool = False
 
     @property
     def release(self) -> str | None:
@@ -119,6 +121,10 @@ class Case:
     def finding(self, status: Status, reasons: Iterable[str], release: str | None = None) -> Finding:
         """Return a finding about it."""
         return finding(self.pyc, status, reasons, release)
+
+    def at_level(self, level: int) -> Case:
+        """Return the case with another optimization level, which has not been tried."""
+        return replace(self, level=level, mismatches=())
 
     def compiled_as(self, path: str) -> Case:
         """Return the case with another path to compile the source as."""

@@ -41,6 +41,8 @@ class Finding:
         source: the path of its source; None if it has none.
         release: of the CPython that compiled the source again; None if none did.
         layer: of an image, that the pyc comes from: a digest or a path; None for other artifacts.
+        loads: whether some CPython loads it, whatever its status is.
+        ignored_because: the reason, if none does.
 
     """
 
@@ -50,6 +52,8 @@ class Finding:
     source: str | None = None
     release: str | None = None
     layer: str | None = None
+    loads: bool = True
+    ignored_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class VerificationReport:
         path: of the artifact.
         findings: one for each pyc, in the order of their paths.
         problems: what is wrong with the whole, e.g. with RECORD, or provenance that contradicts the content.
-        loaded_by: the versions of CPython that load pycs of a wheel, with the options for optimized ones, e.g.
-            ``3.12 -OO``; None for other artifacts.
-        never_loaded: the pycs of a wheel that no CPython ever loads, with the reasons.
+        loaded_by: the versions of CPython that load some of the pycs, with the options for optimized ones, e.g.
+            ``3.12 -OO``.
+        never_loaded: the pycs that no CPython ever loads, with the reasons.
         unmet: the requirements that are not met, with the sources that have no pyc for them; none, if there are no
             sources and no such pyc either.
 
@@ -73,7 +77,7 @@ class VerificationReport:
     path: str
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...] = ()
-    loaded_by: tuple[str, ...] | None = None
+    loaded_by: tuple[str, ...] = ()
     never_loaded: dict[str, str] = field(default_factory=dict)
     unmet: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

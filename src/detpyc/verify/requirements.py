@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from detpyc.loading import Loader
 
-__all__ = ["Requirement"]
+__all__ = ["Requirement", "target_version"]
 
 _TAGS = {"cpython-{}{}".format(*version): version for version in MAGIC_NUMBERS.values()}
 
@@ -43,16 +43,29 @@ class Requirement(NamedTuple):
 
         """
         tag, separator, level = text.partition(":")
-        if tag not in _TAGS:
+        version = _TAGS.get(tag)
+        if version is None:
             raise SettingsError(f"{text!r:.100} does not begin with a cache tag of {SUPPORTED}, such as cpython-312")
         if separator and not re.fullmatch("[0-2]", level):
             levels = ", ".join(map(str, OPTIMIZATION_LEVELS))
             raise SettingsError(f"{text!r:.100} does not end in an optimization level: {levels}")
-        return cls(text, _TAGS[tag], int(level or 0))
+        return cls(text, version, int(level or 0))
 
     def is_met_by(self, loader: Loader) -> bool:
         """Return whether what loads a pyc is what is required."""
         return loader.version == self.version and loader.level in {None, self.level}
+
+
+def target_version(tag: str) -> tuple[int, int]:
+    """Return the version of a cache tag, such as ``cpython-312``.
+
+    Raises:
+        SettingsError: if it is not that of a supported CPython.
+
+    """
+    if tag not in _TAGS:
+        raise SettingsError(f"{tag!r:.100} is not a cache tag of {SUPPORTED}, such as cpython-312")
+    return _TAGS[tag]
 
 
 def unmet(

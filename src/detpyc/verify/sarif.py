@@ -27,6 +27,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _HELP = "See docs/sarif.md of detpyc for all rules, and docs/verify.md for what the statuses and the problems mean."
 _MAX_REASONS = 10  # in a message; GitHub shows 1,000 characters
 UNMET = "unmet-requirement"
+NEVER_LOADED = "never-loaded"
 
 
 class SarifRule(NamedTuple):
@@ -168,6 +169,14 @@ RULES = {
         "A part of the artifact could not be read, is too large, or is read differently by different programs.",
         "Remove what the message names, or make the artifact again.",
     ),
+    NEVER_LOADED: SarifRule(
+        "NeverLoadedBytecode",
+        "note",
+        None,
+        "No CPython loads the bytecode",
+        "Where the pyc is, or by what its header says, no CPython loads it. It only takes space.",
+        "Remove the pyc, or byte-compile hash-based pycs; `detpyc normalize --invalidation-mode` converts pycs.",
+    ),
     UNMET: SarifRule(
         "UnmetRequirement",
         "error",
@@ -185,8 +194,8 @@ def sarif_log(
 ) -> dict[str, object]:
     """Return a SARIF log with one run, as an object for JSON.
 
-    It has a result for each finding whose status is not allowed, for each problem, and for each requirement that is not
-    met. It depends on nothing else: two runs over the same artifacts are equal.
+    It has a result for each finding whose status is not allowed, for each pyc that is never loaded, for each problem,
+    and for each requirement that is not met. It depends on nothing else: two runs over the same artifacts are equal.
 
     Args:
         reports: what was verified.
@@ -225,6 +234,8 @@ def _results(report: VerificationReport, allowed: Collection[Status]) -> Iterato
     for finding in report.refused(allowed):
         path = _inside(report, finding.pyc)
         yield _result(finding.status.value, path, _message(finding), "")
+    for name, reason in report.never_loaded.items():
+        yield _result(NEVER_LOADED, _inside(report, name), f"{name}: {reason}", "")
     for problem in report.problems:
         yield _result(problem.rule.value, report.path, problem, problem)
     for requirement, sources in report.unmet.items():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MODULES = (".py", ".pyc")
 _SHORT = 8  # characters; longer names have short ones as well
+_EXTENSIONS = (".so", ".pyd")
 _WANTED = (*_MODULES, CACHE, FILE_NAME)
 
 
@@ -31,6 +32,7 @@ class Tree:
     Attributes:
         pycs: the paths of what is named like a pyc, in order: those in a directory before those below it.
         sources: the paths of what is named like a source.
+        extensions: the paths of what is named like an extension module.
         documents: the paths of provenance documents.
         suspects: the paths of files that may be run, and could be bytecode that is not named like it.
         problems: what could be loaded as bytecode, and cannot be judged.
@@ -39,6 +41,7 @@ class Tree:
 
     pycs: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+    extensions: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
     suspects: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -75,6 +78,7 @@ class _Item(NamedTuple):
         mapped: the name as systems map it.
         is_directory: whether it is one, or leads to one.
         is_link: whether it leads elsewhere.
+        is_suspect: whether it may be run, or be read as bytecode by some system.
 
     """
 
@@ -82,6 +86,7 @@ class _Item(NamedTuple):
     mapped: str
     is_directory: bool
     is_link: bool
+    is_suspect: bool
 
 
 def scan(artifact: Artifact) -> Tree:
@@ -142,9 +147,12 @@ def _scan_directory(
         elif name == FILE_NAME:
             found.documents.append(path)
         else:
-            found.suspects.append(path)
+            if name.endswith(_EXTENSIONS):
+                found.extensions.append(path)
             if name.endswith(".py"):
                 found.sources.append(path)
+            if item.is_suspect:
+                found.suspects.append(path)
         problem = _problem(item)
         if problem is not None:
             found.problems.append(Problem(f"{artifact.shown(path)}: {problem}", Rule.NAME))
@@ -230,8 +238,9 @@ def _items(artifact: Artifact, directory: str) -> list[_Item]:
         is_link = entry.kind is Kind.LINK
         leads_to = artifact.find(entry.path) if is_link else entry
         is_directory = leads_to is not None and leads_to.kind is Kind.DIRECTORY
-        if mapped.endswith(_WANTED) or is_directory or (leads_to is not None and _may_be_run(leads_to, mapped)):
-            found.append(_Item(entry, mapped, is_directory, is_link))
+        is_suspect = mapped.endswith(_WANTED) or (leads_to is not None and _may_be_run(leads_to, mapped))
+        if is_suspect or is_directory or mapped.endswith(_EXTENSIONS):
+            found.append(_Item(entry, mapped, is_directory, is_link, is_suspect))
     return found
 
 

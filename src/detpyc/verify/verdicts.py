@@ -121,6 +121,22 @@ def without_match(case: Case, assumed: Sequence[str]) -> Finding:
     return case.finding(Status.UNVERIFIABLE, [reason, *mismatch.finding.reasons], mismatch.finding.release)
 
 
+def at_other_level(case: Case, level: int, found: Finding) -> Finding:
+    """Return the finding about a pyc whose name has no level, and which another level than 0 verifies.
+
+    Args:
+        case: the pyc, with a mismatch for each interpreter that was tried at level 0.
+        level: the other level.
+        found: the finding at that level.
+
+    """
+    if case.pyc.any_level:
+        return replace(found, reasons=(*found.reasons, f"compiled at optimization level {level}"))
+    reason = f"the source compiles to it at optimization level {level}, and its name is for level 0"
+    differences = case.mismatches[0].finding.reasons if case.mismatches else ()
+    return case.finding(Status.DIFFERS, [reason, *differences], found.release)
+
+
 def _without_decision(mismatch: Mismatch) -> str:
     """Say how an interpreter's result differs, where another release could have compiled the pyc."""
     release = mismatch.finding.release

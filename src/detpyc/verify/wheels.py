@@ -57,6 +57,7 @@ def wheel_pycs(
             elsewhere.get(name.source) if source is None else partial(wheel.read_member, source, MAX_FILE),
             recorded=slot,
             in_wheel=True,
+            any_level=name.cache_tag is None and source is None and slot is None,
         )
 
 

@@ -41,10 +41,11 @@ from detpyc.wheel.zip_format import (
     UTF8_NAME,
     ZIP64_EXTRA,
     Member,
+    extended_mtime,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from detpyc.reproducible import Date
 
@@ -228,14 +229,14 @@ def _read_entries(data: bytes) -> Iterator[Entry]:
             raise WheelError("has a directory that ends in the middle of an entry")
         raw_name = data[name_at:extra_at]
         name = _decoded(raw_name, flags)
-        extra = data[extra_at : extra_at + lengths[1]]
+        extra = extra_fields(name, data[extra_at : extra_at + lengths[1]])
         size, compressed_size, offset = _zip64_values(name, extra, (size, compressed_size, offset))
         if disk:
             raise WheelError(f"{name}: is in another archive")
         if version > MAX_VERSION:
             raise WheelError(f"{name}: needs version {version / 10} of the ZIP format, which unpackers do not know")
-        date_time = _date_time(date, time)
-        member = Member(name, method, crc, compressed_size, size, date_time, external, internal, system)
+        date_time, mtime = _date_time(date, time), extended_mtime(extra)
+        member = Member(name, method, crc, compressed_size, size, date_time, external, internal, system, mtime)
         _check_entry(member, flags)
         yield Entry(member, raw_name, flags, offset)
 
@@ -274,11 +275,11 @@ def extra_fields(name: str, extra: bytes) -> dict[int, bytes]:
     return found
 
 
-def _zip64_values(name: str, extra: bytes, values: tuple[int, int, int]) -> Sequence[int]:
+def _zip64_values(name: str, extra: Mapping[int, bytes], values: tuple[int, int, int]) -> Sequence[int]:
     """Return the sizes and the offset of an entry; its ZIP64 extra field must have those that are needed, no more."""
     if not extra and MAX_U32 not in values:
         return values
-    field = extra_fields(name, extra).get(ZIP64_EXTRA)
+    field = extra.get(ZIP64_EXTRA)
     needed = [index for index, value in enumerate(values) if value == MAX_U32]
     result = list(values)
     if field is None:

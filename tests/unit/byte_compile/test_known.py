@@ -72,7 +72,7 @@ def entry_of(tree: Path) -> Path:
     store = find_store()
     assert store is not None
     name = KnownPycs(str(tree), None).entry.hex()
-    return store.directory / name[:2] / name[2:]
+    return store.directory / name[:1] / name[1:]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "counts": {**dict.fromkeys((status.value for status in Status), 0), "equivalent": 1, "orphan": 1},
                 "problems": [],
                 "problem-rules": [],
-                "loaded-by": None,
+                "loaded-by": ["{}.{}".format(*HERE.version)],
                 "never-loaded": {},
                 "unmet": {},
                 "pycs": [
@@ -64,6 +64,8 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                         "source": None,
                         "release": None,
                         "layer": None,
+                        "loads": True,
+                        "ignored-because": None,
                     },
                     {
                         "pyc": str(tree / PYC),
@@ -71,6 +73,8 @@ def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
                         "source": str(tree / "core.py"),
                         "release": HERE.release,
                         "layer": None,
+                        "loads": True,
+                        "ignored-because": None,
                     },
                 ],
             },

@@ -21,7 +21,7 @@ from detpyc.errors import DetpycError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEYS = [bytes([number]) * 32 for number in range(10)]
+KEYS = [bytes([17 * number]) * 32 for number in range(10)]
 HEAD = 32  # bytes of a file before the value
 DAY = 86_400
 
@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> Store:
 
 
 def path_of(files: Store, key: bytes) -> Path:
-    return files.directory / key.hex()[:2] / key.hex()[2:]
+    return files.directory / key.hex()[:1] / key.hex()[1:]
 
 
 def age(files: Store, key: bytes, seconds: float) -> None:

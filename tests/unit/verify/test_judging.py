@@ -18,6 +18,7 @@ from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.pycs import Case, Pyc
 from detpyc.verify.reports import Status
 from pycs import HERE, PYC, SOURCE, forged, pyc, with_other_instruction
+from unit.verify.findings import the_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,10 +42,11 @@ def test_copies_are_compiled_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -
     compiled: list[Source] = []
     real = Pool.byte_compile
 
-    def byte_compile(pool: Pool, sources: Iterable[Source], *rest: Any) -> Any:
+    def byte_compile(pool: Pool, sources: Iterable[Source], levels: list[int], *rest: Any) -> Any:
         listed = list(sources)
-        compiled.extend(listed)
-        return real(pool, listed, *rest)
+        if levels == [0]:  # the others are tried for what differs
+            compiled.extend(listed)
+        return real(pool, listed, levels, *rest)
 
     monkeypatch.setattr(Pool, "byte_compile", byte_compile)
     for name in ("a/core", "a/other", "b/core", "c/core"):
@@ -198,3 +200,42 @@ def test_nothing_is_installed_beside_the_interpreters_that_are_given(
     compiled_by(two_releases[0], tmp_path)
     (finding,) = verify_artifact(tmp_path, [two_releases[1]], install=True).findings
     assert (finding.status, installing) == (Status.DIFFERS, [])
+
+
+# ---- levels that names do not have
+
+ASSERTING = b'"""A docstring."""\n\n\ndef f(x):\n    assert x\n    return x\n'
+
+
+@pytest.mark.parametrize("name", [PYC, "core.pyc"])
+@pytest.mark.parametrize("level", [1, 2])
+def test_other_level_than_the_name_has(name: str, level: int, tree: Path) -> None:
+    """Python loads it at level 0, without the asserts that the source has."""
+    (tree / "core.py").write_bytes(ASSERTING)
+    (tree / name).write_bytes(pyc(ASSERTING, optimize=level))
+    finding = the_one(tree)
+    assert finding.status is Status.DIFFERS
+    assert finding.reasons[0] == f"the source compiles to it at optimization level {level}, and its name is for level 0"
+    assert len(finding.reasons) > 1
+
+
+def test_level_that_the_name_has_is_the_only_one(tree: Path) -> None:
+    (tree / "core.py").write_bytes(ASSERTING)
+    (tree / f"__pycache__/core.{HERE.cache_tag}.opt-1.pyc").write_bytes(pyc(ASSERTING, optimize=2))
+    finding = the_one(tree)
+    assert finding.status is Status.DIFFERS
+    assert "optimization level" not in "".join(finding.reasons)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_level_of_a_sourceless_pyc(level: int, tmp_path: Path) -> None:
+    """Without provenance, all levels are tried."""
+    (tmp_path / "with").mkdir()
+    sources = wheels.build(tmp_path / "with", {"core.py": ASSERTING})
+    wheel = wheels.build(tmp_path, {"core.pyc": pyc(ASSERTING, optimize=level)})
+    (finding,) = verify_artifact(wheel, [HERE], sources=sources).findings
+    assert finding.status is Status.EQUIVALENT
+    notes = [reason for reason in finding.reasons if "level" in reason]
+    assert notes == ([f"compiled at optimization level {level}"] if level else [])
+    tampered = wheels.build(tmp_path, {"core.pyc": forged(ASSERTING)})
+    assert verify_artifact(tampered, [HERE], sources=sources).counts()["differs"] == 1

@@ -149,7 +149,7 @@ def tree(tmp_path: Path) -> Path:
 def test_directory(tree: Path) -> None:
     """There, mtimes are kept."""
     report = verify_artifact(tree, [HERE], require=[TAG])
-    assert (report.loaded_by, report.never_loaded, report.unmet) == (None, {}, {})
+    assert (report.loaded_by, report.never_loaded, report.unmet) == ((MINOR,), {}, {})
     (tree / "pkg" / "new.py").touch()
     (tree / PYC).unlink()
     os.utime(tree / "pkg" / "mod.py", (0, 0))
@@ -166,8 +166,9 @@ def test_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", *options, str(path)]) == 1
     output, errors = capsys.readouterr()
     assert output == (
-        f"{path}: 1 identical, 1 equivalent; loaded by CPython {MINOR}\n"
-        f"    never loaded: {PYCS[1]}: its header has the mtime of its source, and installers do not keep that\n"
+        f"{path}: 1 identical, 1 equivalent\n"
+        f"    1 of 2 pycs will be loaded by CPython {MINOR}; 1 never:\n"
+        f"        its header has the mtime of its source, and installers do not keep that: {PYCS[1]}\n"
         f"    {TAG} loads no pyc of 5 sources: demo/core.py, demo/a.py, demo/b.py and 2 more\n"
         f"    {OTHER}:2 loads no pyc of 6 sources: demo/__init__.py, demo/core.py, demo/a.py and 3 more\n"
     )

@@ -15,7 +15,7 @@ import wheels
 from detpyc import __version__
 from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import PASSING, Finding, Status, VerificationReport
-from detpyc.verify.sarif import RULES, UNMET, sarif_log
+from detpyc.verify.sarif import NEVER_LOADED, RULES, UNMET, sarif_log
 from detpyc.wheel.problems import Problem, Rule
 from pycs import HERE, PYC, SOURCE, forged, pyc
 
@@ -29,6 +29,7 @@ EVERY = VerificationReport(
     "site",
     tuple(Finding(f"site/{status.value}.pyc", status, ("a reason",)) for status in Status),
     tuple(Problem(f"a problem of {rule.value}", rule) for rule in Rule),
+    never_loaded={"site/stale.pyc": "a reason"},
     unmet={"cpython-312": ("site/core.py",), "cpython-313": ()},
 )
 
@@ -73,6 +74,7 @@ def test_tampered_tree(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(result["ruleId"], uri(result)) for result in run["results"]] == [
         ("orphan", "gone.pyc"),
         ("differs", PYC),
+        ("never-loaded", "fine.pyc"),
         ("ambiguous-name", "."),
         ("disguised-bytecode", "."),
     ]
@@ -88,6 +90,7 @@ def test_tampered_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert [(result["ruleId"], uri(result)) for result in run["results"]] == [
         ("differs", f"demo-1.0-py3-none-any.whl/{PYC}"),
         ("malformed", "demo-1.0-py3-none-any.whl/__pycache__/x%20y.pyc"),
+        ("never-loaded", "demo-1.0-py3-none-any.whl/__pycache__/x%20y.pyc"),
         ("record", "demo-1.0-py3-none-any.whl"),
     ]
 
@@ -104,7 +107,7 @@ def test_tampered_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_every_rule() -> None:
     """Each status, kind of problem and requirement has a rule, with what GitHub requires or shows."""
-    assert list(RULES) == [*(status.value for status in Status), *(rule.value for rule in Rule), UNMET]
+    assert list(RULES) == [*(status.value for status in Status), *(rule.value for rule in Rule), NEVER_LOADED, UNMET]
     run = log_of(EVERY, allowed=())
     assert (run["tool"]["driver"]["name"], run["tool"]["driver"]["version"]) == ("detpyc", __version__)
     rules = run["tool"]["driver"]["rules"]
