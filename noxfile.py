@@ -32,7 +32,7 @@ SCHEMAS = {  # of check-jsonschema, for files that GitHub reads
 
 # Nox and the tests find what `nox -s pythons` has installed, after all others.
 INSTALLED = ROOT / ".nox" / "uv-pythons"
-os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, INSTALLED.glob("cpython-*/bin"))])
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, INSTALLED.glob("cpython-*.*.*/bin"))])
 
 
 @nox.session
@@ -120,6 +120,12 @@ def schemas(session: nox.Session) -> None:
     """Write the JSON Schemas that are shipped and published, from the code and the documentation."""
     session.install("-e", ".")
     session.run("python", str(ROOT / "tests" / "support" / "schema_files.py"))
+
+
+@nox.session(name="map")
+def architecture_map(session: nox.Session) -> None:
+    """Write the map of the modules in docs/architecture.md, from their imports."""
+    session.run("python", str(ROOT / "tests" / "support" / "modules.py"))
 
 
 @nox.session

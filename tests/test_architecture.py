@@ -17,15 +17,12 @@ from detpyc import __version__
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import worker
 from detpyc.compilation.pool import Compiled, Source, byte_compile
+from modules import FILES, MODULES, PAGE, SOURCE, imports, module_name, own_imports, piece, with_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from detpyc.compilation.interpreters import Interpreter
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "src" / "detpyc"
-FILES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
 
 # What each part of the foundation may import, and each entry point of the other entry points. The rest are use cases.
 FOUNDATION: dict[str, set[str]] = {
@@ -92,36 +89,6 @@ IN_TARGET = [
 ]
 
 
-def piece(module: str) -> str:
-    """Name the top-level module or package that a module belongs to."""
-    return (module.split(".")[1:] or ["__init__"])[0]
-
-
-def module_name(file: str) -> str:
-    return ".".join(["detpyc", *file.removesuffix(".py").split("/")]).removesuffix(".__init__")
-
-
-MODULES = {module_name(file) for file in FILES}
-
-
-def imports(file: str) -> Iterator[str]:
-    """Give the modules that a file imports, wherever in it, and if for the type checker only."""
-    for node in ast.walk(ast.parse(FILES[file].read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{file}, line {node.lineno}: imports are absolute here"
-            for alias in node.names:
-                submodule = f"{node.module}.{alias.name}"
-                yield submodule if submodule in MODULES else str(node.module)
-
-
-def own_imports(file: str) -> set[str]:
-    if file == "__init__.py":  # imports what it exports when that is used
-        return set()
-    return {module for module in imports(file) if piece(module) and module.split(".")[0] == "detpyc"}
-
-
 @pytest.mark.parametrize("file", FILES)
 def test_imports_go_one_way(file: str) -> None:
     own = piece(module_name(file))
@@ -134,6 +101,13 @@ def test_imports_go_one_way(file: str) -> None:
 def test_no_module_imports_itself_in_the_end() -> None:
     graph = {module_name(file): own_imports(file) for file in FILES}
     assert set(TopologicalSorter(graph).static_order()) == MODULES
+
+
+def test_map_is_of_these_imports() -> None:
+    """``nox -s map`` writes it."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_map(page)
+    assert page.count("\n| ") > len({piece(module) for module in MODULES})
 
 
 @pytest.mark.parametrize("file", FILES)
