@@ -200,14 +200,16 @@ def test_only_the_artifact_that_kills_workers_fails(made: list[Path], undisturbe
         verify_many([fatal], Breaking(fatal), results=tmp_path)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_killed_process(made: list[Path], undisturbed: list[str], tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("needs signals")
     killed: list[int] = []
 
     def kill(_: int) -> Callable[[], None]:
         def step() -> None:
             if not killed:
-                killed.append(next(iter(workers.executor._processes)))  # type: ignore[attr-defined]  # noqa: SLF001
+                executor: Any = workers.executor
+                killed.append(next(iter(executor._processes)))  # noqa: SLF001
                 os.kill(killed[0], signal.SIGKILL)
 
         return step
