@@ -19,6 +19,7 @@ __all__ = ["Executor", "start_thread"]
 
 T = TypeVar("T")
 _PROBLEM = "cannot start a thread; allow more processes or memory (ulimit -u, ulimit -v)"
+_ROOM = 16 << 20  # bytes of address space: the stack of a thread, which mostly has 8 MiB, and what it begins with
 
 
 class Executor(ThreadPoolExecutor):
@@ -27,8 +28,9 @@ class Executor(ThreadPoolExecutor):
     def submit(self, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
         """Run a function in a thread."""
         try:
+            _require_room()
             return super().submit(function, *arguments, **named)
-        except RuntimeError as error:
+        except (MemoryError, RuntimeError) as error:
             raise DetpycError(_PROBLEM) from error
 
 
@@ -41,7 +43,16 @@ def start_thread(run: Callable[[], object], name: str) -> threading.Thread:
     """
     thread = threading.Thread(target=run, name=name, daemon=True)
     try:
+        _require_room()
         thread.start()
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         raise DetpycError(_PROBLEM) from error
     return thread
+
+
+def _require_room() -> None:
+    """Raise MemoryError if there is no memory for another thread.
+
+    If a thread finds none when it begins, it ends, and `threading.Thread.start` waits for it forever.
+    """
+    bytearray(_ROOM)

@@ -571,11 +571,12 @@ def test_second_run_starts_no_worker(tree: Path, fakes: Fakes, cache_home: Path)
     assert detpyc("compile", "-i", deadly, tree).returncode == 2
     done("compile", "-q", "-i", fakes.make("genuine"), "--optimize", "0", "--optimize", "2", tree)
     options = ("compile", "-i", deadly, "--optimize", "0", "--optimize", "2")
+    assert done(*options, "--force", tree).stdout == f"{tree}: 3 sources, 6 pycs written, 0 up to date\n"
     with unchanged(tree):
         assert done(*options, tree).stdout == f"{tree}: 3 sources, 0 pycs written, 6 up to date\n"
         done(*options, "--check", "--json", tree)
         assert detpyc(*options, "--no-cache", tree).returncode == 2
-        assert detpyc(*options, "--force", tree).returncode == 2
+        assert detpyc(*options, "--force", "--no-cache", tree).returncode == 2
         shutil.rmtree(cache_home)
         assert detpyc(*options, tree).returncode == 2
 

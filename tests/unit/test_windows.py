@@ -68,6 +68,7 @@ def open_files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
         replace(path, target)
 
     monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "getwindowsversion", lambda: (10, 0, 26100, 2, ""), raising=False)
     monkeypatch.setattr(os, "replace", replace_closed)
 
 
