@@ -515,7 +515,7 @@ def states(tree: Path, python: str) -> Iterator[Callable[[], object]]:
     """Yield ways to byte-compile a tree: number of workers, hash seed, order, and what else is compiled."""
 
     def run(*arguments: str | os.PathLike[str], seed: str = "random") -> None:
-        done("compile", "-q", "-i", python, "--force", *arguments, cwd=tree, env=environment(PYTHONHASHSEED=seed))
+        done("compile", "-q", "-i", python, "--no-cache", *arguments, cwd=tree, env=environment(PYTHONHASHSEED=seed))
 
     def one_by_one(names: Sequence[str]) -> None:
         for name in names:
@@ -544,6 +544,11 @@ def test_one_digest_in_every_state(tmp_path: Path, interpreter: Interpreter) -> 
         found.add(tuple(sorted(pycs(tree).items())))
     assert len(found) == 1
     assert dict(*found) == {name: canonicalize_pyc(content) for name, content in together.items()}
+
+
+def test_tree_that_is_the_current_directory(tree: Path) -> None:
+    done("compile", "-q", ".", cwd=tree)
+    assert len(pycs(tree)) == len([*tree.rglob("*.py")])
 
 
 def test_second_run_writes_nothing(tree: Path) -> None:

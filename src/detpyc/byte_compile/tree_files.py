@@ -92,7 +92,7 @@ class TreeFiles:
     def _make(self, cache: str) -> None:
         """Make a directory of pycs with the permissions of the directory that it is in, whatever the umask."""
         parent, name = os.path.split(cache)
-        if not os.path.isdir(parent):  # noqa: PTH112 - below a prefix
+        if parent and not os.path.isdir(parent):  # noqa: PTH112 - below a prefix
             if os.path.realpath(cache) == self.real_top:
                 os.makedirs(parent, exist_ok=True)  # noqa: PTH103
             else:
