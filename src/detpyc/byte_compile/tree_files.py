@@ -92,15 +92,12 @@ class TreeFiles:
     def _make(self, cache: str) -> None:
         """Make a directory of pycs with the permissions of the directory that it is in, whatever the umask."""
         parent, name = os.path.split(cache)
-        if parent and not os.path.isdir(parent):  # noqa: PTH112 - below a prefix
-            if os.path.realpath(cache) == self.real_top:
-                os.makedirs(parent, exist_ok=True)  # noqa: PTH103
-            else:
-                self._make(parent)
-        if os.path.realpath(cache) == self.real_top:
+        if os.path.realpath(cache) == self.real_top:  # a prefix
             with suppress(FileExistsError):
-                os.mkdir(cache)  # noqa: PTH102
+                os.makedirs(cache)  # noqa: PTH103
             return
+        if parent and not os.path.isdir(parent):  # noqa: PTH112 - below a prefix
+            self._make(parent)
         with directory_descriptor(parent, self.real_top) as dir_fd, suppress(FileExistsError):
             if sys.platform == "win32" or dir_fd is None:
                 os.mkdir(cache)  # noqa: PTH102
