@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.artifacts.compression import compression_of, decompressed
 from detpyc.artifacts.directories import IMAGE_LAYOUT, Directory
-from detpyc.artifacts.entries import Kind
 from detpyc.artifacts.images import DOCKER, is_docker_manifest, read_images
 from detpyc.artifacts.layers import FileSystem, Store
 from detpyc.artifacts.tar_files import Layered
@@ -73,8 +72,8 @@ def _open_directory(path: Path, stack: ExitStack, store: Store) -> tuple[Artifac
 
 def _open_tar(path: Path, stream: BinaryIO, store: Store) -> tuple[Artifact, ...]:
     archive = _read_tar(path, stream, os.fstat(stream.fileno()).st_size, store)
-    oci = all(_is_file(archive, name) for name in IMAGE_LAYOUT)
-    docker = _is_file(archive, DOCKER) and is_docker_manifest(archive.read(DOCKER, MAX_MANIFEST))
+    oci = all(archive.is_file(name) for name in IMAGE_LAYOUT)
+    docker = archive.is_file(DOCKER) and is_docker_manifest(archive.read(DOCKER, MAX_MANIFEST))
     if not (oci or docker):
         return (archive,)
     content = decompressed(stream, store.budget)
@@ -89,11 +88,6 @@ def _read_tar(path: Path, stream: Seekable, size: int, store: Store) -> Layered:
     files = FileSystem(store)
     files.add_tar(stream, size)
     return Layered(path, files)
-
-
-def _is_file(archive: Layered, name: str) -> bool:
-    entry = archive.find(name)
-    return entry is not None and entry.kind is Kind.FILE
 
 
 class _Layout:

@@ -143,6 +143,11 @@ class Artifact(ABC):
 
         """
 
+    def is_file(self, path: str) -> bool:
+        """Return whether a path leads to a file."""
+        entry = self.find(path)
+        return entry is not None and entry.kind is Kind.FILE
+
     def shown(self, path: str) -> str:
         """Return a path as it is reported."""
         return path

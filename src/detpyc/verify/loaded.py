@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.artifacts.entries import Format, Kind
+from detpyc.artifacts.entries import Format
 from detpyc.audience import Audience, required_python
 from detpyc.bytecode.header import InvalidationMode
 from detpyc.errors import DetpycError
@@ -112,7 +111,7 @@ def loaded_of_tree(beside: Beside, tree: Tree, judgements: Sequence[Judgement], 
     artifact, places = beside.artifact, map(beside.place, tree.pycs)
     pycs = [_timed(_placed(judged, path), artifact) for path, judged in zip(places, judgements, strict=True)]
     around = Surroundings(
-        partial(_is_file, artifact),
+        artifact.is_file,
         extension_modules(tree.extensions if beside.prefix is None else _beside_sources(artifact, judgements)),
         _finders(artifact, wanted.finder),
         windows=artifact.format is Format.DIRECTORY and sys.platform == "win32",
@@ -141,11 +140,6 @@ def _finders(artifact: Artifact, chosen: Finder | None) -> tuple[Finder, ...]:
         return (Finder.INSTALLED, Finder.ZIP)
     is_program = artifact.path.suffix in _PROGRAMS or any(artifact.find(name) for name in (_PROGRAM, f"{_PROGRAM}c"))
     return (Finder.ZIP,) if is_program else (Finder.DIRECTORY,)
-
-
-def _is_file(artifact: Artifact, path: str) -> bool:
-    entry = artifact.find(path)
-    return entry is not None and entry.kind is Kind.FILE
 
 
 def _placed(judged: Judgement, path: str | None) -> PlacedPyc:

@@ -199,9 +199,8 @@ def _disguise(artifact: Artifact, suspect: str) -> Problem | None:
             problem = disguise(suspect.rpartition("/")[2], stream)
     except DetpycError as error:
         # What is not a regular file, or leads nowhere, cannot be run. Other programs may be able to read what is one.
-        entry = artifact.find(suspect)
-        is_file = entry is not None and entry.kind is Kind.FILE
-        return Problem(f"{shown}: {error.reason}; it could be bytecode", Rule.CONTENT) if is_file else None
+        unreadable = Problem(f"{shown}: {error.reason}; it could be bytecode", Rule.CONTENT)
+        return unreadable if artifact.is_file(suspect) else None
     return None if problem is None else Problem(f"{shown}: {problem}", Rule.DISGUISE)
 
 
