@@ -121,7 +121,7 @@ class Artifact(ABC):
 
         Raises:
             TooLargeError: if it is larger.
-            DetpycError: if there is no such file, or it cannot be read.
+            DetpycError: if the file does not exist, or it cannot be read.
 
         """
 
@@ -130,7 +130,7 @@ class Artifact(ABC):
         """Open a file for its first and last bytes, which show whether Python runs it; what is between may be missing.
 
         Raises:
-            DetpycError: if there is no such file, or it cannot be read.
+            DetpycError: if the file does not exist, or it cannot be read.
 
         """
 
@@ -139,7 +139,7 @@ class Artifact(ABC):
         """Yield the content of a file, of any size.
 
         Raises:
-            DetpycError: if there is no such file, or it cannot be read.
+            DetpycError: if the file does not exist, or it cannot be read.
 
         """
 

@@ -63,7 +63,7 @@ class Files(Protocol):
         """Return a file as a stream, and its size.
 
         Raises:
-            DetpycError: if there is no such file.
+            DetpycError: if the file does not exist.
 
         """
 

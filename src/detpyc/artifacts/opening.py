@@ -52,7 +52,7 @@ def read_located(path: Path, limit: int) -> bytes:
         limit: its largest size, in bytes.
 
     Raises:
-        DetpycError: if there is no such file or more than one, or it cannot be read.
+        DetpycError: if no file or more than one has that name, or it cannot be read.
 
     """
     location = str(path)

@@ -45,7 +45,7 @@ class Layered(Packed):
         """Return a file as a stream of its own, and its size.
 
         Raises:
-            DetpycError: if there is no such file.
+            DetpycError: if the file does not exist.
 
         """
         place = self._places[self._file(path).path]

@@ -35,7 +35,7 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
     from platformdirs import user_cache_dir  # noqa: PLC0415 - not for --no-cache
 
     directory = user_cache_dir("detpyc", appauthor=False)
-    if not os.path.isabs(directory):  # noqa: PTH117 - there is no home directory, and "~" was not expanded
+    if not os.path.isabs(directory):  # noqa: PTH117 - without a home directory, "~" is not expanded
         raise DetpycError(f"the user has no directory for caches; name one in {_DIRECTORY}")
     return Path(directory, _FORMAT)
 
