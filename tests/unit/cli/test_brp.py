@@ -7,6 +7,7 @@ import marshal
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,6 @@ from pycs import pyc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 VERSION = "{}.{}".format(*sys.version_info)
 LIBRARY = f"usr/lib/python{VERSION}/site-packages"
@@ -88,8 +88,11 @@ def test_named_interpreter_compiles_all(root: Path) -> None:
     assert pycs(root).keys() == {pyc_of(source, 2) for source in (MODULE, PRIVATE)}
 
 
-def test_each_version_compiles_its_libraries(root: Path, before_and_from_312: tuple[Any, Any]) -> None:
+def test_each_version_compiles_its_libraries(
+    root: Path, before_and_from_312: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for python in before_and_from_312:
+        monkeypatch.setenv("PATH", str(Path(python.path).parent), prepend=os.pathsep)
         trees.write(root, {"usr/lib64/python{}.{}/a.py".format(*python.version): b"a = 1\n"})
     assert main(["brp", "--compile", "--optimize", "0", str(root / "usr" / "lib64")]) == 0
     found = {path.parts[-3]: path.name for path in root.rglob("*.pyc")}
