@@ -25,7 +25,8 @@ def mapped_name(name: str) -> str:
     if not name.isascii():
         name = unicodedata.normalize("NFC", name.translate(_IGNORED)).upper()  # upper: NTFS compares capitals
         name = unicodedata.normalize("NFC", name.casefold())
-    return _STREAM.sub("", name.lower().rstrip(". ")).rstrip(". ")
+    name = name.lower().rstrip(". ")
+    return _STREAM.sub("", name).rstrip(". ") if ":" in name else name
 
 
 def is_short_name(name: str) -> bool:

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import InvalidationMode
-from detpyc.pyc_paths import LEVELS, is_cached, parse
+from detpyc.pyc_paths import LEVELS, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -193,12 +193,12 @@ def _loader(pyc: PlacedPyc, around: Surroundings) -> Loader | str:
         if excluded is not None:
             return excluded
     reasons: list[str] = []
+    name = parse(pyc.path)
     for finder in around.finders:
         judge = _by_zipimport if finder is Finder.ZIP else _by_path_finder
-        reason = judge(pyc, parse(pyc.path), pyc.header, finder, around)
+        reason = judge(pyc, name, pyc.header, finder, around)
         if reason is None:
-            cached = is_cached(pyc.path)
-            return Loader(pyc.header.version, LEVELS[parse(pyc.path).optimization] if cached else None)
+            return Loader(pyc.header.version, None if name.cache_tag is None else LEVELS[name.optimization])
         reasons.append(reason)
     return reasons[0]
 
@@ -258,8 +258,8 @@ def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | N
 
 
 def _is_package(name: PycName, around: Surroundings) -> bool:
-    module = name.source.removesuffix(".py")
-    return any(around.is_file(f"{module}/{_INIT}{suffix}") for suffix in (".py", ".pyc"))
+    package = f"{name.source.removesuffix('.py')}/{_INIT}.py"
+    return around.is_file(package) or around.is_file(f"{package}c")
 
 
 def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from detpyc.artifacts.compression import Section, compression_of, decompressed
@@ -85,8 +84,7 @@ class _Layer(NamedTuple):
     media_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
+class _Image(NamedTuple):
     platform: str
     layers: tuple[_Layer, ...]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.artifacts.compression import Budget, Decompressed, Section, decompressed
@@ -217,7 +216,7 @@ class FileSystem:
         for member in self._read(stream, size):
             name = member.entry.name
             if not name.startswith(_WHITEOUT):
-                members.append(member._replace(entry=replace(member.entry, layer=layer)))
+                members.append(member._replace(entry=member.entry._replace(layer=layer)))
             # Of what the layer itself has, nothing is hidden, wherever the whiteout is.
             elif not self._hide(member.entry.path):
                 self.problems.append(f"{member.entry.path}: is a whiteout of nothing, in layer {layer}")
@@ -296,7 +295,7 @@ class FileSystem:
                     f"{entry.path}: is a hard link to {member.original}, which is not a file before it"
                 )
                 return
-            entry = replace(original.entry, path=entry.path, layer=entry.layer)
+            entry = original.entry._replace(path=entry.path, layer=entry.layer)
             place = original.place
         node = _Node(entry, place)
         before = parent.children.get(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from abc import abstractmethod
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from detpyc.artifacts.entries import Artifact, Entry, Kind
@@ -81,7 +80,7 @@ class Packed(Artifact):
         children = [child for child in self._children.get(real, ()) if child.path not in self.ignored]
         if real == directory:
             return children
-        return [replace(child, path=f"{directory}/{child.name}".lstrip("/")) for child in children]
+        return [child._replace(path=f"{directory}/{child.name}".lstrip("/")) for child in children]
 
     def real(self, path: str) -> str:
         """Return a path that leads to the same place without links."""
@@ -94,7 +93,7 @@ class Packed(Artifact):
         if real is None:
             return None
         entry = self._entries[real] if real else _ROOT
-        return entry if real == path else replace(entry, path=path)
+        return entry if real == path else entry._replace(path=path)
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a file."""

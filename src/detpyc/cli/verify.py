@@ -184,8 +184,9 @@ def run(options: argparse.Namespace) -> int:
             report = verify_one(path, progress=bar)
         passed = report.passes(allowed)
         reports.append(report)
-        documents.append(_document(report, passed=passed))
-        if output == TEXT and not options.quiet:
+        if output == JSON:
+            documents.append(_document(report, passed=passed))
+        elif output == TEXT and not options.quiet:
             _print(report, set(Status) if options.verbose else set(Status) - allowed)
             if is_wheel(path) and options.sources is None and report.counts()["orphan"]:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")

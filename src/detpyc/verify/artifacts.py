@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,7 +136,7 @@ def _verify(
     if single:
         directory = Directory(path.parent)
         report, _ = _verify_pycs(Beside(directory), directory, Tree(pycs=[path.as_posix()]), judge_all, wanted)
-        return replace(report, path=str(path))
+        return report._replace(path=str(path))
     from detpyc.artifacts.opening import open_artifacts  # noqa: PLC0415 - wheels do without
 
     with open_artifacts(path) as artifacts:

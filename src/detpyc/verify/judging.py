@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -229,7 +228,7 @@ def _try_other_levels(
         _try_each([case.at_level(level) for case in unnamed.values()], interpreters, compilers, settled)
         for path, found in settled.items():
             if found.finding.status in PASSING:
-                judged[path] = replace(found, finding=at_other_level(unnamed[path], level, found.finding))
+                judged[path] = found._replace(finding=at_other_level(unnamed[path], level, found.finding))
         cases = [case for case in cases if case.pyc.path not in judged]
     return cases
 
@@ -267,7 +266,7 @@ def _settled(case: Case, finding: Finding) -> Judgement:
     contradicted = any(mismatch.finding.release == release for mismatch in case.mismatches)
     if contradicted:
         note += f", and {release} compiles the source to different code"
-    return Judgement(replace(finding, reasons=(*finding.reasons, note)), case.header, contradicted)
+    return Judgement(finding._replace(reasons=(*finding.reasons, note)), case.header, contradicted)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.artifacts.entries import Format
@@ -68,7 +67,7 @@ class Loaded(NamedTuple):
         never = self.loading.never
         findings = (judged.finding for judged in judgements)
         return tuple(
-            replace(finding, loads=finding.pyc not in never, ignored_because=never.get(finding.pyc))
+            finding._replace(loads=False, ignored_because=never[finding.pyc]) if finding.pyc in never else finding
             for finding in findings
         )
 

@@ -5,12 +5,9 @@ A pyc is only ever read by our own parser, never unmarshalled by an interpreter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from detpyc.bytecode import code_objects
 from detpyc.bytecode.header import HEADER_SIZE, PycHeader
-from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.limits import MAX_MESSAGE
 from detpyc.pyc_paths import LEVELS
@@ -24,8 +21,7 @@ if TYPE_CHECKING:
     from detpyc.pyc_paths import PycName
 
 
-@dataclass(frozen=True, slots=True)
-class Pyc:
+class Pyc(NamedTuple):
     """A pyc to be judged.
 
     Attributes:
@@ -57,8 +53,7 @@ class Pyc:
         return None if self.recorded is None else self.recorded.release
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What was decided about a pyc.
 
     Attributes:
@@ -74,8 +69,7 @@ class Judgement:
     contradicted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """That an interpreter does not compile the source of a pyc to the same code.
 
     Attributes:
@@ -90,8 +84,7 @@ class Mismatch:
     decisive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A pyc in memory with its source, on its way to a judgement.
 
     Attributes:
@@ -124,11 +117,11 @@ class Case:
 
     def at_level(self, level: int) -> Case:
         """Return the case with another optimization level, which has not been tried."""
-        return replace(self, level=level, mismatches=())
+        return self._replace(level=level, mismatches=())
 
     def compiled_as(self, path: str) -> Case:
         """Return the case with another path to compile the source as."""
-        return replace(self, path=path)
+        return self._replace(path=path)
 
     @property
     def decided(self) -> bool:
@@ -137,7 +130,7 @@ class Case:
 
     def differing(self, mismatch: Mismatch) -> Case:
         """Return the case with one mismatch more."""
-        return replace(self, mismatches=(*self.mismatches, mismatch))
+        return self._replace(mismatches=(*self.mismatches, mismatch))
 
 
 def prepare(pyc: Pyc) -> Case | Judgement:
@@ -205,6 +198,9 @@ def recorded_path(payload: bytes, version: tuple[int, int]) -> str:
         BytecodeError: if the payload is not understood.
 
     """
+    from detpyc.bytecode import code_objects  # noqa: PLC0415 - most pycs record the path of their source
+    from detpyc.bytecode.reader import read_payload  # noqa: PLC0415
+
     path = code_objects.recorded_path(read_payload(payload, version))
     if path is None:
         raise BytecodeError("the payload is not a code object", 0)

@@ -1,11 +1,13 @@
-"""What verification reports: a status and reasons for every pyc, and the problems of the whole."""
+"""What verification reports: a status and reasons for every pyc, and the problems of the whole.
+
+Here and in the rest of verification, named tuples: importing `dataclasses` takes as long as verifying many pycs.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +32,7 @@ class Status(str, Enum):
 PASSING = frozenset({Status.IDENTICAL, Status.EQUIVALENT})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """The verdict on one pyc.
 
     Attributes:
@@ -56,8 +57,7 @@ class Finding:
     ignored_because: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationReport:
+class VerificationReport(NamedTuple):
     """The verdicts on an artifact: a wheel, a directory, an archive, an image or a pyc.
 
     All of it was looked at: what could not be is in the report.
@@ -76,10 +76,10 @@ class VerificationReport:
 
     path: str
     findings: tuple[Finding, ...]
-    problems: tuple[Problem, ...] = ()
-    loaded_by: tuple[str, ...] = ()
-    never_loaded: dict[str, str] = field(default_factory=dict)
-    unmet: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: tuple[Problem, ...]
+    loaded_by: tuple[str, ...]
+    never_loaded: dict[str, str]
+    unmet: dict[str, tuple[str, ...]]
 
     def counts(self) -> dict[str, int]:
         """Return how many pycs there are of each status."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.artifacts.entries import EXECUTABLE, Kind
@@ -25,7 +24,6 @@ _EXTENSIONS = (".so", ".pyd")
 _WANTED = (*_MODULES, CACHE, FILE_NAME)
 
 
-@dataclass(slots=True)
 class Tree:
     """What is in an artifact. Paths are those of its entries.
 
@@ -39,16 +37,16 @@ class Tree:
 
     """
 
-    pycs: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    extensions: list[str] = field(default_factory=list)
-    documents: list[str] = field(default_factory=list)
-    suspects: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    def __init__(self, pycs: Iterable[str] = (), problems: Iterable[str] = ()) -> None:
+        self.pycs = [*pycs]
+        self.sources: list[str] = []
+        self.extensions: list[str] = []
+        self.documents: list[str] = []
+        self.suspects: list[str] = []
+        self.problems = [*problems]
 
 
-@dataclass(frozen=True, slots=True)
-class _Directory:
+class _Directory(NamedTuple):
     """A directory that is to be scanned.
 
     Attributes:
@@ -100,7 +98,7 @@ def scan(artifact: Artifact) -> Tree:
         DetpycError: if a directory cannot be read.
 
     """
-    found = Tree(problems=[*artifact.problems])
+    found = Tree(problems=artifact.problems)
     root = artifact.root
     pending = [_Directory(root, artifact.real(root), "", "")]
     links: list[_Directory] = []  # scanned last

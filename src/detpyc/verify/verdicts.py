@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from detpyc.bytecode.canonical import canonicalize
 from detpyc.bytecode.header import HEADER_SIZE, InvalidationMode, source_hash
-from detpyc.compilation import interpreters
 from detpyc.compilation.pool import Compiled, Refused
 from detpyc.errors import BytecodeError
-from detpyc.explain.difference import CODE, ENCODING
-from detpyc.explain.patch_releases import changes_of_patch_releases, differ_beyond_patch_releases
 from detpyc.verify.pycs import Mismatch, recorded_path
 from detpyc.verify.reports import Status
 from detpyc.wording import date, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from detpyc.compilation.interpreters import Interpreter
     from detpyc.compilation.pool import Failed, Outcome
-    from detpyc.explain.difference import Difference
     from detpyc.verify.pycs import Case
     from detpyc.verify.reports import Finding
 
@@ -45,17 +39,18 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
     stale = _staleness(case, outcome.source_hash)
     reasons = [*_header_reasons(case), *_path_reasons(case)]
     if case.payload != expected:
+        from detpyc.verify.mismatches import compare_code  # noqa: PLC0415 - most pycs are identical
+
         try:
             recorded = recorded_path(case.payload, case.header.version)
             if recorded != case.path:
                 return case.compiled_as(recorded)
-            differences = _differences(case, expected, interpreter)
-            mismatch = _mismatch(case, expected, differences, interpreter)
+            found = compare_code(case, expected, interpreter)
         except BytecodeError as error:
             return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))], interpreter.release)
-        if mismatch is not None:
-            return mismatch if stale is None else _stale(case, stale, mismatch.finding.reasons[0], interpreter)
-        reasons += (f"{found.aspect} ({found.total})" for found in differences if found.kind == ENCODING)
+        if isinstance(found, Mismatch):
+            return found if stale is None else _stale(case, stale, found.finding.reasons[0], interpreter)
+        reasons += found
     if stale is not None:
         return _stale(case, stale, "the code still matches the source", interpreter)
     return case.finding(Status.EQUIVALENT if reasons else Status.IDENTICAL, reasons, interpreter.release)
@@ -63,33 +58,6 @@ def compare(case: Case, outcome: Outcome, interpreter: Interpreter) -> Finding |
 
 def _stale(case: Case, stale: str, code: str, interpreter: Interpreter) -> Finding:
     return case.finding(Status.STALE, [stale, code], interpreter.release)
-
-
-def _mismatch(
-    case: Case, expected: bytes, differences: Iterable[Difference], interpreter: Interpreter
-) -> Mismatch | None:
-    """Return how the code in a pyc differs from what an interpreter compiles; None if it is the same code.
-
-    Raises:
-        BytecodeError: if the payload is not understood.
-
-    """
-    # What no patch release changes comes first.
-    changed = sorted((found for found in differences if found.kind == CODE), key=changes_of_patch_releases)
-    if not changed:
-        return None
-    decisive = not changes_of_patch_releases(changed[0]) and differ_beyond_patch_releases(
-        case.payload, expected, case.header.version
-    )
-    functions = dict.fromkeys(found.where for found in changed if changes_of_patch_releases(found))
-    finding = case.finding(Status.DIFFERS, map(str, changed), interpreter.release)
-    return Mismatch(finding, tuple(functions), decisive)
-
-
-def _differences(case: Case, expected: bytes, interpreter: Interpreter) -> list[Difference]:
-    from detpyc.explain.payloads import compare_payloads  # noqa: PLC0415 - most pycs are identical
-
-    return compare_payloads(case.payload, expected, case.header.version, interpreters.opcodes(interpreter))
 
 
 def without_match(case: Case, assumed: Sequence[str]) -> Finding:
@@ -110,7 +78,7 @@ def without_match(case: Case, assumed: Sequence[str]) -> Finding:
     if case.decided:
         tried = ", ".join(str(finding.release) for finding in findings)
         note = f"compared with CPython {tried}; patch releases compile to other instructions only"
-        return replace(findings[0], reasons=(*findings[0].reasons, note))
+        return findings[0]._replace(reasons=(*findings[0].reasons, note))
     mismatch = next(mismatch for mismatch in case.mismatches if not mismatch.decisive)
     unknown = (
         "which release compiled the pyc is not known (-i names it)"
@@ -131,7 +99,7 @@ def at_other_level(case: Case, level: int, found: Finding) -> Finding:
 
     """
     if case.pyc.any_level:
-        return replace(found, reasons=(*found.reasons, f"compiled at optimization level {level}"))
+        return found._replace(reasons=(*found.reasons, f"compiled at optimization level {level}"))
     reason = f"the source compiles to it at optimization level {level}, and its name is for level 0"
     differences = case.mismatches[0].finding.reasons if case.mismatches else ()
     return case.finding(Status.DIFFERS, [reason, *differences], found.release)
@@ -153,11 +121,14 @@ def _recorded_release(case: Case) -> tuple[str, ...]:
     recorded = case.pyc.recorded
     if recorded is None:
         return ()
-    canonical = case.pyc.in_wheel or (
-        case.header.mode == recorded.invalidation_mode
-        and canonicalize(case.payload, case.header.version) == case.payload
-    )
+    canonical = case.pyc.in_wheel or (case.header.mode == recorded.invalidation_mode and _is_canonical(case))
     return (recorded.release,) if canonical else ()
+
+
+def _is_canonical(case: Case) -> bool:
+    from detpyc.bytecode.canonical import canonicalize  # noqa: PLC0415 - only for what no interpreter settles
+
+    return canonicalize(case.payload, case.header.version) == case.payload
 
 
 def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interpreter) -> Finding | Mismatch:

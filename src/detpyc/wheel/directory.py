@@ -118,7 +118,7 @@ def read_directory(stream: BinaryIO, *, zipapp: bool = False) -> Directory:
     start = end.start + before
     stream.seek(start)
     data = stream.read(end.size)
-    entries = [entry._replace(offset=entry.offset + before) for entry in _read_entries(data)]
+    entries = [*_read_entries(data, before)]
     if len(entries) != end.members:
         raise WheelError(f"has {len(entries)} members in its directory, and its end record says {end.members}")
     first = min((entry.offset for entry in entries), default=start) if zipapp else 0
@@ -215,7 +215,8 @@ def _read_end64(stream: BinaryIO, end: _End, locator: bytes, position: int) -> _
     return end64
 
 
-def _read_entries(data: bytes) -> Iterator[Entry]:
+def _read_entries(data: bytes, before: int) -> Iterator[Entry]:
+    """Yield the entries of a directory; with what is before the archive, their offsets are relative to the file."""
     position = 0
     while position < len(data):
         if len(data) - position < CENTRAL_HEADER.size or not data.startswith(CENTRAL_SIGNATURE, position):
@@ -238,7 +239,7 @@ def _read_entries(data: bytes) -> Iterator[Entry]:
         date_time, mtime = _date_time(date, time), extended_mtime(extra)
         member = Member(name, method, crc, compressed_size, size, date_time, external, internal, system, mtime)
         _check_entry(member, flags)
-        yield Entry(member, raw_name, flags, offset)
+        yield Entry(member, raw_name, flags, offset + before)
 
 
 def _decoded(raw_name: bytes, flags: int) -> str:

@@ -14,24 +14,26 @@ import images
 import wheels
 from detpyc import __version__
 from detpyc.verify.artifacts import verify_artifact
-from detpyc.verify.reports import PASSING, Finding, Status, VerificationReport
+from detpyc.verify.reports import PASSING, Finding, Status
 from detpyc.verify.sarif import NEVER_LOADED, RULES, UNMET, sarif_log
 from detpyc.wheel.problems import Problem, Rule
 from pycs import HERE, PYC, SOURCE, forged, pyc
+from unit.verify.findings import report_on
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from detpyc.verify.reports import VerificationReport
+
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "tests/fixtures/sarif/sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
 ROW = re.compile(r"^\| `(?P<id>[\w-]+)` \| (?P<level>\w+) \| (?P<severity>[\d.]*) ?\| (?P<short>.+) \|$", re.MULTILINE)
-EVERY = VerificationReport(
+EVERY = report_on(
     "site",
     tuple(Finding(f"site/{status.value}.pyc", status, ("a reason",)) for status in Status),
     tuple(Problem(f"a problem of {rule.value}", rule) for rule in Rule),
-    never_loaded={"site/stale.pyc": "a reason"},
     unmet={"cpython-312": ("site/core.py",), "cpython-313": ()},
-)
+)._replace(never_loaded={"site/stale.pyc": "a reason"})
 
 
 def log_of(
@@ -124,7 +126,7 @@ def test_every_rule() -> None:
 
 def test_what_passes_is_no_result() -> None:
     assert {result["ruleId"] for result in log_of(EVERY)["results"]}.isdisjoint({"identical", "equivalent"})
-    passing = VerificationReport("site", EVERY.findings)
+    passing = report_on("site", EVERY.findings)
     assert log_of(passing, allowed=tuple(Status))["results"] == []
 
 
@@ -142,7 +144,7 @@ def test_fingerprints() -> None:
     """Different results have different ones; the reasons do not matter, as they may depend on the interpreter."""
     fingerprints = [result["partialFingerprints"]["primaryLocationLineHash"] for result in log_of(EVERY)["results"]]
     assert len(set(fingerprints)) == len(fingerprints)
-    one, other = (VerificationReport("x.pyc", (Finding("x.pyc", Status.DIFFERS, (reason,)),)) for reason in "ab")
+    one, other = (report_on("x.pyc", (Finding("x.pyc", Status.DIFFERS, (reason,)),)) for reason in "ab")
     assert log_of(one)["results"][0]["message"] != log_of(other)["results"][0]["message"]
     hashes = {log_of(report)["results"][0]["partialFingerprints"]["primaryLocationLineHash"] for report in (one, other)}
     assert len(hashes) == 1
@@ -160,10 +162,10 @@ def test_fingerprints() -> None:
 def test_uris(path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    (result,) = log_of(VerificationReport(path, (Finding(path, Status.DIFFERS),)))["results"]
+    (result,) = log_of(report_on(path, (Finding(path, Status.DIFFERS),)))["results"]
     assert uri(result) == expected.format(parent=tmp_path.as_posix())
     absolute = (tmp_path / "here" / "x.pyc").as_posix()
-    (result,) = log_of(VerificationReport(absolute, (Finding(absolute, Status.DIFFERS),)))["results"]
+    (result,) = log_of(report_on(absolute, (Finding(absolute, Status.DIFFERS),)))["results"]
     assert uri(result) == "x.pyc"
 
 
@@ -179,13 +181,13 @@ def test_uris(path: str, expected: str, tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_files_in_archives(artifact: str, path: str, expected: str) -> None:
     """They have the path of the archive before their own."""
-    report = VerificationReport(artifact, (Finding(path, Status.DIFFERS),), unmet={"cpython-312": (path,)})
+    report = report_on(artifact, (Finding(path, Status.DIFFERS),), unmet={"cpython-312": (path,)})
     assert [uri(result) for result in log_of(report)["results"]] == [expected, expected]
 
 
 def test_texts_are_bounded_and_valid() -> None:
     reasons = tuple(f"\udc80\x1b {number}" for number in range(1000))
-    report = VerificationReport("x.pyc", (Finding("x.pyc", Status.DIFFERS, reasons),))
+    report = report_on("x.pyc", (Finding("x.pyc", Status.DIFFERS, reasons),))
     message = log_of(report)["results"][0]["message"]["text"]
     assert message.startswith(r"x.pyc: \udc80" + "\x1b 0; ")
     assert message.endswith("; and 990 more differences")
