@@ -140,12 +140,13 @@ def prepare(pyc: Pyc) -> Case | Judgement:
         data = pyc.read()
         header = PycHeader.parse(data)
         payload = data[HEADER_SIZE:]
-        path = _likely_path(pyc, payload, header)
+        misplaced = _misplaced(pyc, header)
+        is_compiled = misplaced is None and pyc.read_source is not None
+        path = _likely_path(pyc.name.source, payload, is_compiled=is_compiled) or _recorded_path(payload, header)
     except (UnsupportedBytecodeError, TooLargeError) as error:
         return _judgement(pyc, header, Status.UNVERIFIABLE, str(error))
     except DetpycError as error:
         return _judgement(pyc, header, Status.MALFORMED, str(error))
-    misplaced = _misplaced(pyc, header)
     if misplaced is not None:
         return _judgement(pyc, header, *misplaced)
     if pyc.read_source is None:
@@ -180,11 +181,22 @@ def _misplaced(pyc: Pyc, header: PycHeader) -> tuple[Status, str] | None:
     return None
 
 
-def _likely_path(pyc: Pyc, payload: bytes, header: PycHeader) -> str:
-    """Return the path that a pyc records; its source's if that occurs in the payload, which saves parsing it."""
-    likely = pyc.name.source.encode("utf-8", "surrogatepass")
-    if len(likely) < 256 and bytes([len(likely)]) + likely in payload:  # noqa: PLR2004 - a short string's
-        return pyc.name.source
+def _likely_path(source: str, payload: bytes, *, is_compiled: bool) -> str | None:
+    """Return the path that a pyc probably records, as it occurs in the payload, which saves parsing that.
+
+    It is the path of the source; if the source is compiled, also relative to any directory above. If the pyc records
+    another one, comparing the payload with what the source compiles to shows that.
+    """
+    path = source
+    while path:
+        likely = path.encode("utf-8", "surrogatepass")
+        if len(likely) < 256 and bytes([len(likely)]) + likely in payload:  # noqa: PLR2004 - a short string's
+            return path
+        path = path.partition("/")[2] if is_compiled else ""
+    return None
+
+
+def _recorded_path(payload: bytes, header: PycHeader) -> str:
     try:
         return recorded_path(payload, header.version)
     except BytecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,9 @@ def of_installed_wheels(artifact: Artifact, tree: Tree) -> dict[str, Bytecode]:
 
 def located(artifact: Artifact, path: str) -> str:
     """Return a path by which different paths of a file in an artifact can be compared: on disk, the absolute one."""
-    return Path(path).absolute().as_posix() if artifact.format is Format.DIRECTORY else path
+    if artifact.format is not Format.DIRECTORY or os.path.isabs(path):  # noqa: PTH117 - a string
+        return path
+    return Path(path).absolute().as_posix()
 
 
 def _of_installed_wheel(artifact: Artifact, document: str) -> dict[str, Bytecode]:
@@ -74,10 +77,11 @@ def _of_installed_wheel(artifact: Artifact, document: str) -> dict[str, Bytecode
     site = dist_info.rpartition("/")[0]
     found: dict[str, Bytecode] = {}
     for entry in record.parse(artifact.read(f"{dist_info}/RECORD", MAX_RECORD)):
-        name = pyc_paths.parse(entry.path)
-        slot = slots.get((name.cache_tag, name.optimization)) if entry.path.endswith(".pyc") else None
-        if slot is not None:
-            found[f"{site}/{entry.path}" if site else entry.path] = slot
+        if entry.path.endswith(".pyc"):
+            name = pyc_paths.parse(entry.path)
+            slot = slots.get((name.cache_tag, name.optimization))
+            if slot is not None:
+                found[f"{site}/{entry.path}" if site else entry.path] = slot
     return found
 
 

@@ -132,6 +132,9 @@ def _is_canonical(case: Case) -> bool:
 
 
 def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interpreter) -> Finding | Mismatch:
+    malformed = _malformed(case)
+    if malformed is not None:
+        return malformed
     refused = isinstance(outcome, Refused)
     reason = f"its source {'does not compile' if refused else 'could not be compiled'}: {outcome.reason}"
     stale = _staleness(case)
@@ -142,7 +145,19 @@ def _not_compiled(case: Case, outcome: Refused | Failed, interpreter: Interprete
     return case.finding(Status.UNVERIFIABLE, [reason], interpreter.release)
 
 
+def _malformed(case: Case) -> Finding | None:
+    """Return the finding about a payload that is not understood, which nothing has parsed if its path was likely."""
+    try:
+        recorded_path(case.payload, case.header.version)
+    except BytecodeError as error:
+        return case.finding(Status.MALFORMED, [str(error.shifted(HEADER_SIZE))])
+    return None
+
+
 def _without_interpreter(case: Case) -> Finding:
+    malformed = _malformed(case)
+    if malformed is not None:
+        return malformed
     wanted = case.pyc.release or "{}.{}".format(*case.header.version)
     reason = f"CPython {wanted}, which would compile its source, was not found"
     stale = _staleness(case)

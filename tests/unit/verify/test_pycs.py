@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from detpyc.byte_compile.tree import byte_compile_tree
+from detpyc.settings import Settings
+from detpyc.verify import judging, pycs
+from detpyc.verify.artifacts import verify_artifact
 from detpyc.verify.reports import Status
-from pycs import PYC, TAG, pyc
+from pycs import HERE, PYC, TAG, pyc
 from unit.verify.findings import the_one
 
 if TYPE_CHECKING:
@@ -51,3 +55,33 @@ def test_contents(tree: Path, content: bytes, status: Status, reason: str) -> No
     finding = the_one(tree)
     assert finding.status is status
     assert reason in finding.reasons[0]
+
+
+# ---- the path that a pyc records
+
+
+def test_payload_need_not_be_parsed_for_the_path(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError
+
+    monkeypatch.setattr(pycs, "recorded_path", refuse)
+    byte_compile_tree(tree, Settings(interpreters=(HERE.path,)))
+    assert the_one(tree).status is Status.IDENTICAL
+
+
+def test_string_that_is_not_the_recorded_path(tree: Path) -> None:
+    source = b"name = 'core.py'\n"
+    (tree / "core.py").write_bytes(source)
+    (tree / PYC).write_bytes(pyc(source, "other.py"))
+    finding = the_one(tree)
+    assert (finding.status, finding.reasons[0]) == (Status.EQUIVALENT, "recorded path 'other.py'")
+
+
+def test_malformed_pyc_whose_source_is_not_compiled(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is malformed whatever the reason, though its payload has the likely path."""
+    (tree / PYC).write_bytes(pyc() + b"x")
+    (tree / "core.py").write_bytes(b"(\n")
+    assert the_one(tree).status is Status.MALFORMED
+    monkeypatch.setattr(judging, "_found", lambda _: [])
+    (finding,) = verify_artifact(tree).findings
+    assert finding.status is Status.MALFORMED
