@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.errors import WheelError
 from detpyc.wheel.tags import is_for
@@ -24,8 +23,7 @@ _REQUIRES_PYTHON = re.compile(rb"^requires-python[ \t]*:(.*(?:\n[ \t].*)*)", re.
 _PATCHES = range(100)
 
 
-@dataclass(frozen=True)
-class Audience:
+class Audience(NamedTuple):
     """Who can install a wheel.
 
     Attributes:

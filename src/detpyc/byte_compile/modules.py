@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.byte_compile.packed_cache import PackedCache
 from detpyc.compilation.cache import CompileCache
@@ -26,8 +25,7 @@ __all__ = ["CompiledModules", "Module", "compile_sources"]
 _LISTED = 10  # of many failures, the number that an error lists
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """A source in a wheel.
 
     Attributes:
@@ -44,8 +42,7 @@ class Module:
     read: Callable[[], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledModules:
+class CompiledModules(NamedTuple):
     """What one interpreter made of the modules.
 
     Attributes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detpyc.audience import Audience, required_python
 from detpyc.byte_compile.contents import read_contents
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
 
 
-@dataclass(frozen=True, slots=True)
-class WheelReport:
+class WheelReport(NamedTuple):
     """What was done to a wheel.
 
     Attributes:
@@ -65,11 +63,11 @@ class WheelReport:
     dropped: tuple[str, ...]
     skipped: dict[str, str]
     bytes_added: int
-    renamed_from: str | None = None
-    loaded_by: tuple[str, ...] = ()
-    never_loaded: dict[str, str] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
-    changes: dict[str, str] = field(default_factory=dict)
+    renamed_from: str | None
+    loaded_by: tuple[str, ...]
+    never_loaded: dict[str, str]
+    missing: tuple[str, ...]
+    changes: dict[str, str]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -103,8 +101,7 @@ class WheelReport:
         return f"{self.path.name}: {'; '.join(parts)}"
 
 
-@dataclass(frozen=True, slots=True)
-class WheelOptions:
+class WheelOptions(NamedTuple):
     """How to byte-compile a wheel, apart from the settings that shape the bytecode.
 
     Attributes:
@@ -228,7 +225,11 @@ def _not_byte_compiled(output: Output, missing: tuple[str, ...]) -> WheelReport:
         dropped=(),
         skipped={},
         bytes_added=0,
+        renamed_from=None,
+        loaded_by=(),
+        never_loaded={},
         missing=missing,
+        changes={},
     )
 
 
