@@ -10,8 +10,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
 from detpyc.limits import MAX_FILE, MAX_RECORD
@@ -21,6 +19,7 @@ from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
 from detpyc.wheel.problems import Problem, Rule, limited
 from detpyc.wheel.record import RecordEntry
+from detpyc.wheel.wheel_name import normalized, parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -271,12 +270,7 @@ def _mismatch(entry: RecordEntry, content: Iterable[bytes]) -> str | None:
 
 def _dist_info(file_name: str, members: Iterable[str]) -> str:
     """Find the one ``.dist-info`` directory, and compare its name with the wheel's."""
-    try:
-        name, version, _, _ = parse_wheel_filename(file_name)
-        if not name:  # which older versions of packaging accept
-            raise InvalidWheelFilename(f"there is no project's name in {file_name}")
-    except InvalidWheelFilename as error:
-        raise WheelError(f"its name is not a wheel's: {error}") from error
+    name, version = parse_name(file_name)
     tops = {member.partition("/")[0] for member in members if ".dist-info/" in member}
     found = sorted(top for top in tops if top.endswith(".dist-info"))
     if len(found) != 1:
@@ -284,6 +278,6 @@ def _dist_info(file_name: str, members: Iterable[str]) -> str:
             f"has {len(found)} .dist-info directories ({', '.join(found)})" if found else "has no .dist-info directory"
         )
     (dist_info,) = found
-    if canonicalize_name(dist_info.removesuffix(".dist-info").partition("-")[0]) != name:
+    if normalized(dist_info.removesuffix(".dist-info").partition("-")[0]) != name:
         raise WheelError(f"has the directory {dist_info}, which is not {name} {version}'s")
     return dist_info
