@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
 from detpyc.limits import MAX_FILE, MAX_RECORD
-from detpyc.threads import Executor
+from detpyc.threads import ThreadGroup
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
@@ -133,14 +134,14 @@ class Wheel:
 
         """
         cancelled = Event()
-        with Executor(1, thread_name_prefix="detpyc-check") as executor:
-            compared = executor.submit(self._compare, takewhile(lambda _: not cancelled.is_set(), names))
+        with ThreadGroup("detpyc-check") as group:
+            group.start(partial(self._compare, takewhile(lambda _: not cancelled.is_set(), names)))
             try:
                 yield
             except BaseException:
                 cancelled.set()
                 raise
-            compared.result()
+            group.wait()
 
     @property
     def record_name(self) -> str:
