@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from detpyc import __version__
-from detpyc.bytecode.canonical import FORM
-from detpyc.bytecode.header import MAGIC_NUMBERS
+from detpyc.bytecode.header import FORM, MAGIC_NUMBERS
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.limits import MAX_PROVENANCE, MAX_SHOWN
 from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STORED, WHEEL_MODES

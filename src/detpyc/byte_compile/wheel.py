@@ -12,7 +12,6 @@ from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import compile_sources
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
-from detpyc.compilation.cache_location import find_store
 from detpyc.errors import CompilationError, SettingsError, WheelError
 from detpyc.loading import Loader, name_loaders
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from detpyc.compilation.interpreters import Chosen, Interpreter
+    from detpyc.compilation.store import Store
     from detpyc.provenance import Bytecode
 
 __all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
@@ -184,7 +184,7 @@ def _byte_compile(
     with wheel.rewriting(wheel.importable_sources()):
         contents = read_contents(wheel, settings, chosen.interpreters)
         audience = Audience(tag, required_python(contents.metadata))
-        store = find_store(writable=not options.check) if settings.cache else None
+        store = _find_store(options) if settings.cache else None
         compiled = compile_sources(contents.modules, chosen.interpreters, settings, options.jobs, store)
         if store is not None:
             store.finish()
@@ -192,6 +192,12 @@ def _byte_compile(
         normalized = options.normalize_archive
         members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)
     return members, audience
+
+
+def _find_store(options: WheelOptions) -> Store | None:
+    from detpyc.compilation.cache_location import find_store  # noqa: PLC0415 - most wheels use no cache
+
+    return find_store(writable=not options.check)
 
 
 def _rewrite(wheel: Wheel, members: ChosenMembers, settings: Settings, options: WheelOptions, stream: BinaryIO) -> None:

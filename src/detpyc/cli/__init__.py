@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from detpyc import __version__
-from detpyc.cli.common import DONE, FAILED, fail
+from detpyc.cli.common import DONE, FAILED, fail, help_formatter
 from detpyc.errors import DetpycError
 from detpyc.termination import Terminated, terminable
 
@@ -117,7 +117,8 @@ def make_parser(names: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands
     import argparse  # noqa: PLC0415 - takes as long as everything else for --version
     from importlib import import_module  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(prog="detpyc", description="Deterministic, canonical bytecode for wheels.")
+    about = "Deterministic, canonical bytecode for wheels."
+    parser = argparse.ArgumentParser(prog="detpyc", description=about, formatter_class=help_formatter)
     parser.add_argument("--version", action="version", version=_VERSION)
     # Not required, since argparse would demand a command before it reports an unknown option.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
