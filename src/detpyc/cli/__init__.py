@@ -6,6 +6,7 @@ others.
 
 from __future__ import annotations
 
+import gc
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
@@ -79,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(f"the output cannot be written: {error.strerror}")
     except Exception:  # noqa: BLE001 - a bug; Python would exit with 1, which means that a check found something
         return _show_traceback()
+    if arguments is None:
+        gc.freeze()  # the process ends, and needs no last search for cycles in all that was imported, which takes 9 ms
     return status
 
 
