@@ -106,7 +106,8 @@ class WheelOptions(NamedTuple):
 
     Attributes:
         output_dir: where to write the result; by default it takes the wheel's place.
-        jobs: the number of workers, which does not change the result; by default that of the usable processors.
+        jobs: how many workers at most, which does not change the result; by default one for each usable processor, and
+            fewer for a small wheel.
         check: change nothing on disk.
         normalize_archive: give every member a fixed order, date and mode.
         date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
