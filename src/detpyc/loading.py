@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import InvalidationMode
@@ -33,6 +33,8 @@ _INIT = "__init__"
 _ZIP_SLACK = 1  # second; `zipimport._eq_mtime`
 _ZIP_EPOCH, _DAY = 315_532_800, 86_400  # 1980-01-01, which builders write for every file; in seconds
 _U32 = 0xFFFFFFFF
+
+_NO_EXTENSIONS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 _NOT_KEPT = "its header has the mtime of its source, and installers do not keep that"
 _EPOCH = "its header has the mtime of its source, and the archive dates the source 1980-01-01"
@@ -92,8 +94,7 @@ class PlacedPyc(NamedTuple):
     zipped: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What is around the pycs of an artifact.
 
     Attributes:
@@ -106,14 +107,13 @@ class Surroundings:
     """
 
     is_file: Callable[[str], bool]
-    extensions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    extensions: Mapping[str, Collection[str]] = _NO_EXTENSIONS
     finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
     audience: Audience | None = None
     windows: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
+class Loading(NamedTuple):
     """What is loaded of an artifact.
 
     Attributes:
@@ -122,8 +122,8 @@ class Loading:
 
     """
 
-    loaders: dict[str, Loader] = field(default_factory=dict)
-    never: dict[str, str] = field(default_factory=dict)
+    loaders: dict[str, Loader]
+    never: dict[str, str]
 
     @property
     def by(self) -> tuple[str, ...]:
