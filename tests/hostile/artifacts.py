@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import images
 from hostile.cases import FAILED, FOUND, PASSED, Case
 from images import Content, header, tar
-from pycs import HERE, PYC, SOURCE, forged, pyc
+from pycs import HERE, PYC, SOURCE, TAG, forged, pyc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,14 @@ def layer_bomb() -> bytes:
     return gzip.compress(tar(images.layout([bomb()])), 9, mtime=0)
 
 
+def unpacked(name: str, source: str = "") -> bytes:
+    """Have bytecode by a name that unpackers change, and a source beside it that says the same."""
+    return zipped(
+        {"core.py": SOURCE, name: forged(EVIL_SOURCE, EVIL_SOURCE), **({source: EVIL_SOURCE} if source else {})}
+    )
+
+
+EVIL_SOURCE = b"print('evil')\n"
 EVIL: dict[str, Content] = {"core.py": SOURCE, PYC: forged()}
 GOOD: dict[str, Content] = {"core.py": SOURCE, PYC: pyc()}
 THROUGH: dict[str, Content] = {"pkg": ".", "pkg/core.pyc": forged()}
@@ -172,7 +180,38 @@ CASES = (
         FOUND,
         "which is not a file before it",
     ),
-    case("case", lambda: tar({**GOOD, "Core.py": b""}), FOUND, "Windows or macOS reads it as"),
+    case("case", lambda: tar({**GOOD, "Core.py": b""}), FOUND, "some systems or unpackers read it as"),
+    # ---- names that unpackers change: unzip, on every system, and on Windows others too
+    case("version in a name", lambda: unpacked(f"{PYC};1"), FOUND, f"read it as core.{TAG}.pyc", suffix=".zip"),
+    case("control in a name", lambda: unpacked(f"{PYC[:-1]}\x01c"), FOUND, f"read it as core.{TAG}.pyc", suffix=".zip"),
+    case(
+        "control in a cache",
+        lambda: unpacked(f"\x01{PYC}", f"\x01{PYC[:-1]}"),
+        FOUND,
+        "read it as __pycache__",
+        suffix=".zip",
+    ),
+    case(
+        "cache for Windows",
+        lambda: unpacked(f"?{PYC[1:]}", f"?{PYC[1:-1]}"),
+        FOUND,
+        "read it as __pycache__",
+        suffix=".zip",
+    ),
+    case(
+        "version in a source",
+        lambda: zipped({**SOUND, "core.py;1": EVIL_SOURCE}),
+        FAILED,
+        "occurs twice",
+        suffix=".zip",
+    ),
+    case(
+        "source for Windows",
+        lambda: zipped({"a_b.py": SOURCE, "a?b.py": EVIL_SOURCE}),
+        FAILED,
+        "occurs twice",
+        suffix=".zip",
+    ),
     # ---- images
     case("whiteout of nothing", lambda: image(GOOD, {".wh.x": b""}), FOUND, ".wh.x: is a whiteout of nothing"),
     case(

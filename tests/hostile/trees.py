@@ -408,16 +408,16 @@ CASES = (
     Case(pyc_that_leads_nowhere, FOUND, ("malformed",)),
     Case(pyc_in_a_circle, FOUND, ("malformed",)),
     *(
-        Case(pyc_named(name), FOUND, ("Windows or macOS reads it as",), name=ascii(name))
+        Case(pyc_named(name), FOUND, ("some systems or unpackers read it as",), name=ascii(name))
         for name in (
             *("core.PYC", "core.pyc.", "core.pyc ", "core.pyc::$DATA", "core.p\u200cyc", "core.pyc. ."),
             *(f"__PYCACHE__/{CACHED}", f"__pycache__./{CACHED}", f"__pycache__ /{CACHED}"),
             f"__pycache__/{CACHED.upper()}",
         )
     ),
-    Case(sources_of_one_name, FOUND, ("Windows or macOS reads it as",)),
-    Case(sources_of_one_normalized_name, FOUND, ("Windows or macOS reads it as",)),
-    Case(packages_of_one_name, FOUND, ("Windows or macOS reads it as",)),
+    Case(sources_of_one_name, FOUND, ("some systems or unpackers read it as",)),
+    Case(sources_of_one_normalized_name, FOUND, ("some systems or unpackers read it as",)),
+    Case(packages_of_one_name, FOUND, ("some systems or unpackers read it as",)),
     Case(directories_of_one_name, PASSED, ("no pycs",)),
     Case(cache_with_a_short_name, FOUND, ("Windows can read it as __pycache__",)),
     Case(name_that_looks_short, PASSED, ("1 equivalent",)),

@@ -168,9 +168,9 @@ def _problem(item: _Item) -> str | None:
     if name.endswith(".pyc"):
         return None
     if mapped.endswith(".pyc") and not item.is_directory:
-        return f"Windows or macOS reads it as {mapped}"
+        return f"some systems or unpackers read it as {mapped}"
     if mapped == CACHE and name != CACHE:
-        return f"Windows or macOS reads it as {CACHE}"
+        return f"some systems or unpackers read it as {CACHE}"
     if mapped == CACHE and item.is_link and not item.is_directory:
         return "the link does not lead to a directory"
     return None
@@ -211,7 +211,7 @@ def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]
         path, mapped = item.entry.path, item.mapped
         twin = modules.setdefault(mapped, path) if mapped.endswith(_MODULES) else path
         if twin != path:
-            yield f"{artifact.shown(path)}: Windows or macOS reads it as {artifact.shown(twin)}"
+            yield f"{artifact.shown(path)}: some systems or unpackers read it as {artifact.shown(twin)}"
 
 
 def _short_names(artifact: Artifact, items: list[_Item]) -> Iterator[str]:
