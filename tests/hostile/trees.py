@@ -5,10 +5,12 @@ Each tree has a source, `SOURCE`, and bytecode of other code that something woul
 
 from __future__ import annotations
 
+import io
 import marshal
 import math
 import os
 import socket
+import struct
 import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -275,6 +277,40 @@ def archive_that_is_damaged(top: Path) -> Path:
     return top
 
 
+def directory_that_zipfile_does_not_find(top: Path) -> Path:
+    """Have another signature in the end record: zipimport ignores the numbers of disks, before 3.13."""
+    archive("demo")(top)
+    content = bytearray((top / "demo").read_bytes())
+    content[-18:-14], content[-2:] = b"PK\5\6", b"\1\0"
+    (top / "demo").write_bytes(content)
+    assert not zipfile.is_zipfile(top / "demo")
+    return top
+
+
+def directory_that_zipfile_ignores(top: Path) -> Path:
+    """Have two directories: with ZIP64 records, `zipfile` reads the second one, and zipimport before 3.13 both."""
+    content = zip_of("core.pyc", forged())
+    first = content[content.index(b"PK\1\2") : -22]
+    second = first.replace(b"core.pyc", b"core.txt")
+    at = len(content) - 22 + len(second)
+    records = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(second), at - len(second))
+    records += struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+    start, size = len(content) - 22 - len(first), len(first + second + records)
+    (top / "demo.egg").write_bytes(
+        content[:-22] + second + records + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, start, 0)
+    )
+    with zipfile.ZipFile(top / "demo.egg") as opened:
+        assert opened.namelist() == ["core.txt"]
+    return top
+
+
+def zip_of(name: str, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as opened:
+        opened.writestr(name, content)
+    return stream.getvalue()
+
+
 def program_about_archives(top: Path) -> Path:
     """Have the signatures of a ZIP's records in a program, as those that read archives do."""
     return write(top, {"unzip": b"\x7fELF" + b"PK\x05\x06" + bytes(100) + b"PK\x01\x02" + bytes(100)})
@@ -436,14 +472,22 @@ CASES = (
     Case(unix_socket, FOUND, ("malformed",)),
     *(
         Case(bytecode_named(name, mode), FOUND, ("its name does not end in .pyc",), name=f"bytecode-{name}")
-        for name, mode in (("core.py", 0o644), ("core.pyw", 0o644), ("core", 0o644), ("core.sh", 0o755))
+        for name, mode in (
+            ("core.py", 0o644),
+            ("core.pyw", 0o644),
+            ("core.pyo", 0o644),
+            ("core", 0o644),
+            ("core.sh", 0o755),
+        )
     ),
     *(
         Case(archive(name), FOUND, ("is an archive with pycs",), name=f"archive-{name}")
-        for name in ("python311.zip", "demo.EGG", "demo.pyz", "demo-1.0-py3-none-any.whl")
+        for name in ("python311.zip", "demo.EGG", "demo.pyz", "demo.pyzw", "demo.exe", "demo-1.0-py3-none-any.whl")
     ),
     Case(archive("demo", b"#!/usr/bin/env python3\n"), FOUND, ("is an archive with pycs",), name="zipapp"),
     Case(archive("core.py", SOURCE), FOUND, ("is an archive with pycs",), name="source_and_archive"),
+    Case(directory_that_zipfile_does_not_find, FOUND, ("is an archive with pycs",)),
+    Case(directory_that_zipfile_ignores, FOUND, ("is an archive with pycs",)),
     Case(program_about_archives, PASSED, ("no pycs",)),
     Case(archive_that_is_damaged, FOUND, ("is an archive with pycs",)),
     Case(archive_of_sources, PASSED, ("no pycs",)),

@@ -22,7 +22,7 @@ def test_magic_numbers() -> None:
     assert not is_bytecode(b"#!/u")
 
 
-@pytest.mark.parametrize("name", ["core.py", "Core.PYW", "core", "a.Zip", "core.py."])
+@pytest.mark.parametrize("name", ["core.py", "Core.PYW", "core", "a.Zip", "core.py.", "a.pyzw", "a.exe", "core.pyo"])
 def test_what_may_be_run(name: str) -> None:
     assert may_be_run(mapped_name(name))
 
