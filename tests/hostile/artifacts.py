@@ -133,6 +133,18 @@ CASES = (
     case("bytecode in a source", lambda: tar({"core.py": forged()}, "gz"), FOUND, "core.py: contains bytecode"),
     case("tar and zip", lambda: tar({"core.py": SOURCE}) + zipped(TAMPERED), FOUND, "the file is an archive with pycs"),
     case("pyc beside an image", lambda: tar({**images.layout([tar(GOOD)]), **EVIL}), FOUND, "1 differs"),
+    case(
+        "pth in a tar",
+        lambda: tar({"site/x.pth": b"../lib/x.bin", "lib/x.bin": zipped(TAMPERED)}, "gz"),
+        FOUND,
+        "lib/x.bin: is an archive with pycs",
+    ),
+    case(
+        "pth in an image",
+        lambda: image({"site/x.pth": b"/lib/x.bin"}, {"lib/x.bin": zipped(TAMPERED)}),
+        FOUND,
+        "lib/x.bin: is an archive with pycs",
+    ),
     # ---- damaged
     case("truncated zip", lambda: zipped(SOUND)[:-9], FAILED, "is truncated", suffix=".zip"),
     case("truncated tar", lambda: tar({"core.py": bytes(9999)})[:5000], FAILED, "core.py is truncated"),

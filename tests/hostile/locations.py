@@ -59,6 +59,18 @@ CASES = (
     Case(having({"core.dat": forged()}), PASSED, ("no pycs",), name="data_of_a_program"),
     Case(executable, FOUND, DISGUISED),
     Case(having({"demo.egg": archive_of("core.pyc", forged())}), FOUND, ("an archive with pycs",), name="egg"),
+    Case(
+        having({f"{DATA}/purelib/demo.pth": b"demo/data.bin\n", "demo/data.bin": archive_of("core.pyc", forged())}),
+        FOUND,
+        ("an archive with pycs",),
+        name="pth",
+    ),
+    Case(
+        having({"demo.pth": b"data.bin\n", f"{DATA}/platlib/data.bin": archive_of("core.pyc", forged())}),
+        FOUND,
+        ("platlib/data.bin: is an archive with pycs",),
+        name="pth_of_another_root",
+    ),
     Case(having({"demo.zip": archive_of("core.py", SOURCE)}), PASSED, ("no pycs",), name="zip_of_sources"),
     Case(having({"demo.zip": LARGE + archive_of("a.pyc", b"")}), FOUND, ("an archive with pycs",), name="large_zip"),
     Case(having({"demo/node": LARGE}), PASSED, ("no pycs",), name="large_program"),

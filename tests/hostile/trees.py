@@ -304,6 +304,23 @@ def directory_that_zipfile_ignores(top: Path) -> Path:
     return top
 
 
+def archive_that_a_path_file_names(line: str) -> Callable[[Path], Path]:
+    def build(top: Path) -> Path:
+        write(top, {"site/demo.pth": f"# words\n\n{line}\nimport sys\n".encode()})
+        return write(top, {"site/demo.bin": zip_of("core.pyc", forged())})
+
+    return build
+
+
+def path_file_that_names_what_is_elsewhere(top: Path) -> Path:
+    write(top, {"elsewhere": zip_of("core.pyc", forged()), "tree/site/demo.py": SOURCE})
+    return write(top / "tree", {"demo.pth": f"../elsewhere\n{top}/elsewhere\nsite\nnowhere".encode()})
+
+
+def path_file_of_any_length(top: Path) -> Path:
+    return write(top, {"demo.pth": bytes(300_000)})
+
+
 def zip_of(name: str, content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as opened:
@@ -488,6 +505,13 @@ CASES = (
     Case(archive("core.py", SOURCE), FOUND, ("is an archive with pycs",), name="source_and_archive"),
     Case(directory_that_zipfile_does_not_find, FOUND, ("is an archive with pycs",)),
     Case(directory_that_zipfile_ignores, FOUND, ("is an archive with pycs",)),
+    Case(archive_that_a_path_file_names("demo.bin"), FOUND, ("is an archive with pycs",), name="pth"),
+    Case(
+        archive_that_a_path_file_names("..\\site\\.\\demo.bin"), FOUND, ("is an archive with pycs",), name="pth-other"
+    ),
+    Case(archive_that_a_path_file_names("import demo.bin"), PASSED, ("no pycs",), name="pth-import"),
+    Case(path_file_that_names_what_is_elsewhere, PASSED, ("no pycs",)),
+    Case(path_file_of_any_length, FOUND, ("the limit is 262144",)),
     Case(program_about_archives, PASSED, ("no pycs",)),
     Case(archive_that_is_damaged, FOUND, ("is an archive with pycs",)),
     Case(archive_of_sources, PASSED, ("no pycs",)),
