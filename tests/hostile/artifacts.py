@@ -89,6 +89,36 @@ def unpacked(name: str, source: str = "") -> bytes:
     )
 
 
+def long_name(name: str) -> bytes:
+    info = tarfile.TarInfo("././@LongLink")
+    return extended(info, tarfile.GNUTYPE_LONGNAME, name.encode() + b"\0")
+
+
+def pax_name(name: str) -> bytes:
+    record = f" path={name}\n"
+    return extended(tarfile.TarInfo("pax"), tarfile.XHDTYPE, f"{len(record) + 2}{record}".encode())
+
+
+def extended(info: tarfile.TarInfo, kind: bytes, content: bytes) -> bytes:
+    info.type, info.size = kind, len(content)
+    return info.tobuf(tarfile.USTAR_FORMAT) + content.ljust(512, b"\0")
+
+
+def renamed(*headers: bytes) -> bytes:
+    """Have headers before that of the bytecode: programs take the first, or the last, or that of pax."""
+    data = tar({"core.py": SOURCE, "x": forged()})
+    return data[:1024] + b"".join(headers) + data[1024:]
+
+
+def prefixed() -> bytes:
+    """Have the first part of a path where only some programs look for it, unless the header is of POSIX's format."""
+    evil = tar({"sub/core.py": EVIL_SOURCE, PYC: forged(EVIL_SOURCE, EVIL_SOURCE, "sub/core.py")})
+    header = bytearray(evil[1024:1536])
+    header[257:265], header[345:348], header[148:156] = b"ustar  \0", b"sub", b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return tar({"core.py": SOURCE})[:1024] + evil[:1024] + bytes(header) + evil[1536:]
+
+
 EVIL_SOURCE = b"print('evil')\n"
 EVIL: dict[str, Content] = {"core.py": SOURCE, PYC: forged()}
 GOOD: dict[str, Content] = {"core.py": SOURCE, PYC: pyc()}
@@ -193,6 +223,15 @@ CASES = (
         "which is not a file before it",
     ),
     case("case", lambda: tar({**GOOD, "Core.py": b""}), FOUND, "some systems or unpackers read it as"),
+    # ---- headers of tar files that programs read differently
+    case(
+        "two names",
+        lambda: renamed(long_name(PYC), long_name("x.txt")),
+        FAILED,
+        "two extended headers that set the path",
+    ),
+    case("names of two formats", lambda: renamed(pax_name(PYC), long_name("x.txt")), FAILED, "two extended headers"),
+    case("prefix without a format", prefixed, FAILED, "whose path programs read differently"),
     # ---- names that unpackers change: unzip, on every system, and on Windows others too
     case("version in a name", lambda: unpacked(f"{PYC};1"), FOUND, f"read it as core.{TAG}.pyc", suffix=".zip"),
     case("control in a name", lambda: unpacked(f"{PYC[:-1]}\x01c"), FOUND, f"read it as core.{TAG}.pyc", suffix=".zip"),

@@ -41,7 +41,7 @@ _KINDS = {
     tarfile.CHRTYPE: Kind.OTHER,
     tarfile.BLKTYPE: Kind.OTHER,
     tarfile.FIFOTYPE: Kind.OTHER,
-    **dict.fromkeys(FILE_TYPES, Kind.FILE),
+    **dict.fromkeys((*FILE_TYPES, tarfile.LNKTYPE), Kind.FILE),
 }
 
 
@@ -328,13 +328,11 @@ def _member(info: tarfile.TarInfo, archive: Seekable) -> _Member | None:
     path = member_path(info.name)
     if not path:
         return None
-    if info.type == tarfile.LNKTYPE:
-        return _Member(Entry(path, Kind.FILE), original=member_path(info.linkname))
     kind = _KINDS.get(info.type)
     if kind is None:
         raise DetpycError(f"has {path!r}, which is of the unknown type {info.type!r}")
-    if info.size and kind is not Kind.FILE:
-        raise MalformedTarError(f"{path!r} is not a file, and has {info.size} bytes")
+    if info.type == tarfile.LNKTYPE:
+        return _Member(Entry(path, kind), original=member_path(info.linkname))
     if kind is Kind.LINK:
         target = info.linkname if "\0" not in info.linkname else ""
         return _Member(Entry(path, kind, mode=info.mode, target=target))
