@@ -33,6 +33,9 @@ _INIT = "__init__"
 _ZIP_SLACK = 1  # second; `zipimport._eq_mtime`
 _ZIP_EPOCH, _DAY = 315_532_800, 86_400  # 1980-01-01, which builders write for every file; in seconds
 _U32 = 0xFFFFFFFF
+# The suffixes for the stable ABI, by the version that they are known since; those of 3.13 and 3.14 with an architecture
+# are Debian's. 3.15 also loads what is for free-threaded builds (PEP 803).
+_STABLE_ABI = (((3, 15), r"abi3t?(-[\w-]+)?"), ((3, 13), r"abi3(-[\w-]+)?"), ((3, 0), "abi3"))
 
 _NOT_KEPT = "its header has the mtime of its source, and installers do not keep that"
 _EPOCH = "its header has the mtime of its source, and the archive dates the source 1980-01-01"
@@ -271,4 +274,5 @@ def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool
 def _extension_suffix(version: tuple[int, int], *, windows: bool) -> re.Pattern[str]:
     """Return a pattern for `importlib.machinery.EXTENSION_SUFFIXES` of a version, on whichever architecture."""
     number = "{}{}".format(*version)
-    return re.compile(rf"(cp{number}-\w+\.)?pyd" if windows else rf"(cpython-{number}-[\w-]+\.|abi3\.)?so")
+    stable = next(suffix for since, suffix in _STABLE_ABI if version >= since)
+    return re.compile(rf"(cp{number}-\w+\.)?pyd" if windows else rf"(cpython-{number}-[\w-]+\.|{stable}\.)?so")

@@ -141,6 +141,8 @@ def test_headers_in_a_directory(
         (CACHED, "pkg/mod.cpython-312-x86_64-linux-gnu.so", EXTENSION),
         (CACHED, "pkg/mod.cpython-312-darwin.so", EXTENSION),
         (CACHED, "pkg/mod.abi3.so", EXTENSION),
+        (CACHED, "pkg/mod.abi3-x86_64-linux-gnu.so", HERE),
+        (CACHED, "pkg/mod.abi3t.so", HERE),
         (CACHED, "pkg/mod.so", EXTENSION),
         (CACHED, "pkg/mod.cpython-311-x86_64-linux-gnu.so", HERE),
         (CACHED, "pkg/mod.cpython-312t-x86_64-linux-gnu.so", HERE),
@@ -168,6 +170,22 @@ def test_what_is_found_before_it(path: str, other: str, expected: Loader | str) 
 )
 def test_what_is_found_before_it_on_windows(other: str, expected: Loader | str) -> None:
     assert loader(CACHED, HASHED, around("pkg/mod.py", other, windows=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "since"),
+    [
+        ("pkg/mod.abi3-aarch64-linux-gnu.so", (3, 13)),
+        ("pkg/mod.abi3t.so", (3, 15)),
+        ("pkg/mod.abi3t-aarch64-linux-gnu.so", (3, 15)),
+    ],
+)
+def test_stable_abi(other: str, since: tuple[int, int]) -> None:
+    for version, number in MAGIC.items():
+        cached = CACHED.replace("312", "{}{}".format(*version))
+        header = PycHeader(number, "checked-hash", source_hash=bytes(8))
+        expected = EXTENSION if version >= since else Loader(version)
+        assert loader(cached, header, around("pkg/mod.py", other)) == expected
 
 
 def test_package() -> None:
