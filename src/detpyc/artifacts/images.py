@@ -165,7 +165,10 @@ class _Layout:
         self._manifests += 1
         if depth > _MAX_NESTED or self._manifests > MAX_IMAGES:
             raise DetpycError(f"has more than {MAX_IMAGES} manifests, or more than {_MAX_NESTED} levels of them")
-        if isinstance(document, dict) and "manifests" in map(str.lower, document):
+        names = {*map(str.lower, document)} if isinstance(document, dict) else set()
+        if "manifests" in names:
+            if "layers" in names:  # a runtime takes it for the one or the other
+                raise DetpycError("has a manifest that is an index as well")
             for descriptor in _list(document, "manifests"):
                 yield from self._of_document(self._described(descriptor), depth + 1)
             return
