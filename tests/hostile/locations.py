@@ -56,6 +56,18 @@ CASES = (
     Case(having({f"{DATA}/scripts/demo.txt": forged()}), FOUND, DISGUISED, name="script_with_a_suffix"),
     Case(having({"core.py": forged()}), FOUND, DISGUISED, name="source"),
     Case(having({"core.py": forged(), PYC: pyc()}), FOUND, DISGUISED, name="source_of_a_pyc"),
+    Case(
+        having(
+            {
+                f"{DATA}/data/demo/core.py": SOURCE,
+                f"{DATA}/data/demo/core.pyc": pyc(SOURCE),
+                f"other.data/purelib/{DATA}/data/demo/core.py": forged(),
+            }
+        ),
+        FOUND,
+        DISGUISED,
+        name="source_by_the_path_of_another",
+    ),
     Case(having({"core.dat": forged()}), PASSED, ("no pycs",), name="data_of_a_program"),
     Case(executable, FOUND, DISGUISED),
     Case(having({"demo.egg": archive_of("core.pyc", forged())}), FOUND, ("an archive with pycs",), name="egg"),

@@ -321,6 +321,12 @@ def path_file_of_any_length(top: Path) -> Path:
     return write(top, {"demo.pth": bytes(300_000)})
 
 
+def archive_in_a_constant(top: Path) -> Path:
+    """The pyc is that of its source, and an archive as well: `python PYC` runs what is in it."""
+    source = b"A = %r\n" % zip_of("__main__.pyc", forged())
+    return write(top, {"core.py": source, PYC: pyc(source)})
+
+
 def zip_of(name: str, content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as opened:
@@ -512,6 +518,7 @@ CASES = (
     Case(archive_that_a_path_file_names("import demo.bin"), PASSED, ("no pycs",), name="pth-import"),
     Case(path_file_that_names_what_is_elsewhere, PASSED, ("no pycs",)),
     Case(path_file_of_any_length, FOUND, ("the limit is 262144",)),
+    Case(archive_in_a_constant, FOUND, ("unverifiable", "is an archive with pycs")),
     Case(program_about_archives, PASSED, ("no pycs",)),
     Case(archive_that_is_damaged, FOUND, ("is an archive with pycs",)),
     Case(archive_of_sources, PASSED, ("no pycs",)),

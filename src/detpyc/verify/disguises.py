@@ -13,6 +13,7 @@ from detpyc.wheel.zip_format import CENTRAL_HEADER, CENTRAL_SIGNATURE, END, END_
 MAGIC_SIZE = 4  # bytes
 TAIL = 1 << 20  # bytes at the end of a large file that are searched for the directory of an archive
 
+ARCHIVE = "is an archive with pycs, which are not verified"
 _ARCHIVES = (".egg", ".pex", ".pyz", ".pyzw", ".whl", ".zip")
 _PROGRAMS = (".exe", ".py", ".pyo", ".pyw")  # launchers on Windows are programs with an archive behind them
 _END_OF_MAGIC = b"\r\n"
@@ -50,9 +51,9 @@ def disguise(name: str, stream: BinaryIO) -> str | None:
     # Whatever the name, and whatever is before it: `python FILE` runs an archive.
     is_archive = mapped_name(name).endswith(_ARCHIVES)
     if END_SIGNATURE in _last(stream, END.size + MAX_COMMENT) and (
-        lists_pycs(_last(stream, TAIL)) or _has_pycs(stream, is_archive=is_archive)
+        has_archive(_last(stream, TAIL)) or _has_pycs(stream, is_archive=is_archive)
     ):
-        return "is an archive with pycs, which are not verified"
+        return ARCHIVE
     return None
 
 
@@ -61,12 +62,14 @@ def _last(stream: BinaryIO, size: int) -> bytes:
     return stream.read()
 
 
-def lists_pycs(content: bytes) -> bool:
-    """Return whether there is an entry of a pyc in bytes that may have the directory of an archive.
+def has_archive(content: bytes) -> bool:
+    """Return whether a file is an archive with pycs for some reader, if its directory is in the bytes that are given.
 
     Readers differ in which directory they find: zipimport ignores some fields of the end record and, before 3.13, ZIP64
     records, and only some heed extra fields with another name. So every entry counts, wherever it is.
     """
+    if content.find(END_SIGNATURE, max(len(content) - END.size - MAX_COMMENT, 0)) < 0:
+        return False
     at = -1
     while (at := content.find(CENTRAL_SIGNATURE, at + 1)) >= 0:
         name = at + CENTRAL_HEADER.size
