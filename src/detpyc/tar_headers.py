@@ -29,6 +29,8 @@ _PAX_FIELDS = frozenset({b"path", b"linkpath", b"size", b"mtime"})  # what decid
 _PAX_SIZE = re.compile(r"[0-9]{1,20}", re.ASCII)
 _PAX_TIME = re.compile(r"-?[0-9]{1,20}(\.[0-9]*)?", re.ASCII)
 _PAX_SPARSE = (b"GNU.sparse.", b"SCHILY.realsize")
+# With these attributes, overlayfs takes a directory or the content of a file from elsewhere.
+_PAX_OVERLAY = re.compile(rb"SCHILY\.xattr\.(?:trusted|user)\.overlay\.(?:redirect|metacopy)\Z")
 _SIZE, _MAGIC, _PREFIX = slice(124, 136), slice(257, 263), slice(345, 500)  # fields of a plain header
 _USTAR = b"ustar\0"
 _BASE_256 = 0x80  # what a number in binary form begins with
@@ -158,6 +160,8 @@ def _extended(info: tarfile.TarInfo, content: bytes) -> dict[str, str]:
         position = end
         if key.startswith(_PAX_SPARSE):
             raise DetpycError("has a sparse file, which is not supported")
+        if _PAX_OVERLAY.match(key):
+            raise DetpycError("has a file whose content is elsewhere, by an attribute of overlayfs")
         if key in _PAX_FIELDS:
             if key.decode() in fields:
                 raise MalformedTarError("malformed pax header")

@@ -304,9 +304,9 @@ def directory_that_zipfile_ignores(top: Path) -> Path:
     return top
 
 
-def archive_that_a_path_file_names(line: str) -> Callable[[Path], Path]:
+def archive_that_a_path_file_names(line: str, suffix: str = ".pth") -> Callable[[Path], Path]:
     def build(top: Path) -> Path:
-        write(top, {"site/demo.pth": f"# words\n\n{line}\nimport sys\n".encode()})
+        write(top, {f"site/demo{suffix}": f"# words\n\n{line}\nimport sys\n".encode()})
         return write(top, {"site/demo.bin": zip_of("core.pyc", forged())})
 
     return build
@@ -515,6 +515,7 @@ CASES = (
     Case(
         archive_that_a_path_file_names("..\\site\\.\\demo.bin"), FOUND, ("is an archive with pycs",), name="pth-other"
     ),
+    Case(archive_that_a_path_file_names("demo.bin", "._pth"), FOUND, ("is an archive with pycs",), name="pth-windows"),
     Case(archive_that_a_path_file_names("import demo.bin"), PASSED, ("no pycs",), name="pth-import"),
     Case(path_file_that_names_what_is_elsewhere, PASSED, ("no pycs",)),
     Case(path_file_of_any_length, FOUND, ("the limit is 262144",)),

@@ -234,6 +234,10 @@ REFUSED_HEADERS: dict[str, tuple[Callable[[], list[bytes]], str]] = {
     ),
     "two records": (lambda: [pax(RECORD, RECORD), header("p/x", REAL)], f"{MALFORMED}malformed pax header"),
     "real size": (lambda: [pax(b"21 SCHILY.realsize=3\n"), header("p/x", REAL)], "has a sparse file"),
+    "attribute of overlayfs": (
+        lambda: [pax(b"46 SCHILY.xattr.trusted.overlay.redirect=/app\n"), header("p/x", REAL)],
+        "has a file whose content is elsewhere",
+    ),
     "prefix of GNU": (lambda: [with_fields(header("x", REAL), {345: b"p"})], "has 'p/x', whose path programs read"),
     "prefix of V7": (
         lambda: [with_fields(header("x", REAL), {257: bytes(8), 345: b"p"})],

@@ -52,7 +52,7 @@ def is_docker_manifest(content: bytes) -> bool:
         return False
     # Docker does not heed the letter case of names.
     return isinstance(images, list) and any(
-        isinstance(image, dict) and "layers" in map(str.lower, image) for image in images
+        isinstance(image, dict) and "layers" in map(str.casefold, image) for image in images
     )
 
 
@@ -165,7 +165,7 @@ class _Layout:
         self._manifests += 1
         if depth > _MAX_NESTED or self._manifests > MAX_IMAGES:
             raise DetpycError(f"has more than {MAX_IMAGES} manifests, or more than {_MAX_NESTED} levels of them")
-        names = {*map(str.lower, document)} if isinstance(document, dict) else set()
+        names = {*map(str.casefold, document)} if isinstance(document, dict) else set()
         if "manifests" in names:
             if "layers" in names:  # a runtime takes it for the one or the other
                 raise DetpycError("has a manifest that is an index as well")
@@ -274,8 +274,8 @@ def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _member(document: object, name: str) -> object:
-    # What is written in Go does not heed the letter case of names.
-    names = [key for key in document if key.lower() == name.lower()] if isinstance(document, dict) else []
+    # What is written in Go does not heed the letter case of names, nor that of Unicode's other letters for s and k.
+    names = [key for key in document if key.casefold() == name.casefold()] if isinstance(document, dict) else []
     if not isinstance(document, dict) or names != [name]:
         raise DetpycError(f"has a malformed manifest, without {name!r} or with several")
     return document[name]

@@ -1,4 +1,8 @@
-"""Find the files that ``.pth`` files add to ``sys.path``, where Python imports from archives of any name."""
+"""Find the files that ``.pth`` files add to ``sys.path``, where Python imports from archives of any name.
+
+On Windows, a ``._pth`` file beside Python sets all of it, in the same form ("Finding modules", in "Using Python on
+Windows").
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PATH_FILE", "added_paths"]
+__all__ = ["PATH_FILES", "added_paths"]
 
-PATH_FILE = ".pth"
+PATH_FILES = (".pth", "._pth")  # the suffixes
 _CODE = ("#", "import ", "import\t")  # what a line starts with that is a comment, or is executed
 
 

@@ -12,7 +12,7 @@ from detpyc.limits import MAX_DIRECTORIES, MAX_PATH_FILE, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
 from detpyc.verify.disguises import disguise, may_be_run
-from detpyc.verify.path_files import PATH_FILE, added_paths
+from detpyc.verify.path_files import PATH_FILES, added_paths
 from detpyc.wheel.problems import Problem, Rule, under_rule
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MODULES = (".py", ".pyc")
 _SHORT = 8  # characters; longer names have short ones as well
 _EXTENSIONS = (".so", ".pyd")
-_WANTED = (*_MODULES, PATH_FILE, CACHE, FILE_NAME)
+_WANTED = (*_MODULES, *PATH_FILES, CACHE, FILE_NAME)
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ def _add_files_on_path(artifact: Artifact, found: Tree) -> None:
     inside = root and f"{root.rstrip('/')}/"
     suspects = dict.fromkeys(found.suspects)
     for path_file in found.suspects:
-        if not path_file.endswith(PATH_FILE) or not artifact.is_file(path_file):
+        if not path_file.endswith(PATH_FILES) or not artifact.is_file(path_file):
             continue
         try:
             content = artifact.read(path_file, MAX_PATH_FILE)

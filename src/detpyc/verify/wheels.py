@@ -11,7 +11,7 @@ from detpyc.errors import WheelError
 from detpyc.file_names import mapped_name
 from detpyc.limits import MAX_FILE, MAX_PATH_FILE
 from detpyc.verify.disguises import MAGIC_SIZE, TAIL, disguise, may_be_run
-from detpyc.verify.path_files import PATH_FILE, added_paths
+from detpyc.verify.path_files import PATH_FILES, added_paths
 from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import by_slot
 
@@ -92,7 +92,7 @@ def wheel_disguises(wheel: Wheel, compiled: Collection[str | None]) -> Iterator[
 
 def _on_path(wheel: Wheel) -> Iterator[str]:
     """Yield the members that the ``.pth`` files of a wheel put on ``sys.path``."""
-    path_files = [(name, path) for name, path in wheel.importable.items() if path.endswith(PATH_FILE)]
+    path_files = [(name, path) for name, path in wheel.importable.items() if path.endswith(PATH_FILES)]
     if path_files:
         installed = {path: name for name, path in wheel.importable.items()}
         for name, path in path_files:

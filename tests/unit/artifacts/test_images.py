@@ -165,6 +165,7 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     "damaged index": (lambda: {**LAYOUT, "index.json": b"{"}, "index.json: is not a JSON document"),
     "deep index": (lambda: {**LAYOUT, "index.json": b"[" * 100_000}, "index.json: is not a JSON document"),
     "name that occurs twice": (lambda: {**LAYOUT, "index.json": b'{"a": 1, "a": 1}'}, "is not a JSON document"),
+    "another letter for s": (lambda: changed(LAYOUT, **{"layer\u017f": []}), "without 'layers' or with several"),
     "manifest and index": (lambda: changed(LAYOUT, Manifests=[]), "has a manifest that is an index as well"),
     "no images": (lambda: {**LAYOUT, "index.json": b'{"manifests": []}'}, "has no images"),
     "index in itself": (
