@@ -18,7 +18,7 @@ from detpyc.bytecode.header import InvalidationMode
 from detpyc.pyc_paths import LEVELS, is_cached, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from detpyc.audience import Audience
     from detpyc.bytecode.header import PycHeader
@@ -30,6 +30,8 @@ __all__ = ["Finder", "Loader", "Loading", "PlacedPyc", "Surroundings", "extensio
 _FLAGS = ("", " -O", " -OO")
 
 _INIT = "__init__"
+_SUFFIXES = (".py", ".pyc")
+_IMPLICIT_SINCE = (3, 14)  # whose zipimport finds namespace packages that have no entry (CPython's issue 121735)
 _ZIP_SLACK = 1  # second; `zipimport._eq_mtime`
 _ZIP_EPOCH, _DAY = 315_532_800, 86_400  # 1980-01-01, which builders write for every file; in seconds
 _U32 = 0xFFFFFFFF
@@ -43,6 +45,7 @@ _OTHER_MTIME = "its header has the mtime of its source, and the archive has anot
 _STALE = "its header does not match its source, which is compiled instead"
 _BESIDE = "its source is beside it, and is imported in its place"
 _PACKAGE = "a package of its name is beside it, and is imported in its place"
+_NOT_LISTED = "its package has neither __init__.py nor an entry in the archive, and zipimport does not find it"
 _EXTENSION = "an extension module is beside it, and is imported in its place"
 
 
@@ -105,6 +108,8 @@ class Surroundings:
         finders: what imports from it; a pyc is loaded if one of them loads it.
         audience: who can install it, if it is a wheel.
         windows: whether it is for Windows, where extension modules have other suffixes.
+        is_listed: whether an archive has an entry for a directory, which it need not have.
+        zip_since: the first version whose `zipimport` reads the archive.
 
     """
 
@@ -113,6 +118,8 @@ class Surroundings:
     finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
     audience: Audience | None = None
     windows: bool = False
+    is_listed: Callable[[str], bool] = field(default=lambda _: True)
+    zip_since: tuple[int, int] = (3, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +246,9 @@ def _by_zipimport(pyc: PlacedPyc, name: PycName, header: PycHeader, _: Finder, a
 
     It reads the pyc beside a source, at any optimization level (``_unmarshal_code`` and ``_zip_searchorder``).
     """
-    if name.cache_tag is not None:
-        return "zipimport does not look into __pycache__"
+    unreachable = _unreachable(name, header, around)
+    if unreachable is not None:
+        return unreachable
     if _is_package(name, around):
         return _PACKAGE
     if not around.is_file(name.source):
@@ -250,6 +258,28 @@ def _by_zipimport(pyc: PlacedPyc, name: PycName, header: PycHeader, _: Finder, a
         if abs((header.mtime or 0) - mtime) > _ZIP_SLACK:
             return _mtime_reason(mtime)
     return None if pyc.matches or header.mode == InvalidationMode.UNCHECKED_HASH else _STALE
+
+
+def _unreachable(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
+    """Return why `zipimport` never comes to where a pyc is; None if it does."""
+    if name.cache_tag is not None:
+        return "zipimport does not look into __pycache__"
+    if header.version < around.zip_since:
+        return "zipimport does not read ZIP64 archives before CPython {}.{}".format(*around.zip_since)
+    implicit = header.version >= _IMPLICIT_SINCE
+    return None if implicit or all(_is_found(parent, around) for parent in _parents(name.source)) else _NOT_LISTED
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Yield the directories above a file."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _is_found(directory: str, around: Surroundings) -> bool:
+    """Return whether `zipimport` finds a package: one with a module, or a namespace package that the archive lists."""
+    return any(around.is_file(f"{directory}/{_INIT}{suffix}") for suffix in _SUFFIXES) or around.is_listed(directory)
 
 
 def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
@@ -262,7 +292,7 @@ def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | N
 
 def _is_package(name: PycName, around: Surroundings) -> bool:
     module = name.source.removesuffix(".py")
-    return any(around.is_file(f"{module}/{_INIT}{suffix}") for suffix in (".py", ".pyc"))
+    return any(around.is_file(f"{module}/{_INIT}{suffix}") for suffix in _SUFFIXES)
 
 
 def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool:

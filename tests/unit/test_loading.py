@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detpyc.audience import Audience
@@ -25,6 +27,7 @@ OTHER_MTIME = "its header has the mtime of its source, and the archive has anoth
 STALE = "its header does not match its source, which is compiled instead"
 PACKAGE = "a package of its name is beside it, and is imported in its place"
 EXTENSION = "an extension module is beside it, and is imported in its place"
+NOT_LISTED = "its package has neither __init__.py nor an entry in the archive, and zipimport does not find it"
 NOT_IN_CACHE = "zipimport does not look into __pycache__"
 
 
@@ -212,6 +215,30 @@ def test_package() -> None:
 )
 def test_places_in_a_zip(path: str, files: list[str], header: PycHeader, expected: Loader | str) -> None:
     assert loader(path, header, around(*files, finder=Finder.ZIP)) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "listed", "expected"),
+    [
+        ((3, 13), ["a/b/mod.py"], [], NOT_LISTED),
+        ((3, 13), ["a/b/mod.py"], ["a"], NOT_LISTED),
+        ((3, 13), ["a/b/mod.py", "a/__init__.py"], ["a/b"], Loader((3, 13), None)),
+        ((3, 13), ["a/b/mod.py", "a/__init__.pyc", "a/b/__init__.py"], [], Loader((3, 13), None)),
+        ((3, 14), ["a/b/mod.py"], [], Loader((3, 14), None)),
+    ],
+)
+def test_namespace_packages_in_a_zip(
+    version: tuple[int, int], files: list[str], listed: list[str], expected: Loader | str
+) -> None:
+    header = PycHeader(MAGIC[version], "checked-hash", source_hash=bytes(8))
+    surroundings = replace(around(*files, finder=Finder.ZIP), is_listed=listed.__contains__)
+    assert loader("a/b/mod.pyc", header, surroundings) == expected
+
+
+def test_zip64() -> None:
+    surroundings = replace(around(finder=Finder.ZIP), zip_since=(3, 13))
+    assert loader("mod.pyc", HASHED, surroundings) == "zipimport does not read ZIP64 archives before CPython 3.13"
+    assert loader("mod.pyc", HASHED, replace(surroundings, finders=(Finder.DIRECTORY,))) == ANY_LEVEL
 
 
 @pytest.mark.parametrize(
