@@ -46,6 +46,7 @@ _STALE = "its header does not match its source, which is compiled instead"
 _BESIDE = "its source is beside it, and is imported in its place"
 _PACKAGE = "a package of its name is beside it, and is imported in its place"
 _NOT_LISTED = "its package has neither __init__.py nor an entry in the archive, and zipimport does not find it"
+_MODULE = "a module with the name of its package is beside that, and is imported in its place"
 _EXTENSION = "an extension module is beside it, and is imported in its place"
 
 
@@ -266,8 +267,11 @@ def _unreachable(name: PycName, header: PycHeader, around: Surroundings) -> str 
         return "zipimport does not look into __pycache__"
     if header.version < around.zip_since:
         return "zipimport does not read ZIP64 archives before CPython {}.{}".format(*around.zip_since)
-    implicit = header.version >= _IMPLICIT_SINCE
-    return None if implicit or all(_is_found(parent, around) for parent in _parents(name.source)) else _NOT_LISTED
+    parents = [*_parents(name.source)]
+    if header.version < _IMPLICIT_SINCE and not all(_is_found(parent, around) for parent in parents):
+        return _NOT_LISTED
+    modules = (_is_file(parent, around) and not _is_file(f"{parent}/{_INIT}", around) for parent in parents)
+    return _MODULE if any(modules) else None
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -279,11 +283,24 @@ def _parents(path: str) -> Iterator[str]:
 
 def _is_found(directory: str, around: Surroundings) -> bool:
     """Return whether `zipimport` finds a package: one with a module, or a namespace package that the archive lists."""
-    return any(around.is_file(f"{directory}/{_INIT}{suffix}") for suffix in _SUFFIXES) or around.is_listed(directory)
+    return _is_file(f"{directory}/{_INIT}", around) or around.is_listed(directory)
+
+
+def _is_module(directory: str, header: PycHeader, around: Surroundings) -> bool:
+    """Return whether the path finder finds a module before a directory of its name, which has no ``__init__`` then."""
+    if _is_file(f"{directory}/{_INIT}", around) or _has_extension(f"{directory}/{_INIT}", header, around):
+        return False
+    return _is_file(directory, around) or _has_extension(directory, header, around)
+
+
+def _is_file(module: str, around: Surroundings) -> bool:
+    return any(around.is_file(f"{module}{suffix}") for suffix in _SUFFIXES)
 
 
 def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
     """Return what the path finder finds before a source or a sourceless pyc; None if there is nothing."""
+    if around.audience is not None and any(_is_module(parent, header, around) for parent in _parents(name.source)):
+        return _MODULE  # elsewhere, the directory may be on sys.path itself
     module = name.source.removesuffix(".py")
     if _is_package(name, around) or _has_extension(f"{module}/{_INIT}", header, around):
         return _PACKAGE
@@ -291,8 +308,7 @@ def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | N
 
 
 def _is_package(name: PycName, around: Surroundings) -> bool:
-    module = name.source.removesuffix(".py")
-    return any(around.is_file(f"{module}/{_INIT}{suffix}") for suffix in _SUFFIXES)
+    return _is_file(f"{name.source.removesuffix('.py')}/{_INIT}", around)
 
 
 def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool:

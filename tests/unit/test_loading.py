@@ -27,6 +27,7 @@ OTHER_MTIME = "its header has the mtime of its source, and the archive has anoth
 STALE = "its header does not match its source, which is compiled instead"
 PACKAGE = "a package of its name is beside it, and is imported in its place"
 EXTENSION = "an extension module is beside it, and is imported in its place"
+MODULE = "a module with the name of its package is beside that, and is imported in its place"
 NOT_LISTED = "its package has neither __init__.py nor an entry in the archive, and zipimport does not find it"
 NOT_IN_CACHE = "zipimport does not look into __pycache__"
 
@@ -189,6 +190,36 @@ def test_stable_abi(other: str, since: tuple[int, int]) -> None:
         header = PycHeader(number, "checked-hash", source_hash=bytes(8))
         expected = EXTENSION if version >= since else Loader(version)
         assert loader(cached, header, around("pkg/mod.py", other)) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["a/b/mod.py", "a.py"], MODULE),
+        (["a/b/mod.py", "a/b.pyc"], MODULE),
+        (["a/b/mod.py", "a/b.txt"], HERE),
+        (["a/b/mod.py", "a.py", "a/__init__.py"], HERE),
+    ],
+)
+def test_module_in_place_of_a_namespace_package(files: list[str], expected: Loader | str) -> None:
+    cached, beside = "a/b/__pycache__/mod.cpython-312.pyc", "a/b/mod.pyc"
+    tree, archive = around(*files), around(*files, finder=Finder.ZIP)
+    wheel = replace(tree, finders=(Finder.INSTALLED,), audience=Audience("py3-none-any"))
+    assert loader(cached, HASHED, wheel) == expected
+    assert loader(beside, HASHED, archive) == (expected if expected == MODULE else ANY_LEVEL)
+    assert loader(cached, HASHED, tree) == HERE  # the directory may be on sys.path
+
+
+def test_extension_module_in_place_of_a_namespace_package() -> None:
+    """Unlike zipimport, the path finder finds them."""
+    cached, beside = "a/b/__pycache__/mod.cpython-312.pyc", "a/b/mod.pyc"
+    for files, in_wheel, in_archive in (
+        (["a/b/mod.py", "a/b.so"], MODULE, ANY_LEVEL),
+        (["a/b/mod.py", "a.py", "a/__init__.abi3.so"], HERE, MODULE),
+    ):
+        tree, archive = around(*files), around(*files, finder=Finder.ZIP)
+        assert loader(cached, HASHED, replace(tree, audience=Audience("py3-none-any"))) == in_wheel
+        assert loader(beside, HASHED, archive) == in_archive
 
 
 def test_package() -> None:
