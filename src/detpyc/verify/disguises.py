@@ -58,7 +58,11 @@ def disguise(name: str, stream: BinaryIO) -> str | None:
 
 
 def _last(stream: BinaryIO, size: int) -> bytes:
-    stream.seek(-min(stream.seek(0, SEEK_END), size), SEEK_END)
+    try:
+        end = stream.seek(0, SEEK_END)
+    except OSError:  # as of a file in Linux's /proc, in which zipimport finds no end either
+        return b""
+    stream.seek(max(end - size, 0))
     return stream.read()
 
 
