@@ -18,6 +18,7 @@ from detpyc.artifacts.directories import IMAGE_LAYOUT
 from detpyc.artifacts.layers import FileSystem
 from detpyc.artifacts.tar_files import Layered
 from detpyc.errors import DetpycError, TooLargeError
+from detpyc.file_names import mapped_name
 from detpyc.limits import MAX_IMAGES, MAX_LAYERS, MAX_MANIFEST
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ class _Layout:
             raise DetpycError(f"{path}: is not a JSON document") from error
 
     def _open(self, path: str) -> tuple[Seekable, int]:
+        if mapped_name(path).endswith(".pyc"):  # it would not be judged, and may be both
+            raise DetpycError(f"{path}: is a part of an image by the manifest, and a pyc by its name")
         self.used.add(path)
         return self.files.section(path)
 

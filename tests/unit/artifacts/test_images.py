@@ -170,6 +170,10 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
         lambda: changed(LAYOUT, **LONG_S),
         "without 'layers' or with several",
     ),
+    "layer that is a pyc": (
+        lambda: {**saved(Layers=["core.pyc"]), "core.pyc": BASE},
+        "core.pyc: is a part of an image by the manifest, and a pyc by its name",
+    ),
     "manifest and index": (lambda: changed(LAYOUT, Manifests=[]), "has a manifest that is an index as well"),
     "no images": (lambda: {**LAYOUT, "index.json": b'{"manifests": []}'}, "has no images"),
     "index in itself": (
