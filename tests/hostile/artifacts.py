@@ -214,6 +214,12 @@ CASES = (
     ),
     case("parent in a tar", lambda: tar({"../core.pyc": b""}), FAILED, "has the unsafe path"),
     case("duplicate in a tar", lambda: tar([*GOOD.items(), ("core.py", SOURCE)]), FOUND, "core.py: occurs twice"),
+    case(
+        "directory in place of a pyc",
+        lambda: tar([*EVIL.items(), (PYC, header(tarfile.DIRTYPE))]),
+        FOUND,
+        f"{PYC}: occurs twice",
+    ),
     case("devices", lambda: tar({**GOOD, "x.pyc": header(tarfile.CHRTYPE)}), FOUND, "x.pyc", "not a regular file"),
     case("hard link", lambda: tar(HARD_LINKED), FOUND, "1 differs"),
     case(

@@ -274,7 +274,7 @@ class FileSystem:
         return node
 
     def _add(self, members: Iterator[_Member] | list[_Member]) -> None:
-        added: set[str] = set()
+        added: dict[str, Kind] = {}
         for member in members:
             path = member.entry.path
             directory, _, name = path.rpartition("/")
@@ -282,9 +282,11 @@ class FileSystem:
             if parent is None:
                 self.problems.append(f"{path}: is below a file or a link, which programs unpack differently")
                 continue
-            if path in added and member.entry.kind is not Kind.DIRECTORY:
+            kind = member.entry.kind
+            # Where a file is before a directory of its path, some programs leave it.
+            if path in added and not added[path] is kind is Kind.DIRECTORY:
                 self.problems.append(f"{path}: occurs twice")
-            added.add(path)
+            added[path] = kind
             self._put(parent, name, member)
 
     def _put(self, parent: _Node, name: str, member: _Member) -> None:
