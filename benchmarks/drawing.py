@@ -55,7 +55,7 @@ def draw(document: dict[str, Any]) -> str:
         parts += [
             f'<text x="{LEFT - 8}" y="{y + 12}" text-anchor="end">{label}</text>',
             f'<rect class="{verdict}" x="{LEFT}" y="{y}" width="{length:.0f}" height="16"/>',
-            f'<text x="{LEFT + length + 5:.0f}" y="{y + 12}">{figure}</text>',
+            f'<text x="{WIDTH - 10}" y="{y + 12}" text-anchor="end">{figure}</text>',
         ]
     bottom = ROW * (len(results) + 1.6)
     parts.append(f'<line class="goal" x1="{LEFT + UNIT}" y1="{ROW}" x2="{LEFT + UNIT}" y2="{bottom}"/>')

@@ -26,6 +26,7 @@ class Row:
         bar: the goal: the highest value that meets it.
         unit: the figure's unit; empty for a ratio.
         measure: measures the figure once.
+        once: measure it in the first round only, as it takes long and hardly varies.
 
     """
 
@@ -34,6 +35,7 @@ class Row:
     bar: float
     unit: str
     measure: Callable[[], float]
+    once: bool = False
 
 
 @dataclass(frozen=True)

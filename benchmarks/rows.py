@@ -149,13 +149,14 @@ def memory_rows(inputs: Inputs) -> Iterator[Row]:
     """Yield the rows for the memory of `detpyc wheel`."""
     sympy = inputs.byte_compile(inputs.wheels["sympy"])
     many = inputs.byte_compile(inputs.make_wheel(MANY[-1]))
-    yield Row("peak memory of detpyc wheel", "sympy", 250, "MB", lambda: peak_memory(sympy))
+    yield Row("peak memory of detpyc wheel", "sympy", 250, "MB", lambda: peak_memory(sympy), once=True)
     yield Row(
         "peak memory of detpyc wheel / on sympy",
         f"{MANY[-1]} modules",
         2,
         "",
         lambda: peak_memory(many) / peak_memory(sympy),
+        once=True,
     )
 
 

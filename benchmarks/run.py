@@ -36,10 +36,11 @@ def main() -> None:
         os.environ["XDG_CACHE_HOME"] = str(Path(name, "cache"))  # not the user's cache
         rows = [row for row in all_rows(Inputs(Path(name))) if options.only in row.name]
         figures: dict[int, list[float]] = {index: [] for index in range(len(rows))}
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
             for index, row in enumerate(rows):
-                figures[index].append(row.measure())
-    results = [
+                if number == 0 or not row.once:
+                    figures[index].append(row.measure())
+    results: list[dict[str, Any]] = [
         {
             "name": row.name,
             "on": row.on,
@@ -48,7 +49,7 @@ def main() -> None:
             "median": statistics.median(figures[index]),
             "lowest": min(figures[index]),
             "highest": max(figures[index]),
-            "rounds": options.rounds,
+            "rounds": len(figures[index]),
         }
         for index, row in enumerate(rows)
     ]
@@ -56,7 +57,7 @@ def main() -> None:
         spread = f"({result['lowest']:.3f} to {result['highest']:.3f})"
         verdict = "met" if result["median"] <= result["bar"] else "MISSED"
         print(
-            f"{result['name']:<58} {result['on']:<34} {result['median']:8.3f}"
+            f"{result['name']:<68} {result['on']:<34} {result['median']:8.3f}"
             f" {spread} {result['unit']:<3} goal {result['bar']:g}: {verdict}"
         )
     if not options.only:
