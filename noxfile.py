@@ -110,7 +110,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure detpyc against the programs that it replaces; takes about 20 minutes."""
+    """Measure detpyc against the programs that it replaces; takes about 15 minutes."""
     session.install(".", *dependencies("bench"))
     session.run("python", str(ROOT / "benchmarks" / "run.py"), *session.posargs)
 
