@@ -15,10 +15,11 @@ import pytest
 
 import states
 import trees
+import wheels
 from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.bytecode.canonical import canonicalize
-from detpyc.compilation import pool
-from detpyc.compilation.pool import Source, byte_compile
+from detpyc.compilation.pool import Pool, Source, byte_compile
 from detpyc.settings import Settings
 
 if TYPE_CHECKING:
@@ -173,17 +174,20 @@ def test_release_and_debug_build(release_and_debug: tuple[Interpreter, Interpret
 def test_cache_changes_no_byte(
     interpreter: Interpreter, sources: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a cache, while it is filled, and from it, which needs no worker."""
-    settings = Settings(optimize=(0, 2))
+    """Of trees and wheels: without a cache, while it is filled, and from it, which needs no worker."""
     results = []
     for name, cached in (("without", False), ("cold", True), ("warm", True)):
+        if name == "warm":
+            monkeypatch.setattr(Pool, "acquire", None)
+        settings = Settings(interpreters=(interpreter.path,), optimize=(0, 2), cache=cached)
         tree = trees.write(tmp_path / name, sources)
-        report = byte_compile_tree(tree, settings, TreeOptions(jobs=1, cache=cached), [interpreter])
+        report = byte_compile_tree(tree, settings, TreeOptions(jobs=1, cache=cached))
         assert report.failed == report.skipped == {}
-        results.append({path.relative_to(tree): path.read_bytes() for path in tree.rglob("*.pyc")})
-        if name == "cold":
-            monkeypatch.setattr(pool, "byte_compile", None)
-    assert len(results[0]) == 2 * len(sources)
+        pycs = {path.relative_to(tree): path.read_bytes() for path in tree.rglob("*.pyc")}
+        wheel = wheels.build(tree, sources)
+        byte_compile_wheel(wheel, settings, WheelOptions(jobs=1))
+        results.append((pycs, wheel.read_bytes()))
+    assert len(results[0][0]) == 2 * len(sources)
     assert results[0] == results[1] == results[2]
 
 
