@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.results:
         raise SettingsError("--batch needs --results DIR, where the results are written")
     artifacts = read_list(options.batch, options.index_url)
+    if not artifacts:
+        warn(f"{options.batch}: names no wheels, so nothing is verified", options)
     with _workers(options) as workers, progress(options.batch, options, rate=True) as bar:
         summary = verify_many(
             artifacts,
@@ -99,8 +101,8 @@ def _report(summary: BatchSummary, options: argparse.Namespace) -> int:
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     if summary.outdated:
-        results = counted(summary.outdated, "result")
-        note(f"{options.results}: {results} of another version or with other requirements do not count", options)
+        ignored = counted(summary.outdated, "result")
+        note(f"{options.results}: ignoring {ignored} of another version or with other requirements", options)
     for number in summary.invalid:
         warn(f"{options.results}: line {number} of the results is not a result, and does not count", options)
     if not options.quiet:

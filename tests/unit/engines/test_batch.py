@@ -299,6 +299,13 @@ def test_command(made: list[Path], undisturbed: list[str], tmp_path: Path) -> No
     third = detpyc(*command)
     assert third.returncode == 2
     assert third.stderr == f"detpyc: {tmp_path / 'missing.whl'}: cannot be read: No such file or directory\n"
+    (tmp_path / "list").write_text("nul\0.whl\n")
+    fourth = detpyc(*command)
+    assert fourth.returncode == 2
+    assert fourth.stderr == f"detpyc: {tmp_path}/nul\\x00.whl: cannot be read: embedded null byte\n"
+    (tmp_path / "list").write_text("# nothing\n")
+    fifth = detpyc(*command)
+    assert fifth.stderr == f"detpyc: warning: {tmp_path / 'list'}: names no wheels, so nothing is verified\n"
 
 
 def test_command_with_an_index(server: Any, made: list[Path], tmp_path: Path) -> None:
@@ -346,7 +353,7 @@ def test_bad_command_lines(arguments: list[str], message: str, tmp_path: Path) -
 
 def test_scheduler_needs_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    (tmp_path / "list").write_text("")
+    (tmp_path / "list").write_text("demo.whl")
     arguments = ["--batch", str(tmp_path / "list"), "--results", str(tmp_path), "--scheduler", "tcp://127.0.0.1:1"]
     assert main(["verify", *arguments]) == 2
     assert capsys.readouterr().err == 'detpyc: a scheduler needs Dask: pip install "detpyc[dask]"\n'
