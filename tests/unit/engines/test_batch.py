@@ -244,7 +244,7 @@ def test_downloads(server: Any, made: list[Path], tmp_path: Path, monkeypatch: p
     artifacts = [Artifact(url, digest) for url in urls.values()]
     artifacts += [Artifact(f"{server.url}/none/{name}"), Artifact(f"ftp://host/{name}", digest)]
     artifacts += [Artifact(f"file://{made[0]}", digest), Artifact(str(made[0]), "0" * 64), Artifact(str(tmp_path))]
-    artifacts += [Artifact(f"{server.url}/good/..%2f..%2fetc", digest)]
+    artifacts += [Artifact(f"{server.url}/good/..%2f..%2fetc", digest), Artifact("https://[/a.whl", digest)]
     summary = run(artifacts, tmp_path / "results")
     passed = {json.loads(line)["artifact"] for line in lines(tmp_path / "results")}
     assert passed == {urls["good"], urls["second"], urls["moved"], f"file://{made[0]}"}
@@ -260,6 +260,7 @@ def test_downloads(server: Any, made: list[Path], tmp_path: Path, monkeypatch: p
         str(made[0]): f"has the SHA-256 {digest}, not {'0' * 64}",
         str(tmp_path): "not a regular file",
         f"{server.url}/good/..%2f..%2fetc": "its name is not that of a wheel or pyc",
+        "https://[/a.whl": "is not a valid URL: Invalid IPv6 URL",
     }
     assert {**summary.failures, urls["short"]: ""} == {**reasons, urls["short"]: ""}
     assert summary.failures[urls["short"]].startswith("the download failed: ")

@@ -168,6 +168,13 @@ def test_lines() -> None:
     ]
 
 
+def test_lines_of_a_page() -> None:
+    assert [*parse_list("sub/a.whl\n//[/b.whl\n", "list", "https://host/lists/list")] == [
+        Artifact("https://host/lists/sub/a.whl"),
+        Artifact("//[/b.whl", failure="is not a valid URL: Invalid IPv6 URL"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
