@@ -11,6 +11,7 @@ from detpyc.bytecode.header import HEADER_SIZE, PycHeader
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.limits import MAX_MESSAGE
 from detpyc.pyc_paths import LEVELS
+from detpyc.verify.disguises import ARCHIVE, has_archive
 from detpyc.verify.reports import Finding, Status
 from detpyc.wording import shortened
 
@@ -140,15 +141,17 @@ def prepare(pyc: Pyc) -> Case | Judgement:
         data = pyc.read()
         header = PycHeader.parse(data)
         payload = data[HEADER_SIZE:]
-        misplaced = _misplaced(pyc, header)
-        is_compiled = misplaced is None and pyc.read_source is not None
+        problem = _misplaced(pyc, header)
+        if problem is None and has_archive(payload):  # in a constant: `python FILE` runs it, and Python imports from it
+            problem = Status.UNVERIFIABLE, ARCHIVE
+        is_compiled = problem is None and pyc.read_source is not None
         path = _likely_path(pyc.name.source, payload, is_compiled=is_compiled) or _recorded_path(payload, header)
     except (UnsupportedBytecodeError, TooLargeError) as error:
         return _judgement(pyc, header, Status.UNVERIFIABLE, str(error))
     except DetpycError as error:
         return _judgement(pyc, header, Status.MALFORMED, str(error))
-    if misplaced is not None:
-        return _judgement(pyc, header, *misplaced)
+    if problem is not None:
+        return _judgement(pyc, header, *problem)
     if pyc.read_source is None:
         return _judgement(pyc, header, Status.ORPHAN, f"there is no {pyc.name.source}")
     try:
