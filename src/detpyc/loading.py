@@ -101,10 +101,6 @@ class PlacedPyc(NamedTuple):
     zipped: int | None = None
 
 
-def _is_always_listed(_: str) -> bool:
-    return True
-
-
 class Surroundings(NamedTuple):
     """What is around the pycs of an artifact.
 
@@ -124,7 +120,7 @@ class Surroundings(NamedTuple):
     finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
     audience: Audience | None = None
     windows: bool = False
-    is_listed: Callable[[str], bool] = _is_always_listed
+    is_listed: Callable[[str], bool] = lambda _: True
     zip_since: tuple[int, int] = (3, 8)
 
 
