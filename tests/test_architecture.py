@@ -170,16 +170,6 @@ def test_only_the_command_that_is_named_is_imported() -> None:
     )
 
 
-def test_verification_imports_explanations_sdists_and_searches_when_needed() -> None:
-    """Together they take as long as verifying a hundred pycs."""
-    script = Path(__file__).with_name("imported_modules.py")
-    command = [sys.executable, str(script), "detpyc.verify.artifacts"]
-    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert "detpyc.verify.verdicts" in loaded
-    needed_later = {"detpyc.verify.mismatches", "detpyc.explain", "detpyc.sdist", "tarfile", "findpython"}
-    assert needed_later.isdisjoint(loaded)
-
-
 def test_compiling_a_tree_does_not_import_dataclasses() -> None:
     """With what it imports itself, that takes longer than compiling a small package."""
     script = Path(__file__).with_name("imported_modules.py")
@@ -190,7 +180,14 @@ def test_compiling_a_tree_does_not_import_dataclasses() -> None:
         assert "dataclasses" not in loaded
 
 
-def test_byte_compiling_a_wheel_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+def imported_by(command: str, wheel: Path) -> set[str]:
+    """Return what a command imports, without what the environment does."""
+    script = f"import sys; from detpyc.cli import main; main([{command!r}, '-q', {str(wheel)!r}]); print(*sys.modules)"
+    arguments = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path}; {script}"]
+    return set(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_byte_compiling_and_verifying_a_wheel_imports_no_more_than_it_needs(tmp_path: Path) -> None:
     """For a small wheel, imports take longer than everything else but compiling."""
     info = "demo-1.0.dist-info"
     files = wheels.complete()
@@ -198,13 +195,15 @@ def test_byte_compiling_a_wheel_imports_no_more_than_it_needs(tmp_path: Path) ->
     del files[f"{info}/RECORD"]
     files[f"{info}/RECORD"] = wheels.record(files, f"{info}/RECORD")
     wheel = wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", files)
-    script = f"import sys; from detpyc.cli import main; main(['wheel', '-q', {str(wheel)!r}]); print(*sys.modules)"
-    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path}; {script}"]
-    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert "detpyc.wheel.rewrite" in loaded
     slow = {"concurrent", "dataclasses", "logging", "packaging", "platformdirs", "shutil", "tempfile", "zipfile"}
-    rare = {"bytecode.reader", "compilation.store", "executor", "explain", "hooks", "verify"}
-    assert sorted({*slow, *(f"detpyc.{name}" for name in rare)}.intersection(loaded)) == []
+    rare = {f"detpyc.{name}" for name in ("bytecode.reader", "compilation.store", "executor", "explain", "hooks")}
+    loaded = imported_by("wheel", wheel)
+    assert "detpyc.wheel.rewrite" in loaded
+    assert sorted({*slow, *rare, "detpyc.verify"} & loaded) == []
+    loaded = imported_by("verify", wheel)
+    assert "detpyc.verify.verdicts" in loaded
+    needed_later = {"detpyc.verify.mismatches", "detpyc.byte_compile", "detpyc.sdist", "tarfile", "findpython"}
+    assert sorted({*slow, *rare, *needed_later} & loaded) == []
 
 
 def test_no_command_imports_the_types_of_the_documents() -> None:

@@ -30,7 +30,6 @@ __all__ = ["Finder", "Loader", "Loading", "PlacedPyc", "Surroundings", "extensio
 _FLAGS = ("", " -O", " -OO")
 
 _INIT = "__init__"
-_SUFFIXES = (".py", ".pyc")
 _IMPLICIT_SINCE = (3, 14)  # whose zipimport finds namespace packages that have no entry (CPython's issue 121735)
 _ZIP_SLACK = 1  # second; `zipimport._eq_mtime`
 _ZIP_EPOCH, _DAY = 315_532_800, 86_400  # 1980-01-01, which builders write for every file; in seconds
@@ -294,7 +293,7 @@ def _is_module(directory: str, header: PycHeader, around: Surroundings) -> bool:
 
 
 def _is_file(module: str, around: Surroundings) -> bool:
-    return any(around.is_file(f"{module}{suffix}") for suffix in _SUFFIXES)
+    return around.is_file(f"{module}.py") or around.is_file(f"{module}.pyc")
 
 
 def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
@@ -312,8 +311,11 @@ def _is_package(name: PycName, around: Surroundings) -> bool:
 
 
 def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool:
-    suffixes = around.extensions.get(module, ())
-    return any(_extension_suffix(header.version, windows=around.windows).fullmatch(suffix) for suffix in suffixes)
+    suffixes = around.extensions.get(module)
+    if suffixes is None:
+        return False
+    pattern = _extension_suffix(header.version, windows=around.windows)
+    return any(map(pattern.fullmatch, suffixes))
 
 
 @functools.cache

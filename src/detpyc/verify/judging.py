@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from functools import cache
-from itertools import chain
+from functools import cache, partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
-from detpyc.executor import Executor
+from detpyc.threads import ThreadGroup
 from detpyc.verify.pycs import Case, Judgement, Mismatch, finding, prepare
 from detpyc.verify.reports import PASSING, Finding, Status
 from detpyc.verify.verdicts import at_other_level, compare, without_match
@@ -68,14 +68,17 @@ def judge(
     batches = _batches(pycs)
     step = progress(count) if progress is not None else lambda: None
     compilers = _Compilers(given, jobs, time_limit, step, install=install)
-    with Executor(1, thread_name_prefix="detpyc-read") as reader, compilers as used:
-        coming = reader.submit(next, batches, None)
-        while batch := coming.result():
-            coming = reader.submit(next, batches, None)  # read while the workers compile
-            judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)
-            for _ in range(len(batch) - len(judged)):
-                step()
-            judgements += (item if isinstance(item, Judgement) else judged[item.pyc.path] for item in batch)
+    with compilers as used:
+        pending = [*islice(batches, 1)]
+        while pending:
+            batch = pending.pop()
+            with ThreadGroup("detpyc-read") as reader:
+                reader.start(partial(pending.extend, islice(batches, 1)))  # while the workers compile
+                judged = _judge_batch([case for case in batch if isinstance(case, Case)], used)
+                for _ in range(len(batch) - len(judged)):
+                    step()
+                judgements += (item if isinstance(item, Judgement) else judged[item.pyc.path] for item in batch)
+                reader.wait()
     return tuple(judgements)
 
 
