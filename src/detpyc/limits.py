@@ -41,6 +41,7 @@ MAX_MANIFEST = 4 << 20  # bytes of a JSON document of an image; what registries 
 
 MAX_DIRECTORIES = 1 << 18  # in a tree that is verified; a large container image has a tenth of that
 MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
+MAX_PATH_FILE = 1 << 18  # bytes of a .pth file; those of large development installations have some kilobytes
 
 MAX_INSTALLED = 32  # releases of one version that a verification has uv install; no version has had as many
 
