@@ -220,6 +220,18 @@ CASES = (
         FOUND,
         f"{PYC}: occurs twice",
     ),
+    case(
+        "file in place of a cache",
+        lambda: tar([*EVIL.items(), ("__pycache__", b"")]),
+        FOUND,
+        "__pycache__: occurs twice",
+    ),
+    case(
+        "link in place of a cache",
+        lambda: tar([*EVIL.items(), (PYC.replace("__pycache__", "a"), pyc()), ("__pycache__", "a")]),
+        FOUND,
+        "__pycache__: occurs twice",
+    ),
     case("devices", lambda: tar({**GOOD, "x.pyc": header(tarfile.CHRTYPE)}), FOUND, "x.pyc", "not a regular file"),
     case("hard link", lambda: tar(HARD_LINKED), FOUND, "1 differs"),
     case(
