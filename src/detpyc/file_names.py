@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 __all__ = ["is_short_name", "mapped_name"]
 
@@ -44,6 +43,8 @@ def mapped_name(name: str) -> str:
     not allow is an underscore.
     """
     if not name.isascii():
+        import unicodedata  # noqa: PLC0415 - nearly all names are ASCII
+
         name = unicodedata.normalize("NFC", name.translate(_IGNORED)).upper()  # upper: NTFS compares capitals
         name = unicodedata.normalize("NFC", name.casefold())
     elif not name.isprintable():

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import InvalidationMode
@@ -38,6 +38,8 @@ _U32 = 0xFFFFFFFF
 # The suffixes for the stable ABI, by the version that they are known since; those of 3.13 and 3.14 with an architecture
 # are Debian's. 3.15 also loads what is for free-threaded builds (PEP 803).
 _STABLE_ABI = (((3, 15), r"abi3t?(-[\w-]+)?"), ((3, 13), r"abi3(-[\w-]+)?"), ((3, 0), "abi3"))
+
+_NO_EXTENSIONS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 _NOT_KEPT = "its header has the mtime of its source, and installers do not keep that"
 _EPOCH = "its header has the mtime of its source, and the archive dates the source 1980-01-01"
@@ -99,8 +101,7 @@ class PlacedPyc(NamedTuple):
     zipped: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What is around the pycs of an artifact.
 
     Attributes:
@@ -115,7 +116,7 @@ class Surroundings:
     """
 
     is_file: Callable[[str], bool]
-    extensions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    extensions: Mapping[str, Collection[str]] = _NO_EXTENSIONS
     finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
     audience: Audience | None = None
     windows: bool = False
@@ -123,8 +124,7 @@ class Surroundings:
     zip_since: tuple[int, int] = (3, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
+class Loading(NamedTuple):
     """What is loaded of an artifact.
 
     Attributes:
@@ -133,8 +133,8 @@ class Loading:
 
     """
 
-    loaders: dict[str, Loader] = field(default_factory=dict)
-    never: dict[str, str] = field(default_factory=dict)
+    loaders: dict[str, Loader]
+    never: dict[str, str]
 
     @property
     def by(self) -> tuple[str, ...]:
