@@ -118,6 +118,8 @@ def open_regular(path: StrPath) -> Iterator[BinaryIO]:
         descriptor = os.open(path, _READING)
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
+    except ValueError as error:
+        raise DetpycError(f"cannot be read: {error}", path=path) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise DetpycError("not a regular file", path=path)
