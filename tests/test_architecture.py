@@ -17,6 +17,7 @@ import wheels
 from detpyc import __version__
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import worker
+from detpyc.compilation.description import command
 from detpyc.compilation.pool import Compiled, Source, byte_compile
 from modules import FILES, MODULES, PAGE, SOURCE, imports, module_name, own_imports, piece, with_map
 
@@ -136,6 +137,16 @@ def test_bytecode_is_what_the_worker_loads(interpreter: Interpreter) -> None:
     completed = subprocess.run(command, capture_output=True, text=True, check=True)
     files = [name for name in IN_TARGET if not name.startswith("compilation/")]
     assert completed.stdout.split() == sorted(map(module_name, files))
+
+
+def test_worker_starts_without_what_takes_long(interpreter: Interpreter) -> None:
+    isolated, script = command(interpreter.path)[:-1], worker.__file__
+    completed = subprocess.run(
+        [*isolated, "-X", "importtime", script], stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    imported = {line.rpartition(b"|")[2].strip().decode() for line in completed.stderr.splitlines()}
+    assert {"os", "struct"} <= imported
+    assert not imported & {"enum", "functools", "importlib.util", "re", "signal", "subprocess", "typing"}
 
 
 def test_worker_compiles_in_the_target(interpreter: Interpreter) -> None:

@@ -30,7 +30,7 @@ import resource
 from fakes import Fakes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from detpyc.compilation.pool import Outcome
 
@@ -191,6 +191,25 @@ def test_results_are_in_order_whatever_the_number_of_workers(jobs: int) -> None:
     compiled_sources = [outcome for outcome in outcomes if isinstance(outcome, Compiled)]
     assert [by_value(outcome.payloads[0]) for outcome in compiled_sources] == [direct(source) for source in sources]
     assert outcomes == compiled(sources, jobs=1)
+
+
+def test_next_source_is_read_while_the_worker_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = []
+    receive = worker_process.WorkerProcess.receive
+
+    def receive_and_note(process: worker_process.WorkerProcess) -> Outcome:
+        events.append("receive")
+        return receive(process)
+
+    def sources() -> Iterator[Source]:
+        for number in range(3):
+            events.append(f"read {number}")
+            yield GOOD
+
+    monkeypatch.setattr(worker_process.WorkerProcess, "receive", receive_and_note)
+    with pool.Pool(interpreters.current(), 1) as workers:
+        workers.byte_compile(sources(), [0], keep)
+    assert events == ["read 0", "read 1", "receive", "read 2", "receive", "receive"]
 
 
 def test_no_sources_need_no_worker() -> None:
