@@ -47,7 +47,6 @@ html_favicon = "_static/icon.svg"
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
-html_theme_options = {"top_of_page_buttons": []}
 copybutton_exclude = ".linenos, .gp, .go"  # copy the commands of a console without prompts and output
 
 # The list of the pages: a heading for each part, and an item for each page that starts with a link to it.
