@@ -124,7 +124,7 @@ def test_what_runs_in_the_target_is_in_the_oldest_syntax(file: str) -> None:
 
 @pytest.mark.parametrize("file", IN_TARGET)
 def test_what_runs_in_the_target_needs_nothing_installed(file: str) -> None:
-    allowed = {module_name(each) for each in IN_TARGET} | sys.stdlib_module_names
+    allowed = {module_name(path) for path in IN_TARGET} | sys.stdlib_module_names
     assert {module if module.startswith("detpyc") else module.split(".")[0] for module in imports(file)} <= allowed
 
 
@@ -157,7 +157,7 @@ def test_heavy_imports_wait_until_they_are_needed(module: str, others: set[str])
     completed = subprocess.run([sys.executable, script, module], capture_output=True, text=True, check=True)
     loaded = completed.stdout.split()
     assert module in loaded
-    assert {piece(each) for each in loaded if each.startswith("detpyc.")}.isdisjoint(others)
+    assert {piece(module) for module in loaded if module.startswith("detpyc.")}.isdisjoint(others)
 
 
 def test_only_the_command_that_is_named_is_imported() -> None:

@@ -1,7 +1,9 @@
-"""Fixtures for the wheels of the test projects, built and installed."""
+"""Fixtures for the wheels of the test projects, built and installed, and for missing rights."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from installers import INSTALLERS
 from projects import CHECKOUT, PROJECTS, build, check_run, copy_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -47,3 +49,19 @@ def wheel_of_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     check_run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory), str(CHECKOUT)])
     (wheel,) = directory.iterdir()
     return wheel
+
+
+@pytest.fixture
+def unprivileged(tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """Yield a command that runs another without root's rights to all files."""
+    if sys.platform == "win32":
+        pytest.skip("files have no such modes there")
+    prefix: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        assert shutil.which("setpriv"), "the tests must not run as root, or need setpriv"
+        dropped = "-dac_override,-dac_read_search"
+        prefix = ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
+    yield prefix
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -330,18 +329,6 @@ def test_file_becomes_too_large(directory: Path, limit: int) -> None:
 
     with unchanged(directory):
         refused(detpyc("wheel", path, preexec_fn=restrict), f"{path}: cannot be written: File too large")
-
-
-@pytest.fixture
-def unprivileged(directory: Path) -> Iterator[tuple[str, ...]]:
-    """Make the directory read-only, and give a command that makes it so for root, too."""
-    prefix: tuple[str, ...] = ()
-    if os.geteuid() == 0:
-        assert shutil.which("setpriv"), "the tests must not run as root, or need setpriv"
-        dropped = "-dac_override,-dac_read_search"
-        prefix = ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
-    yield prefix
-    directory.chmod(0o755)
 
 
 def test_directory_is_read_only(wheel: Path, tmp_path: Path, unprivileged: tuple[str, ...]) -> None:

@@ -112,7 +112,7 @@ def test_hash_seed(interpreter: Interpreter, sources: dict[str, bytes]) -> None:
 def test_order_of_compilation(interpreter: Interpreter, sources: dict[str, bytes], order: str) -> None:
     names = [*reversed(sources)] if order == "reversed" else random.Random(1).sample([*sources], len(sources))  # noqa: S311
     assert names.index("importer.py") < names.index("membership.py"), "else this order makes no difference"
-    raw, other = (marshalled(interpreter, {name: sources[name] for name in each}) for each in (sources, names))
+    raw, other = (marshalled(interpreter, {name: sources[name] for name in order}) for order in (sources, names))
 
     assert raw["membership.py"] != other["membership.py"]
     assert canonical(interpreter, raw) == canonical(interpreter, other)

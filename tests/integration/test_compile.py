@@ -344,21 +344,6 @@ def test_syntax_error(tree: Path, arguments: list[str], variables: dict[str, str
     assert pycs(tree).keys() == {pyc(name) for name in SOURCES}
 
 
-@pytest.fixture
-def unprivileged(tree: Path) -> Iterator[tuple[str, ...]]:
-    """Yield a command that runs another without root's rights to all files."""
-    if sys.platform == "win32":
-        pytest.skip("directories have no such modes there")
-    prefix: tuple[str, ...] = ()
-    if os.geteuid() == 0:
-        assert shutil.which("setpriv"), "the tests must not run as root, or need setpriv"
-        dropped = "-dac_override,-dac_read_search"
-        prefix = ("setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}")
-    yield prefix
-    for path in (tree, *tree.rglob("*")):
-        path.chmod(0o755)
-
-
 def test_directories_that_cannot_be_written(tree: Path, unprivileged: tuple[str, ...]) -> None:
     """Each is one error, however many pycs it is to have; the rest is done."""
     write(tree, {f"{name}/{module}.py": b"" for name in ("new", "old", "good") for module in "abc"})

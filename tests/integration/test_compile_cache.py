@@ -198,11 +198,13 @@ def test_another_interpreter_under_the_same_path(
 ) -> None:
     python = tmp_path / "python"
     older, newer = before_and_from_312
-    expected = [compile_tree(tmp_path / "there", "--no-cache", "-i", each.path) for each in (older, newer)]
+    expected = [
+        compile_tree(tmp_path / "there", "--no-cache", "-i", interpreter.path) for interpreter in (older, newer)
+    ]
     found = []
-    for each in (older, newer, older, newer):
+    for interpreter in (older, newer, older, newer):
         python.unlink(missing_ok=True)
-        python.write_text(f'#!/bin/sh\nexec "{each.path}" "$@"\n')
+        python.write_text(f'#!/bin/sh\nexec "{interpreter.path}" "$@"\n')
         python.chmod(0o755)
         found.append(compile_tree(tmp_path / "there", "-i", str(python)))
     assert found == expected * 2

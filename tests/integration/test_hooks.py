@@ -65,7 +65,7 @@ CONDITIONS = [
     Conditions("random", "NST3:30", "POSIX", 0o002, "", 2_000_000_000),
 ]
 
-each_project = pytest.mark.parametrize("project", [pytest.param(each, id=each.name) for each in PROJECTS])
+each_project = pytest.mark.parametrize("project", [pytest.param(project, id=project.name) for project in PROJECTS])
 
 
 @pytest.fixture

@@ -194,14 +194,14 @@ def rewritten(name: str, change: Callable[[CodeType], CodeType]) -> Callable[[di
 
 
 def one_opcode(code: CodeType) -> CodeType:
-    offset = next(each.offset for each in dis.get_instructions(code) if each.opname == "RETURN_VALUE")
+    offset = next(found.offset for found in dis.get_instructions(code) if found.opname == "RETURN_VALUE")
     opcodes = bytearray(code.co_code)
     opcodes[offset] = dis.opmap["POP_TOP"]
     return code.replace(co_code=bytes(opcodes))
 
 
 def constant(old: object, new: object) -> Callable[[CodeType], CodeType]:
-    return lambda code: code.replace(co_consts=tuple(new if each == old else each for each in code.co_consts))
+    return lambda code: code.replace(co_consts=tuple(new if value == old else value for value in code.co_consts))
 
 
 def added_function(code: CodeType) -> CodeType:
@@ -276,7 +276,7 @@ def test_tampered_wheel(
 
     found = [finding for finding in report.findings if finding.status is not Status.IDENTICAL]
     assert [finding.status for finding in found if ".opt-" not in finding.pyc] == [status]
-    assert any(each.startswith(reason) for finding in found for each in finding.reasons)
+    assert any(text.startswith(reason) for finding in found for text in finding.reasons)
     assert not any("RECORD" in problem for problem in report.problems)
 
 
@@ -302,9 +302,8 @@ def test_tampered_tree(
 
     (found,) = (finding for finding in report.findings if finding.status is not Status.IDENTICAL)
     assert found.status is status
-    assert any(
-        each.startswith(reason.replace("demo/core.py", str(tmp_path / "demo/core.py"))) for each in found.reasons
-    )
+    start = reason.replace("demo/core.py", str(tmp_path / "demo/core.py"))
+    assert any(text.startswith(start) for text in found.reasons)
 
 
 def test_record_that_does_not_hold(made_wheel: Path, tmp_path: Path) -> None:
@@ -352,7 +351,7 @@ def test_provenance_that_contradicts_the_content(
     made_wheel: Path, tmp_path: Path, changes: dict[str, object], problem: str
 ) -> None:
     report = verify_artifact(forged(made_wheel, tmp_path / NAME, **changes))
-    assert any(each.startswith(problem) for each in report.problems)
+    assert any(text.startswith(problem) for text in report.problems)
 
 
 def test_source_without_the_pyc_that_provenance_tells_of(made_wheel: Path, tmp_path: Path) -> None:
@@ -446,7 +445,7 @@ def test_installed_pyc_that_somebody_compiled_again(made_wheel: Path, tmp_path: 
     trees.write(tmp_path, files)
     os.utime(tmp_path / "demo/core.py", (5, 5))
 
-    (found,) = (each for each in verify_artifact(tmp_path).findings if each.pyc == str(tmp_path / PYC))
+    (found,) = (finding for finding in verify_artifact(tmp_path).findings if finding.pyc == str(tmp_path / PYC))
 
     assert found.status is Status.UNVERIFIABLE
 

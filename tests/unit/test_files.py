@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such thing")
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "some file.whl"
-    path.write_bytes(b"old")
-    return path
-
-
 def test_locked_file_is_refused_to_others_until_it_is_closed(file: Path) -> None:
     with open_locked(file) as stream:
         assert stream.read() == b"old"

@@ -38,7 +38,7 @@ UNSUPPORTED = b"\x50\x01\r\n" + bytes(12) + b"N"
 
 def raw(version: tuple[int, int] = HERE.version) -> bytes:
     """Write a pyc of a version that is not in canonical form."""
-    (magic_number,) = (number for number, each in MAGIC_NUMBERS.items() if each == version)
+    (magic_number,) = (number for number, other in MAGIC_NUMBERS.items() if other == version)
     header = PycHeader(magic_number, InvalidationMode.TIMESTAMP, mtime=5, source_size=7).to_bytes()
     return header + payloads.code(version, {"consts": small_tuple(flagged(text("a b")))})
 

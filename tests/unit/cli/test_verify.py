@@ -17,7 +17,7 @@ from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.cli import main
 from detpyc.settings import Settings
 from detpyc.verify.reports import Status
-from pycs import HERE, PYC, SOURCE, TAG, pyc
+from pycs import HERE, PYC, TAG, pyc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,21 +27,13 @@ WHOLE = "demo-1.0-py3-none-any.whl"
 LOADED = "loaded by CPython {}.{}".format(*HERE.version)
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "core.py").write_bytes(SOURCE)
-    os.utime(tmp_path / "core.py", (0, 1_600_000_000.7))
-    return tmp_path
-
-
 def test_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exactly what docs/verify.md says."""
     (tree / PYC).write_bytes(pyc())
     (tree / "gone.pyc").write_bytes(pyc())
     status = main(["verify", "--json", "-i", HERE.path, str(tree), str(tree / "missing")])
     document = json.loads(capsys.readouterr().out)
-    (reasons,) = (each.pop("reasons") for each in document["reports"][0]["pycs"] if each["status"] == "equivalent")
+    (reasons,) = (entry.pop("reasons") for entry in document["reports"][0]["pycs"] if entry["status"] == "equivalent")
     assert status == 2
     assert all(isinstance(reason, str) for reason in reasons)
     assert document == {

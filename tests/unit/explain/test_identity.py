@@ -148,7 +148,7 @@ def test_every_interpreter(interpreter: Interpreter) -> None:
     tampered = write_payload(nodes, [])
 
     assert [run(interpreter, code) for code in (payload, tampered)] == ["False", "True"]
-    found = [str(each) for each in compare_payloads(tampered, payload, interpreter.version) if each.kind == CODE]
+    found = [str(found) for found in compare_payloads(tampered, payload, interpreter.version) if found.kind == CODE]
     assert len(found) == 1
     assert found[0].endswith("nan: one object against two objects")
 

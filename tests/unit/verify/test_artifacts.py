@@ -65,7 +65,7 @@ def test_pycs_beside_the_modules_are_not_overlooked(tmp_path: Path) -> None:
     """In a wheel, whatever is not installed as a module may be so all the same, by way of the data directory."""
     hidden = ["demo-1.0.data/data/lib/site-packages/core.pyc", "demo-1.0.dist-info/core.pyc"]
     wheel = wheels.build(tmp_path, {name: pyc() for name in hidden})
-    assert [(each.pyc, each.status) for each in verify_artifact(wheel).findings] == [
+    assert [(finding.pyc, finding.status) for finding in verify_artifact(wheel).findings] == [
         (name, Status.ORPHAN) for name in hidden
     ]
 

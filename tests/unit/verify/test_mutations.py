@@ -80,7 +80,7 @@ def test_damaged_pycs_compared(pyc: bytes) -> None:
             assert 0 <= error.offset <= len(data)  # noqa: PT017 - either outcome is right
         else:
             assert differences
-            assert all(str(each) for each in differences)
+            assert all(map(str, differences))
             told += 1
     assert told > len(pyc)
 
