@@ -117,7 +117,9 @@ def make_parser(names: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands
     import argparse  # noqa: PLC0415 - takes as long as everything else for --version
     from importlib import import_module  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(prog="detpyc", description="Deterministic, canonical bytecode for wheels.")
+    parser = argparse.ArgumentParser(
+        prog="detpyc", description="Deterministic, canonical bytecode for wheels and directory trees."
+    )
     parser.add_argument("--version", action="version", version=_VERSION)
     # Not required, since argparse would demand a command before it reports an unknown option.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)

@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="verify what a list names: pylock.toml, uv.lock, requirements with hashes, a page of an index, or paths",
     )
     group.add_argument("--results", metavar="DIR", help="where to append one line per artifact; a later run continues")
-    group.add_argument("--scheduler", metavar="URL", help="of a Dask cluster that works, e.g. tcp://host:8786")
+    group.add_argument("--scheduler", metavar="URL", help="the address of a running Dask cluster, e.g. tcp://host:8786")
 
 
 def run(options: argparse.Namespace) -> int:

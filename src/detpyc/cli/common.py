@@ -84,7 +84,7 @@ def add_command(
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the option for the number of workers."""
     parser.add_argument(
-        "-j", "--jobs", type=_jobs, metavar="N", help="how many workers at most (default: one per processor)"
+        "-j", "--jobs", type=_jobs, metavar="N", help="the number of workers (default: one per processor)"
     )
 
 
