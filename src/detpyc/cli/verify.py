@@ -190,7 +190,7 @@ def run(options: argparse.Namespace) -> int:
             if is_wheel(path) and options.sources is None and report.counts()["orphan"]:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")
         if not report.findings and not options.require:
-            warn(f"{path}: no pycs, so nothing was verified; --require makes that fail", options)
+            warn(f"{path}: no pycs, so nothing was verified; add --require if there must be some", options)
         return DONE if passed else FOUND
 
     status = each_path(options.paths, verify, documents)
