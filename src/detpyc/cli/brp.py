@@ -126,8 +126,9 @@ def _targets(
         for library in find_libraries(path):
             try:
                 yield library.path, [find_interpreter(library.version)]
-            except MissingInterpreterError:
+            except MissingInterpreterError as error:
                 if settings.on_missing_interpreter == "fail":
+                    error.path = os.fspath(library.path)
                     raise
                 missing.append(library.version)
                 warn(f"{library.path}: CPython {library.version} is missing, so its sources are not compiled", options)
