@@ -46,7 +46,7 @@ def lint(session: nox.Session) -> None:
     session.run("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
     session.run("pre-commit", "validate-config", ".pre-commit-config.yaml")
     session.run("zizmor", "--offline", "--quiet", "action.yml", ".github")
-    distributions = Path(session.create_tmp())
+    distributions = temporary_directory(session)
     session.run("python", "-m", "build", "--outdir", str(distributions), str(ROOT))
     session.run("twine", "check", "--strict", *map(str, distributions.glob("detpyc-*")))
 
@@ -150,8 +150,9 @@ def screenshots(session: nox.Session) -> None:
     session.install("playwright")
     if shutil.which("chromium") is None:
         session.run("playwright", "install", "chromium")
-    session.run("python", str(ROOT / "tests" / "support" / "screenshots.py"), str(SITE), session.create_tmp())
-    session.log(f"The pictures are in {session.create_tmp()}")
+    pictures = temporary_directory(session)
+    session.run("python", str(ROOT / "tests" / "support" / "screenshots.py"), str(SITE), str(pictures))
+    session.log(f"The pictures are in {pictures}")
 
 
 @nox.session
@@ -185,7 +186,7 @@ def bazel(session: nox.Session) -> None:
 def dask(session: nox.Session) -> None:
     """Verify wheels of an index on a Dask cluster whose workers die; ``-- NAME...`` names other distributions."""
     session.install("-e", ".", *dependencies("dask"))
-    wheels = Path(session.create_tmp()) / "wheels"
+    wheels = temporary_directory(session) / "wheels"
     names = session.posargs or ["-r", str(ROOT / "benchmarks" / "wheels.txt")]
     command = ["python", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
     session.run(*command, *names)
@@ -201,7 +202,7 @@ def rpmbuild(session: nox.Session) -> None:
     install_debian(session, "rpmbuild", "rpm")
     install_debian(session, "cpio", "cpio")
     install_debian(session, "dh_python3", "debhelper", "dh-python")
-    wheels = Path(session.create_tmp()) / "wheels"
+    wheels = temporary_directory(session) / "wheels"
     command = ["python", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
     session.run(*command, "rich", "pygments")
     environment = {"DETPYC_TEST_PACKAGES": str(wheels)}
@@ -221,7 +222,7 @@ def dist(session: nox.Session) -> None:
     """Build the sdist and the wheel of a release into dist/, twice, and check them; needs every Python of ``unit``."""
     requirements = nox.project.load_toml(ROOT / "pyproject.toml")["build-system"]["requires"]
     session.install(".", "build", *requirements)
-    checkouts = [Path(session.create_tmp()) / where for where in ("first", "second/and/somewhere/deeper")]
+    checkouts = [temporary_directory(session) / where for where in ("first", "second/and/somewhere/deeper")]
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     digests = set()
     for checkout in checkouts:
@@ -241,7 +242,7 @@ def dist(session: nox.Session) -> None:
 def reproduce(session: nox.Session) -> None:
     """Build the wheel of the last release again from its sdist, as published, with bytecode; needs every Python."""
     session.install("detpyc")
-    directory = Path(session.create_tmp())
+    directory = temporary_directory(session)
     for form in ("--only-binary=:all:", "--no-binary=:all:"):
         session.run("python", "-m", "pip", "download", "--quiet", "--no-deps", form, "-d", str(directory), "detpyc")
     (wheel,), (sdist,) = directory.glob("*.whl"), directory.glob("*.tar.gz")
@@ -284,7 +285,7 @@ def machines(session: nox.Session) -> None:
     """Compare workers on emulated machines with this one; takes an hour, and needs Debian and the network."""
     session.install("-e", ".")
     environment = {"PYTHONPATH": str(ROOT / "spec")}
-    directory = ["--directory", str(Path(session.create_tmp()) / "machines")]
+    directory = ["--directory", str(temporary_directory(session) / "machines")]
     session.run("python", str(ROOT / "tests" / "machines" / "run.py"), *directory, *session.posargs, env=environment)
 
 
@@ -295,6 +296,11 @@ def install_debian(session: nox.Session, program: str, *packages: str) -> None:
         session.run(*command, external=True, success_codes=range(256))
 
 
+def temporary_directory(session: nox.Session) -> Path:
+    """Return the temporary directory of a session, whose path nox gives relative to the current directory."""
+    return Path(session.create_tmp()).resolve()
+
+
 def dependencies(group: str) -> tuple[str, ...]:
     """Return the requirements of a dependency group, which pip before 25.1 cannot read."""
     return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), group)
@@ -302,7 +308,7 @@ def dependencies(group: str) -> tuple[str, ...]:
 
 def build(session: nox.Session, project: Path, where: str, environment: dict[str, str]) -> str:
     """Build the wheel of a copy of a project, print its sources and bytecode, and return its SHA-256."""
-    copy = Path(session.create_tmp()) / where / project.name
+    copy = temporary_directory(session) / where / project.name
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(project, copy)
     session.run("python", "-m", "build", "--wheel", "--no-isolation", str(copy), env=environment)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import wheels
 from detpyc import __version__
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import worker
@@ -32,7 +33,8 @@ FOUNDATION: dict[str, set[str]] = {
     "bytecode": {"errors"},
     "explain": {"errors", "bytecode"},
     "threads": {"errors"},
-    "compilation": {"errors", "limits", "wording", "bytecode", "explain", "threads"},
+    "executor": {"threads"},
+    "compilation": {"errors", "limits", "wording", "bytecode", "explain", "threads", "executor"},
     "reproducible": {"errors"},
     "files": {"errors", "limits"},
     "temporaries": {"errors", "files"},
@@ -185,6 +187,23 @@ def test_compiling_a_tree_does_not_import_dataclasses() -> None:
         loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         assert module in loaded
         assert "dataclasses" not in loaded
+
+
+def test_byte_compiling_a_wheel_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    """For a small wheel, imports take longer than everything else but compiling."""
+    info = "demo-1.0.dist-info"
+    files = wheels.complete()
+    files[f"{info}/METADATA"] += b"Requires-Python: >=3.8\n"
+    del files[f"{info}/RECORD"]
+    files[f"{info}/RECORD"] = wheels.record(files, f"{info}/RECORD")
+    wheel = wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", files)
+    script = f"import sys; from detpyc.cli import main; main(['wheel', '-q', {str(wheel)!r}]); print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path}; {script}"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "detpyc.wheel.rewrite" in loaded
+    slow = {"concurrent", "dataclasses", "logging", "packaging", "platformdirs", "shutil", "tempfile", "zipfile"}
+    rare = {"bytecode.reader", "compilation.store", "executor", "explain", "hooks", "verify"}
+    assert sorted({*slow, *(f"detpyc.{name}" for name in rare)}.intersection(loaded)) == []
 
 
 def test_no_command_imports_the_types_of_the_documents() -> None:

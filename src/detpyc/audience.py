@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from detpyc.errors import WheelError
 from detpyc.wheel.tags import is_for
-
-if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
 
 __all__ = ["Audience", "required_python"]
 
@@ -22,37 +18,46 @@ _REQUIRES_PYTHON = re.compile(rb"^requires-python[ \t]*:(.*(?:\n[ \t].*)*)", re.
 
 # The patch releases of a version that Requires-Python is asked about. No version has had more than 24.
 _PATCHES = range(100)
+# What most wheels require. Importing `packaging.specifiers` takes as long as writing a small wheel.
+_AT_LEAST = re.compile(r">=3\.([0-9]{1,3})(?:\.[0-9]{1,2})?")
 
 
-@dataclass(frozen=True)
-class Audience:
+class Audience(NamedTuple):
     """Who can install a wheel.
 
     Attributes:
         tag: of the wheel, e.g. ``py3-none-any``.
-        requires_python: the specifiers of its ``Requires-Python``; None if it has none.
+        requires_python: its ``Requires-Python``, normalized as `packaging` does; None if it has none.
 
     """
 
     tag: str
-    requires_python: SpecifierSet | None = None
+    requires_python: str | None = None
 
     @functools.cache  # noqa: B019 - one for each wheel, and as short-lived
     def exclusion(self, version: tuple[int, int]) -> str | None:
         """Return why no CPython of a version can install the wheel; None if one can."""
         if not is_for(self.tag, version):
             return f"no CPython {version[0]}.{version[1]} can install a wheel with the tag {self.tag}"
-        specifiers = self.requires_python
-        if specifiers is None:
+        if self.requires_python is None or _is_allowed(self.requires_python, version):
             return None
-        releases = ("{}.{}.{}".format(*version, patch) for patch in _PATCHES)
-        if any(specifiers.contains(release, prereleases=True) for release in releases):
-            return None
-        return f"Requires-Python ({specifiers}) excludes CPython {version[0]}.{version[1]}"
+        return f"Requires-Python ({self.requires_python}) excludes CPython {version[0]}.{version[1]}"
 
 
-def required_python(metadata: bytes) -> SpecifierSet | None:
-    """Read ``Requires-Python`` from the content of a METADATA file; None if it has none.
+def _is_allowed(requires_python: str, version: tuple[int, int]) -> bool:
+    """Return whether specifiers allow a release of a version."""
+    at_least = _AT_LEAST.fullmatch(requires_python)
+    if at_least is not None:
+        return version >= (3, int(at_least[1]))
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - as `_AT_LEAST` says
+
+    specifiers = SpecifierSet(requires_python)
+    releases = ("{}.{}.{}".format(*version, patch) for patch in _PATCHES)
+    return any(specifiers.contains(release, prereleases=True) for release in releases)
+
+
+def required_python(metadata: bytes) -> str | None:
+    """Read ``Requires-Python`` from the content of a METADATA file, as `Audience` takes it; None if it has none.
 
     Raises:
         WheelError: if it cannot be read.
@@ -61,14 +66,16 @@ def required_python(metadata: bytes) -> SpecifierSet | None:
     found = _REQUIRES_PYTHON.findall(_HEADERS.split(metadata, maxsplit=1)[0])
     if not found:
         return None
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - not every wheel has the field
-
     try:
         (value,) = found
-        text = value.decode("utf-8").strip()
+        text: str = value.decode("utf-8").strip()
     except ValueError as error:
         raise WheelError("METADATA has more than one Requires-Python, or one that is not UTF-8") from error
+    if _AT_LEAST.fullmatch(text):
+        return text
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - as `_AT_LEAST` says
+
     try:
-        return SpecifierSet(text)
+        return str(SpecifierSet(text))
     except InvalidSpecifier as error:
         raise WheelError(f"METADATA has the Requires-Python {text!r:.100}, which is not a list of versions") from error

@@ -122,6 +122,8 @@ def open_regular(path: StrPath) -> Iterator[BinaryIO]:
         descriptor = os.open(path, _READING)
     except OSError as error:
         raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
+    except ValueError as error:
+        raise DetpycError(f"cannot be read: {error}", path=path) from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

@@ -41,6 +41,7 @@ MAX_MANIFEST = 4 << 20  # bytes of a JSON document of an image; what registries 
 
 MAX_DIRECTORIES = 1 << 18  # in a tree that is verified; a large container image has a tenth of that
 MAX_PYCS = 1 << 19  # in a tree that is verified, likewise
+MAX_PATH_FILE = 1 << 18  # bytes of a .pth file; those of large development installations have some kilobytes
 
 MAX_INSTALLED = 32  # releases of one version that a verification has uv install; no version has had as many
 
@@ -53,7 +54,7 @@ MAX_DIFF_LINES = 500  # of the diff of a text file
 
 MAX_REQUEST = 64 << 20  # bytes of a request to the persistent worker; one that lists 100,000 inputs has 20 MB
 
-MAX_LIST = 64 << 20  # bytes of a list of artifacts; a lock file of a thousand packages has some
+MAX_LIST = 64 << 20  # bytes of a list of artifacts or a page of an index; a lock file of a thousand packages has some
 MAX_ARTIFACT = 4 << 30  # bytes of an artifact that a batch fetches; the largest real ones have a quarter of that
 
 MAX_MEMBERS = 1 << 17  # of a ZIP file; the largest real wheels have some ten thousand

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.bytecode.header import InvalidationMode
 from detpyc.pyc_paths import LEVELS, is_cached, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from detpyc.audience import Audience
     from detpyc.bytecode.header import PycHeader
@@ -30,9 +30,16 @@ __all__ = ["Finder", "Loader", "Loading", "PlacedPyc", "Surroundings", "extensio
 _FLAGS = ("", " -O", " -OO")
 
 _INIT = "__init__"
+_SUFFIXES = (".py", ".pyc")
+_IMPLICIT_SINCE = (3, 14)  # whose zipimport finds namespace packages that have no entry (CPython's issue 121735)
 _ZIP_SLACK = 1  # second; `zipimport._eq_mtime`
 _ZIP_EPOCH, _DAY = 315_532_800, 86_400  # 1980-01-01, which builders write for every file; in seconds
 _U32 = 0xFFFFFFFF
+# The suffixes for the stable ABI, by the version that they are known since; those of 3.13 and 3.14 with an architecture
+# are Debian's. 3.15 also loads what is for free-threaded builds (PEP 803).
+_STABLE_ABI = (((3, 15), r"abi3t?(-[\w-]+)?"), ((3, 13), r"abi3(-[\w-]+)?"), ((3, 0), "abi3"))
+
+_NO_EXTENSIONS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 _NOT_KEPT = "its header has the mtime of its source, and installers do not keep that"
 _EPOCH = "its header has the mtime of its source, and the archive dates the source 1980-01-01"
@@ -40,6 +47,8 @@ _OTHER_MTIME = "its header has the mtime of its source, and the archive has anot
 _STALE = "its header does not match its source, which is compiled instead"
 _BESIDE = "its source is beside it, and is imported in its place"
 _PACKAGE = "a package of its name is beside it, and is imported in its place"
+_NOT_LISTED = "its package has neither __init__.py nor an entry in the archive, and zipimport does not find it"
+_MODULE = "a module with the name of its package is beside that, and is imported in its place"
 _EXTENSION = "an extension module is beside it, and is imported in its place"
 
 
@@ -92,8 +101,7 @@ class PlacedPyc(NamedTuple):
     zipped: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What is around the pycs of an artifact.
 
     Attributes:
@@ -102,18 +110,21 @@ class Surroundings:
         finders: what imports from it; a pyc is loaded if one of them loads it.
         audience: who can install it, if it is a wheel.
         windows: whether it is for Windows, where extension modules have other suffixes.
+        is_listed: whether an archive has an entry for a directory, which it need not have.
+        zip_since: the first version whose `zipimport` reads the archive.
 
     """
 
     is_file: Callable[[str], bool]
-    extensions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    extensions: Mapping[str, Collection[str]] = _NO_EXTENSIONS
     finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
     audience: Audience | None = None
     windows: bool = False
+    is_listed: Callable[[str], bool] = field(default=lambda _: True)
+    zip_since: tuple[int, int] = (3, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
+class Loading(NamedTuple):
     """What is loaded of an artifact.
 
     Attributes:
@@ -122,8 +133,8 @@ class Loading:
 
     """
 
-    loaders: dict[str, Loader] = field(default_factory=dict)
-    never: dict[str, str] = field(default_factory=dict)
+    loaders: dict[str, Loader]
+    never: dict[str, str]
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -236,8 +247,9 @@ def _by_zipimport(pyc: PlacedPyc, name: PycName, header: PycHeader, _: Finder, a
 
     It reads the pyc beside a source, at any optimization level (``_unmarshal_code`` and ``_zip_searchorder``).
     """
-    if name.cache_tag is not None:
-        return "zipimport does not look into __pycache__"
+    unreachable = _unreachable(name, header, around)
+    if unreachable is not None:
+        return unreachable
     if _is_package(name, around):
         return _PACKAGE
     if not around.is_file(name.source):
@@ -249,8 +261,46 @@ def _by_zipimport(pyc: PlacedPyc, name: PycName, header: PycHeader, _: Finder, a
     return None if pyc.matches or header.mode == InvalidationMode.UNCHECKED_HASH else _STALE
 
 
+def _unreachable(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
+    """Return why `zipimport` never comes to where a pyc is; None if it does."""
+    if name.cache_tag is not None:
+        return "zipimport does not look into __pycache__"
+    if header.version < around.zip_since:
+        return "zipimport does not read ZIP64 archives before CPython {}.{}".format(*around.zip_since)
+    parents = [*_parents(name.source)]
+    if header.version < _IMPLICIT_SINCE and not all(_is_found(parent, around) for parent in parents):
+        return _NOT_LISTED
+    modules = (_is_file(parent, around) and not _is_file(f"{parent}/{_INIT}", around) for parent in parents)
+    return _MODULE if any(modules) else None
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Yield the directories above a file."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _is_found(directory: str, around: Surroundings) -> bool:
+    """Return whether `zipimport` finds a package: one with a module, or a namespace package that the archive lists."""
+    return _is_file(f"{directory}/{_INIT}", around) or around.is_listed(directory)
+
+
+def _is_module(directory: str, header: PycHeader, around: Surroundings) -> bool:
+    """Return whether the path finder finds a module before a directory of its name, which has no ``__init__`` then."""
+    if _is_file(f"{directory}/{_INIT}", around) or _has_extension(f"{directory}/{_INIT}", header, around):
+        return False
+    return _is_file(directory, around) or _has_extension(directory, header, around)
+
+
+def _is_file(module: str, around: Surroundings) -> bool:
+    return any(around.is_file(f"{module}{suffix}") for suffix in _SUFFIXES)
+
+
 def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | None:
     """Return what the path finder finds before a source or a sourceless pyc; None if there is nothing."""
+    if around.audience is not None and any(_is_module(parent, header, around) for parent in _parents(name.source)):
+        return _MODULE  # elsewhere, the directory may be on sys.path itself
     module = name.source.removesuffix(".py")
     if _is_package(name, around) or _has_extension(f"{module}/{_INIT}", header, around):
         return _PACKAGE
@@ -258,8 +308,7 @@ def _replaced(name: PycName, header: PycHeader, around: Surroundings) -> str | N
 
 
 def _is_package(name: PycName, around: Surroundings) -> bool:
-    module = name.source.removesuffix(".py")
-    return any(around.is_file(f"{module}/{_INIT}{suffix}") for suffix in (".py", ".pyc"))
+    return _is_file(f"{name.source.removesuffix('.py')}/{_INIT}", around)
 
 
 def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool:
@@ -271,4 +320,5 @@ def _has_extension(module: str, header: PycHeader, around: Surroundings) -> bool
 def _extension_suffix(version: tuple[int, int], *, windows: bool) -> re.Pattern[str]:
     """Return a pattern for `importlib.machinery.EXTENSION_SUFFIXES` of a version, on whichever architecture."""
     number = "{}{}".format(*version)
-    return re.compile(rf"(cp{number}-\w+\.)?pyd" if windows else rf"(cpython-{number}-[\w-]+\.|abi3\.)?so")
+    stable = next(suffix for since, suffix in _STABLE_ABI if version >= since)
+    return re.compile(rf"(cp{number}-\w+\.)?pyd" if windows else rf"(cpython-{number}-[\w-]+\.|{stable}\.)?so")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from detpyc import __version__
-from detpyc.bytecode.canonical import FORM
-from detpyc.bytecode.header import MAGIC_NUMBERS
+from detpyc.bytecode.header import FORM, MAGIC_NUMBERS
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.limits import MAX_PROVENANCE, MAX_SHOWN
 from detpyc.settings import DEFLATED, LAYOUTS, OPTIMIZATION_LEVELS, PYCACHE, STORED, WHEEL_MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 __all__ = ["COMPRESSIONS", "FILE_NAME", "FORMAT", "Bytecode", "Provenance"]
 
@@ -24,10 +23,10 @@ T = TypeVar("T")
 FILE_NAME = "detpyc.json"
 FORMAT = 1
 COMPRESSIONS = (DEFLATED, STORED)
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Bytecode:
+class Bytecode(NamedTuple):
     """The bytecode of one interpreter at one optimization level.
 
     Attributes:
@@ -50,7 +49,7 @@ class Bytecode:
     invalidation_mode: str
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = _NONE
     layout: str = PYCACHE
 
     @property
@@ -64,8 +63,7 @@ class Bytecode:
         return MAGIC_NUMBERS[self.magic_number], self.optimize
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """The content of ``detpyc.json``.
 
     Attributes:
@@ -167,7 +165,7 @@ def _to_object(bytecode: Bytecode) -> dict[str, object]:
         "invalidation-mode": bytecode.invalidation_mode,
         "include": list(bytecode.include),
         "exclude": list(bytecode.exclude),
-        "skipped": bytecode.skipped,
+        "skipped": dict(bytecode.skipped),
         "layout": bytecode.layout,
     }
 

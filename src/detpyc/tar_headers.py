@@ -28,7 +28,13 @@ _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,9}) ([^=\n]+)=")
 _PAX_FIELDS = frozenset({b"path", b"linkpath", b"size", b"mtime"})  # what decides where a member is, and what it is
 _PAX_SIZE = re.compile(r"[0-9]{1,20}", re.ASCII)
 _PAX_TIME = re.compile(r"-?[0-9]{1,20}(\.[0-9]*)?", re.ASCII)
-_PAX_SPARSE = b"GNU.sparse."
+_PAX_SPARSE = (b"GNU.sparse.", b"SCHILY.realsize")
+# With these attributes, overlayfs takes a directory or the content of a file from elsewhere.
+_PAX_OVERLAY = re.compile(rb"SCHILY\.xattr\.(?:trusted|user)\.overlay\.(?:redirect|metacopy)\Z")
+_SIZE, _MAGIC, _PREFIX = slice(124, 136), slice(257, 263), slice(345, 500)  # fields of a plain header
+_USTAR = b"ustar\0"
+_BASE_256 = 0x80  # what a number in binary form begins with
+_NOT_OCTAL = re.compile(rb"[^0-7]")
 
 
 class Seekable(Protocol):
@@ -59,7 +65,7 @@ def read_headers(stream: Seekable, *, max_members: int, max_extended: int) -> It
     Raises:
         MalformedTarError: if it is malformed.
         TooLargeError: if it exceeds a limit.
-        DetpycError: if it has a sparse file, or names all members at once.
+        DetpycError: if it has a sparse file, names all members at once, or programs would read it differently.
 
     """
     fields: dict[str, str] = {}
@@ -73,7 +79,11 @@ def read_headers(stream: Seekable, *, max_members: int, max_extended: int) -> It
             extended += info.size
             if extended > max_extended:
                 raise TooLargeError(f"has more than {max_extended} bytes of extended headers, which is the limit")
-            fields |= _extended(info, stream.read(info.size))
+            found = _extended(info, stream.read(info.size))
+            doubled = next((field for field in found if field in fields), None)
+            if doubled is not None:  # some programs take the first, others the last, or that of a kind of header
+                raise DetpycError(f"has two extended headers that set the {doubled} of one member")
+            fields |= found
             position += _padded(info.size)
             continue
         _apply(fields, info)
@@ -89,10 +99,20 @@ def read_headers(stream: Seekable, *, max_members: int, max_extended: int) -> It
 
 
 def _apply(fields: dict[str, str], info: tarfile.TarInfo) -> None:
-    """Change a header as the extended headers before it say."""
+    """Change a header as the extended headers before it say.
+
+    Raises:
+        DetpycError: if programs would make something else of the result.
+
+    """
     info.name, info.linkname = fields.get("path", info.name), fields.get("linkpath", info.linkname)
     info.size = int(fields.get("size", info.size))
     info.mtime = int(float(fields.get("mtime", info.mtime)))
+    # Programs differ in whether they read the content of a link, and make a file or a directory.
+    if info.size and info.type not in FILE_TYPES:
+        raise MalformedTarError(f"{info.name!r} is not a file, and has {info.size} bytes")
+    if info.name.endswith("/") and info.type != tarfile.DIRTYPE:
+        raise DetpycError(f"has {info.name!r}, which is a directory by its name and not by its type")
 
 
 def _header(stream: Seekable, position: int) -> tarfile.TarInfo | None:
@@ -109,6 +129,11 @@ def _header(stream: Seekable, position: int) -> tarfile.TarInfo | None:
         raise MalformedTarError(str(error)) from error
     if info.size < 0:
         raise MalformedTarError(f"{info.name!r} has a negative size")
+    # `tarfile` reads more forms of numbers than others do, and the prefix in formats that do not have it.
+    if block[_SIZE][0] < _BASE_256 and _NOT_OCTAL.search(block[_SIZE].partition(b"\0")[0].strip(b" ")):
+        raise MalformedTarError(f"{info.name!r} has a malformed size")
+    if block[_MAGIC] != _USTAR and block[_PREFIX].strip(b"\0"):
+        raise DetpycError(f"has {info.name!r}, whose path programs read differently")
     return info
 
 
@@ -135,7 +160,11 @@ def _extended(info: tarfile.TarInfo, content: bytes) -> dict[str, str]:
         position = end
         if key.startswith(_PAX_SPARSE):
             raise DetpycError("has a sparse file, which is not supported")
+        if _PAX_OVERLAY.match(key):
+            raise DetpycError("has a file whose content is elsewhere, by an attribute of overlayfs")
         if key in _PAX_FIELDS:
+            if key.decode() in fields:
+                raise MalformedTarError("malformed pax header")
             fields[key.decode()] = content[start : position - 1].decode("utf-8", "surrogateescape")
     is_sound = _PAX_SIZE.fullmatch(fields.get("size", "0")) and _PAX_TIME.fullmatch(fields.get("mtime", "0"))
     if content[position:].strip(b"\0") or not is_sound:

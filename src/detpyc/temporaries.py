@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from detpyc.errors import StrPath
 
-__all__ = ["is_temporary", "remove_if_stale", "remove_stale", "working_directory"]
+__all__ = ["SUFFIX", "is_temporary", "remove_if_stale", "remove_stale", "working_directory"]
 
-_NAME = re.compile(r"\.detpyc-[0-9a-f]{16}\.tmp")
+SUFFIX = ".tmp"
+
+_NAME = re.compile(rf"\.detpyc-[0-9a-f]{{16}}{re.escape(SUFFIX)}")
 _STALE_AGE = 3600.0  # seconds since the last change, where there are no locks
 
 # What this process has made and neither renamed nor removed. Only what a signal interrupts in the very moment in which
@@ -41,7 +43,7 @@ def is_temporary(name: str) -> bool:
 
 def new_path(directory: str) -> str:
     """Return a path for a temporary file or directory; `remove` or `forget` it in the end."""
-    path = os.path.join(os.path.abspath(directory), f".detpyc-{os.urandom(8).hex()}.tmp")  # noqa: PTH100, PTH118
+    path = os.path.join(os.path.abspath(directory), f".detpyc-{os.urandom(8).hex()}{SUFFIX}")  # noqa: PTH100, PTH118
     _unfinished.add(path)
     return path
 

@@ -266,6 +266,21 @@ def needless_zip64_in_local_header() -> bytes:
     return archive.pack()
 
 
+def needless_zip64_that_agrees() -> bytes:
+    """As `zipfile` wrote it before 3.11.4 for what may become large; so does what builds protobuf's wheels."""
+    archive = raw()
+    for number, member in enumerate(archive.members):
+        compressed_size, size = struct.unpack_from("<2L", member, 18)
+        archive.members[number] = extended(member, zip64(size, compressed_size), central=False)
+    return archive.pack()
+
+
+def needless_zip64_before_a_descriptor() -> bytes:
+    archive = Raw.of(streamed())
+    archive.members[SECOND] = extended(archive.members[SECOND], zip64(0, 0), central=False)
+    return archive.pack()
+
+
 def doubled_zip64() -> bytes:
     archive = raw()
     entry = bytearray(archive.entries[SECOND])
@@ -466,6 +481,7 @@ REFUSED: dict[Callable[[], bytes], str] = {
     unicode_path_in_directory: "has another name in an extra field",
     needless_zip64_in_directory: "has a ZIP64 extra field that does not match its entry",
     needless_zip64_in_local_header: "has a ZIP64 extra field that does not match its header",
+    needless_zip64_before_a_descriptor: "has a ZIP64 extra field that does not match its header",
     doubled_zip64: "has the extra field 0x0001 twice",
     zip64_with_more_than_needed: "has a ZIP64 extra field that does not match its entry",
     zip64_end_that_disagrees: "has end records that disagree",
@@ -480,7 +496,7 @@ REFUSED: dict[Callable[[], bytes], str] = {
     hidden_in_a_directory: HIDDEN,
     stored_of_unknown_size: "is stored without its size before it",
 }
-ACCEPTED = (comment, descriptors, timestamps, forced_zip64, archive_as_a_member)
+ACCEPTED = (comment, descriptors, timestamps, forced_zip64, needless_zip64_that_agrees, archive_as_a_member)
 
 VERIFY = ("verify", "-i", HERE.path)
 CASES = (

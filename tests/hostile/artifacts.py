@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import images
 from hostile.cases import FAILED, FOUND, PASSED, Case
 from images import Content, header, tar
-from pycs import HERE, PYC, SOURCE, forged, pyc
+from pycs import HERE, PYC, SOURCE, TAG, forged, pyc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,44 @@ def layer_bomb() -> bytes:
     return gzip.compress(tar(images.layout([bomb()])), 9, mtime=0)
 
 
+def unpacked(name: str, source: str = "") -> bytes:
+    """Have bytecode by a name that unpackers change, and a source beside it that says the same."""
+    return zipped(
+        {"core.py": SOURCE, name: forged(EVIL_SOURCE, EVIL_SOURCE), **({source: EVIL_SOURCE} if source else {})}
+    )
+
+
+def long_name(name: str) -> bytes:
+    info = tarfile.TarInfo("././@LongLink")
+    return extended(info, tarfile.GNUTYPE_LONGNAME, name.encode() + b"\0")
+
+
+def pax_name(name: str) -> bytes:
+    record = f" path={name}\n"
+    return extended(tarfile.TarInfo("pax"), tarfile.XHDTYPE, f"{len(record) + 2}{record}".encode())
+
+
+def extended(info: tarfile.TarInfo, kind: bytes, content: bytes) -> bytes:
+    info.type, info.size = kind, len(content)
+    return info.tobuf(tarfile.USTAR_FORMAT) + content.ljust(512, b"\0")
+
+
+def renamed(*headers: bytes) -> bytes:
+    """Have headers before that of the bytecode: programs take the first, or the last, or that of pax."""
+    data = tar({"core.py": SOURCE, "x": forged()})
+    return data[:1024] + b"".join(headers) + data[1024:]
+
+
+def prefixed() -> bytes:
+    """Have the first part of a path where only some programs look for it, unless the header is of POSIX's format."""
+    evil = tar({"sub/core.py": EVIL_SOURCE, PYC: forged(EVIL_SOURCE, EVIL_SOURCE, "sub/core.py")})
+    header = bytearray(evil[1024:1536])
+    header[257:265], header[345:348], header[148:156] = b"ustar  \0", b"sub", b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return tar({"core.py": SOURCE})[:1024] + evil[:1024] + bytes(header) + evil[1536:]
+
+
+EVIL_SOURCE = b"print('evil')\n"
 EVIL: dict[str, Content] = {"core.py": SOURCE, PYC: forged()}
 GOOD: dict[str, Content] = {"core.py": SOURCE, PYC: pyc()}
 THROUGH: dict[str, Content] = {"pkg": ".", "pkg/core.pyc": forged()}
@@ -125,6 +163,18 @@ CASES = (
     case("bytecode in a source", lambda: tar({"core.py": forged()}, "gz"), FOUND, "core.py: contains bytecode"),
     case("tar and zip", lambda: tar({"core.py": SOURCE}) + zipped(TAMPERED), FOUND, "the file is an archive with pycs"),
     case("pyc beside an image", lambda: tar({**images.layout([tar(GOOD)]), **EVIL}), FOUND, "1 differs"),
+    case(
+        "pth in a tar",
+        lambda: tar({"site/x.pth": b"../lib/x.bin", "lib/x.bin": zipped(TAMPERED)}, "gz"),
+        FOUND,
+        "lib/x.bin: is an archive with pycs",
+    ),
+    case(
+        "pth in an image",
+        lambda: image({"site/x.pth": b"/lib/x.bin"}, {"lib/x.bin": zipped(TAMPERED)}),
+        FOUND,
+        "lib/x.bin: is an archive with pycs",
+    ),
     # ---- damaged
     case("truncated zip", lambda: zipped(SOUND)[:-9], FAILED, "is truncated", suffix=".zip"),
     case("truncated tar", lambda: tar({"core.py": bytes(9999)})[:5000], FAILED, "core.py is truncated"),
@@ -164,6 +214,12 @@ CASES = (
     ),
     case("parent in a tar", lambda: tar({"../core.pyc": b""}), FAILED, "has the unsafe path"),
     case("duplicate in a tar", lambda: tar([*GOOD.items(), ("core.py", SOURCE)]), FOUND, "core.py: occurs twice"),
+    case(
+        "directory in place of a pyc",
+        lambda: tar([*EVIL.items(), (PYC, header(tarfile.DIRTYPE))]),
+        FOUND,
+        f"{PYC}: occurs twice",
+    ),
     case("devices", lambda: tar({**GOOD, "x.pyc": header(tarfile.CHRTYPE)}), FOUND, "x.pyc", "not a regular file"),
     case("hard link", lambda: tar(HARD_LINKED), FOUND, "1 differs"),
     case(
@@ -172,7 +228,47 @@ CASES = (
         FOUND,
         "which is not a file before it",
     ),
-    case("case", lambda: tar({**GOOD, "Core.py": b""}), FOUND, "Windows or macOS reads it as"),
+    case("case", lambda: tar({**GOOD, "Core.py": b""}), FOUND, "some systems or unpackers read it as"),
+    # ---- headers of tar files that programs read differently
+    case(
+        "two names",
+        lambda: renamed(long_name(PYC), long_name("x.txt")),
+        FAILED,
+        "two extended headers that set the path",
+    ),
+    case("names of two formats", lambda: renamed(pax_name(PYC), long_name("x.txt")), FAILED, "two extended headers"),
+    case("prefix without a format", prefixed, FAILED, "whose path programs read differently"),
+    # ---- names that unpackers change: unzip, on every system, and on Windows others too
+    case("version in a name", lambda: unpacked(f"{PYC};1"), FOUND, f"read it as core.{TAG}.pyc", suffix=".zip"),
+    case("control in a name", lambda: unpacked(f"{PYC[:-1]}\x01c"), FOUND, f"read it as core.{TAG}.pyc", suffix=".zip"),
+    case(
+        "control in a cache",
+        lambda: unpacked(f"\x01{PYC}", f"\x01{PYC[:-1]}"),
+        FOUND,
+        "read it as __pycache__",
+        suffix=".zip",
+    ),
+    case(
+        "cache for Windows",
+        lambda: unpacked(f"?{PYC[1:]}", f"?{PYC[1:-1]}"),
+        FOUND,
+        "read it as __pycache__",
+        suffix=".zip",
+    ),
+    case(
+        "version in a source",
+        lambda: zipped({**SOUND, "core.py;1": EVIL_SOURCE}),
+        FAILED,
+        "occurs twice",
+        suffix=".zip",
+    ),
+    case(
+        "source for Windows",
+        lambda: zipped({"a_b.py": SOURCE, "a?b.py": EVIL_SOURCE}),
+        FAILED,
+        "occurs twice",
+        suffix=".zip",
+    ),
     # ---- images
     case("whiteout of nothing", lambda: image(GOOD, {".wh.x": b""}), FOUND, ".wh.x: is a whiteout of nothing"),
     case(

@@ -56,9 +56,33 @@ CASES = (
     Case(having({f"{DATA}/scripts/demo.txt": forged()}), FOUND, DISGUISED, name="script_with_a_suffix"),
     Case(having({"core.py": forged()}), FOUND, DISGUISED, name="source"),
     Case(having({"core.py": forged(), PYC: pyc()}), FOUND, DISGUISED, name="source_of_a_pyc"),
+    Case(
+        having(
+            {
+                f"{DATA}/data/demo/core.py": SOURCE,
+                f"{DATA}/data/demo/core.pyc": pyc(SOURCE),
+                f"other.data/purelib/{DATA}/data/demo/core.py": forged(),
+            }
+        ),
+        FOUND,
+        DISGUISED,
+        name="source_by_the_path_of_another",
+    ),
     Case(having({"core.dat": forged()}), PASSED, ("no pycs",), name="data_of_a_program"),
     Case(executable, FOUND, DISGUISED),
     Case(having({"demo.egg": archive_of("core.pyc", forged())}), FOUND, ("an archive with pycs",), name="egg"),
+    Case(
+        having({f"{DATA}/purelib/demo.pth": b"demo/data.bin\n", "demo/data.bin": archive_of("core.pyc", forged())}),
+        FOUND,
+        ("an archive with pycs",),
+        name="pth",
+    ),
+    Case(
+        having({"demo.pth": b"data.bin\n", f"{DATA}/platlib/data.bin": archive_of("core.pyc", forged())}),
+        FOUND,
+        ("platlib/data.bin: is an archive with pycs",),
+        name="pth_of_another_root",
+    ),
     Case(having({"demo.zip": archive_of("core.py", SOURCE)}), PASSED, ("no pycs",), name="zip_of_sources"),
     Case(having({"demo.zip": LARGE + archive_of("a.pyc", b"")}), FOUND, ("an archive with pycs",), name="large_zip"),
     Case(having({"demo/node": LARGE}), PASSED, ("no pycs",), name="large_program"),

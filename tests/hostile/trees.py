@@ -5,10 +5,12 @@ Each tree has a source, `SOURCE`, and bytecode of other code that something woul
 
 from __future__ import annotations
 
+import io
 import marshal
 import math
 import os
 import socket
+import struct
 import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -275,6 +277,63 @@ def archive_that_is_damaged(top: Path) -> Path:
     return top
 
 
+def directory_that_zipfile_does_not_find(top: Path) -> Path:
+    """Have another signature in the end record: zipimport ignores the numbers of disks, before 3.13."""
+    archive("demo")(top)
+    content = bytearray((top / "demo").read_bytes())
+    content[-18:-14], content[-2:] = b"PK\5\6", b"\1\0"
+    (top / "demo").write_bytes(content)
+    assert not zipfile.is_zipfile(top / "demo")
+    return top
+
+
+def directory_that_zipfile_ignores(top: Path) -> Path:
+    """Have two directories: with ZIP64 records, `zipfile` reads the second one, and zipimport before 3.13 both."""
+    content = zip_of("core.pyc", forged())
+    first = content[content.index(b"PK\1\2") : -22]
+    second = first.replace(b"core.pyc", b"core.txt")
+    at = len(content) - 22 + len(second)
+    records = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(second), at - len(second))
+    records += struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+    start, size = len(content) - 22 - len(first), len(first + second + records)
+    (top / "demo.egg").write_bytes(
+        content[:-22] + second + records + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, start, 0)
+    )
+    with zipfile.ZipFile(top / "demo.egg") as opened:
+        assert opened.namelist() == ["core.txt"]
+    return top
+
+
+def archive_that_a_path_file_names(line: str, suffix: str = ".pth") -> Callable[[Path], Path]:
+    def build(top: Path) -> Path:
+        write(top, {f"site/demo{suffix}": f"# words\n\n{line}\nimport sys\n".encode()})
+        return write(top, {"site/demo.bin": zip_of("core.pyc", forged())})
+
+    return build
+
+
+def path_file_that_names_what_is_elsewhere(top: Path) -> Path:
+    write(top, {"elsewhere": zip_of("core.pyc", forged()), "tree/site/demo.py": SOURCE})
+    return write(top / "tree", {"demo.pth": f"../elsewhere\n{top}/elsewhere\nsite\nnowhere".encode()})
+
+
+def path_file_of_any_length(top: Path) -> Path:
+    return write(top, {"demo.pth": bytes(300_000)})
+
+
+def archive_in_a_constant(top: Path) -> Path:
+    """The pyc is that of its source, and an archive as well: `python PYC` runs what is in it."""
+    source = b"A = %r\n" % zip_of("__main__.pyc", forged())
+    return write(top, {"core.py": source, PYC: pyc(source)})
+
+
+def zip_of(name: str, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as opened:
+        opened.writestr(name, content)
+    return stream.getvalue()
+
+
 def program_about_archives(top: Path) -> Path:
     """Have the signatures of a ZIP's records in a program, as those that read archives do."""
     return write(top, {"unzip": b"\x7fELF" + b"PK\x05\x06" + bytes(100) + b"PK\x01\x02" + bytes(100)})
@@ -408,16 +467,16 @@ CASES = (
     Case(pyc_that_leads_nowhere, FOUND, ("malformed",)),
     Case(pyc_in_a_circle, FOUND, ("malformed",)),
     *(
-        Case(pyc_named(name), FOUND, ("Windows or macOS reads it as",), name=ascii(name))
+        Case(pyc_named(name), FOUND, ("some systems or unpackers read it as",), name=ascii(name))
         for name in (
             *("core.PYC", "core.pyc.", "core.pyc ", "core.pyc::$DATA", "core.p\u200cyc", "core.pyc. ."),
             *(f"__PYCACHE__/{CACHED}", f"__pycache__./{CACHED}", f"__pycache__ /{CACHED}"),
             f"__pycache__/{CACHED.upper()}",
         )
     ),
-    Case(sources_of_one_name, FOUND, ("Windows or macOS reads it as",)),
-    Case(sources_of_one_normalized_name, FOUND, ("Windows or macOS reads it as",)),
-    Case(packages_of_one_name, FOUND, ("Windows or macOS reads it as",)),
+    Case(sources_of_one_name, FOUND, ("some systems or unpackers read it as",)),
+    Case(sources_of_one_normalized_name, FOUND, ("some systems or unpackers read it as",)),
+    Case(packages_of_one_name, FOUND, ("some systems or unpackers read it as",)),
     Case(directories_of_one_name, PASSED, ("no pycs",)),
     Case(cache_with_a_short_name, FOUND, ("Windows can read it as __pycache__",)),
     Case(name_that_looks_short, PASSED, ("1 equivalent",)),
@@ -436,14 +495,31 @@ CASES = (
     Case(unix_socket, FOUND, ("malformed",)),
     *(
         Case(bytecode_named(name, mode), FOUND, ("its name does not end in .pyc",), name=f"bytecode-{name}")
-        for name, mode in (("core.py", 0o644), ("core.pyw", 0o644), ("core", 0o644), ("core.sh", 0o755))
+        for name, mode in (
+            ("core.py", 0o644),
+            ("core.pyw", 0o644),
+            ("core.pyo", 0o644),
+            ("core", 0o644),
+            ("core.sh", 0o755),
+        )
     ),
     *(
         Case(archive(name), FOUND, ("is an archive with pycs",), name=f"archive-{name}")
-        for name in ("python311.zip", "demo.EGG", "demo.pyz", "demo-1.0-py3-none-any.whl")
+        for name in ("python311.zip", "demo.EGG", "demo.pyz", "demo.pyzw", "demo.exe", "demo-1.0-py3-none-any.whl")
     ),
     Case(archive("demo", b"#!/usr/bin/env python3\n"), FOUND, ("is an archive with pycs",), name="zipapp"),
     Case(archive("core.py", SOURCE), FOUND, ("is an archive with pycs",), name="source_and_archive"),
+    Case(directory_that_zipfile_does_not_find, FOUND, ("is an archive with pycs",)),
+    Case(directory_that_zipfile_ignores, FOUND, ("is an archive with pycs",)),
+    Case(archive_that_a_path_file_names("demo.bin"), FOUND, ("is an archive with pycs",), name="pth"),
+    Case(
+        archive_that_a_path_file_names("..\\site\\.\\demo.bin"), FOUND, ("is an archive with pycs",), name="pth-other"
+    ),
+    Case(archive_that_a_path_file_names("demo.bin", "._pth"), FOUND, ("is an archive with pycs",), name="pth-windows"),
+    Case(archive_that_a_path_file_names("import demo.bin"), PASSED, ("no pycs",), name="pth-import"),
+    Case(path_file_that_names_what_is_elsewhere, PASSED, ("no pycs",)),
+    Case(path_file_of_any_length, FOUND, ("the limit is 262144",)),
+    Case(archive_in_a_constant, FOUND, ("unverifiable", "is an archive with pycs")),
     Case(program_about_archives, PASSED, ("no pycs",)),
     Case(archive_that_is_damaged, FOUND, ("is an archive with pycs",)),
     Case(archive_of_sources, PASSED, ("no pycs",)),

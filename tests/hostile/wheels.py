@@ -172,7 +172,7 @@ VERIFY, WHEEL = ("verify", "-i", HERE.path), ("wheel",)
 OVERWRITTEN = ("could be installed over",)
 AMONG_MODULES = ("would be installed among the modules",)
 NO_MODULES = ("is bytecode where no modules are",)
-SYSTEMS = ("Windows or macOS takes for",)
+SYSTEMS = ("some systems or unpackers take for",)
 NOT_ALLOWED = ("PEP 427 requires sha256 or better",)
 
 INSTALLED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
@@ -227,6 +227,9 @@ INSTALLED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "pyc-with-a-space": (having({CORE: SOURCE, f"{PYC} ": forged()}), SYSTEMS),
     "pyc-with-a-stream": (having({CORE: SOURCE, f"{PYC}::$DATA": forged()}), SYSTEMS),
     "pyc-with-ignored-characters": (having({CORE: SOURCE, PYC.replace(".pyc", ".p\u200dyc"): forged()}), SYSTEMS),
+    "pyc-with-a-version": (having({CORE: SOURCE, f"{PYC};1": forged()}), SYSTEMS),
+    "pyc-with-a-control-character": (having({CORE: SOURCE, PYC.replace(".pyc", ".p\x7fyc"): forged()}), SYSTEMS),
+    "cache-with-an-underscore": (having({CORE: SOURCE, PYC.replace("__pycache__", "_?pycache__"): forged()}), SYSTEMS),
     "cache-by-case": (having({CORE: SOURCE, PYC.replace("__pycache__", "__PYCACHE__"): forged()}), SYSTEMS),
     "cache-with-a-dot": (having({CORE: SOURCE, PYC.replace("__pycache__", "__pycache__."): forged()}), SYSTEMS),
     "cache-with-a-stream": (

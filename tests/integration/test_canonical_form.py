@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import states
+import trees
+import wheels
+from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree
+from detpyc.byte_compile.wheel import WheelOptions, byte_compile_wheel
 from detpyc.bytecode.canonical import canonicalize
-from detpyc.compilation.pool import Source, byte_compile
+from detpyc.compilation.pool import Pool, Source, byte_compile
+from detpyc.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,6 +169,26 @@ def test_release_and_debug_build(release_and_debug: tuple[Interpreter, Interpret
     assert raw == in_debug, "the flavour of the build alone makes no difference"
     assert raw["classes.py"] != held_in_debug["classes.py"]
     assert canonical(release, raw) == canonical(debug, in_debug) == canonical(debug, held_in_debug)
+
+
+def test_cache_changes_no_byte(
+    interpreter: Interpreter, sources: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of trees and wheels: without a cache, while it is filled, and from it, which needs no worker."""
+    results = []
+    for name, cached in (("without", False), ("cold", True), ("warm", True)):
+        if name == "warm":
+            monkeypatch.setattr(Pool, "acquire", None)
+        settings = Settings(interpreters=(interpreter.path,), optimize=(0, 2), cache=cached)
+        tree = trees.write(tmp_path / name, sources)
+        report = byte_compile_tree(tree, settings, TreeOptions(jobs=1, cache=cached))
+        assert report.failed == report.skipped == {}
+        pycs = {path.relative_to(tree): path.read_bytes() for path in tree.rglob("*.pyc")}
+        wheel = wheels.build(tree, sources)
+        byte_compile_wheel(wheel, settings, WheelOptions(jobs=1))
+        results.append((pycs, wheel.read_bytes()))
+    assert len(results[0][0]) == 2 * len(sources)
+    assert results[0] == results[1] == results[2]
 
 
 def test_standard_library(interpreter: Interpreter) -> None:

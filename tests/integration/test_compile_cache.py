@@ -8,13 +8,13 @@ import stat
 import subprocess
 import sys
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import trees
 import wheels
-from command_line import COMMAND, detpyc, done
+from command_line import COMMAND, detpyc, done, unchanged
 from detpyc.compilation import interpreters
 from detpyc.compilation.cache_location import find_store
 
@@ -36,19 +36,19 @@ MODULES = {
 LEVELS = ("--optimize", "0", "--optimize", "2")
 
 
-def compile_tree(tree: Path, *options: str) -> dict[str, bytes]:
+def compile_tree(tree: Path, *options: str, **run: Any) -> dict[str, bytes]:
     """Byte-compile a fresh tree, and return its pycs."""
     shutil.rmtree(tree, ignore_errors=True)
     trees.write(tree, MODULES)
-    done("compile", *LEVELS, *options, tree)
+    done("compile", *LEVELS, *options, tree, **run)
     return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*.pyc")}
 
 
-def compile_wheel(directory: Path, *options: str) -> dict[str, bytes]:
+def compile_wheel(directory: Path, *options: str, **run: Any) -> dict[str, bytes]:
     """Byte-compile a fresh wheel, and return it."""
     directory.mkdir(exist_ok=True)
     path = wheels.build(directory, MODULES)
-    done("wheel", "--on-syntax-error", "skip", *LEVELS, *options, path)
+    done("wheel", "--on-syntax-error", "skip", *LEVELS, *options, path, **run)
     return {path.name: path.read_bytes()}
 
 
@@ -57,10 +57,14 @@ BOTH = pytest.mark.parametrize(
 )
 
 
-def cache_files() -> list[Path]:
+def cache_directory() -> Path:
     store = find_store()
     assert store is not None
-    return sorted(path for path in store.directory.glob("?/*") if path.is_file())
+    return store.directory
+
+
+def cache_files() -> list[Path]:
+    return sorted(path for path in cache_directory().glob("?/*") if path.is_file())
 
 
 @BOTH
@@ -138,6 +142,24 @@ def open_to_others(directory: Path) -> None:
     directory.chmod(0o777)
 
 
+def readable_by_others(directory: Path) -> None:
+    directory.chmod(0o755)
+
+
+def of_another_user(directory: Path) -> None:
+    if sys.platform == "win32" or os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(directory, 65534, -1)
+
+
+def with_a_full_device_for_every_file(directory: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("there are no such devices")
+    for path in directory.glob("?/*"):
+        path.unlink()
+        path.symlink_to("/dev/full")
+
+
 def with_a_pipe_for_every_file(directory: Path) -> None:
     if sys.platform == "win32":
         pytest.skip("there are no named pipes")
@@ -147,29 +169,96 @@ def with_a_pipe_for_every_file(directory: Path) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("spoil", [read_only, replaced_by_a_file, open_to_others, with_a_pipe_for_every_file])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        read_only,
+        replaced_by_a_file,
+        open_to_others,
+        readable_by_others,
+        of_another_user,
+        with_a_pipe_for_every_file,
+        with_a_full_device_for_every_file,
+    ],
+)
 def test_cache_that_cannot_be_used(
-    compiled: Callable[..., dict[str, bytes]], on: tuple[str, ...], spoil: Callable[[Path], None], tmp_path: Path
+    compiled: Callable[..., dict[str, bytes]],
+    on: tuple[str, ...],
+    spoil: Callable[[Path], None],
+    tmp_path: Path,
 ) -> None:
     expected = compiled(tmp_path / "there", *on)
-    store = find_store()
-    assert store is not None
-    spoil(store.directory)
+    directory = cache_directory()
+    spoil(directory)
     assert compiled(tmp_path / "there", *on) == expected
-    store.directory.chmod(stat.S_IRWXU)
+    directory.chmod(stat.S_IRWXU)
 
 
 @BOTH
-@pytest.mark.skipif(sys.platform == "win32", reason="has no limits")
-def test_full_disk(compiled: Callable[..., dict[str, bytes]], on: tuple[str, ...], tmp_path: Path) -> None:
-    """A device that is always full, in the place of each directory of the cache."""
+def test_read_only_directory(
+    compiled: Callable[..., dict[str, bytes]], on: tuple[str, ...], unprivileged: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Root could write to it."""
     expected = compiled(tmp_path / "there", "--no-cache")
-    store = find_store()
-    assert store is not None
-    for number in range(16):
-        (store.directory / f"{number:x}").symlink_to("/dev/full")
-    assert compiled(tmp_path / "there", *on) == expected
+    directory = cache_directory()
+    read_only(directory)
+    assert compiled(tmp_path / "there", *on, prefix=unprivileged) == expected
     assert cache_files() == []
+    directory.chmod(stat.S_IRWXU)
+
+
+def mounted(directory: Path, script: str) -> tuple[str, ...]:
+    """Return a command that runs another one where a script has mounted a file system on a directory."""
+    prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", script, str(directory))
+    trial = shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    if not trial or trial.returncode:
+        pytest.skip("file systems cannot be mounted")
+    return prefix
+
+
+@BOTH
+def test_read_only_mount(compiled: Callable[..., dict[str, bytes]], on: tuple[str, ...], tmp_path: Path) -> None:
+    expected = compiled(tmp_path / "there", "--no-cache")
+    prefix = mounted(cache_directory(), 'mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"; exec "$@"')
+    for warm in (False, True):
+        if warm:
+            compiled(tmp_path / "there", *on)
+        for path in cache_files():
+            os.utime(path, (0, 0))  # a cache that can be written to would note that they are used
+        with unchanged(cache_directory()):
+            assert compiled(tmp_path / "there", *on, prefix=prefix) == expected
+        assert bool(cache_files()) == warm
+
+
+@BOTH
+def test_full_disk(compiled: Callable[..., dict[str, bytes]], on: tuple[str, ...], tmp_path: Path) -> None:
+    expected = compiled(tmp_path / "there", "--no-cache")
+    listing = tmp_path / "listing"
+    script = f'mount -t tmpfs -o size=16k,mode=700 none "$0"; "$@"; find "$0" -mindepth 2 -type f > "{listing}"'
+    assert compiled(tmp_path / "there", *on, prefix=mounted(cache_directory(), script)) == expected
+    assert 0 < len(listing.read_text().splitlines()) <= 4  # as many as have room
+    compiled(tmp_path / "there", *on)
+    assert len(cache_files()) > 2 * 4
+
+
+@BOTH
+@pytest.mark.skipif(sys.platform == "win32", reason="has other locks")
+def test_file_system_without_locks(
+    compiled: Callable[..., dict[str, bytes]], on: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = compiled(tmp_path / "there", "--no-cache")
+    script = (
+        "import errno, fcntl\n"
+        "def flock(*_):\n"
+        f"    open({str(tmp_path / 'tried')!r}, 'w').close()\n"
+        "    raise OSError(errno.ENOLCK, '')\n"
+        "fcntl.flock = flock\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(trees.write(tmp_path / "path", {"sitecustomize.py": script.encode()})))
+    for _ in range(2):
+        assert compiled(tmp_path / "there", *on) == expected
+        assert len(cache_files()) > 2 * (len(MODULES) - 1)
+    assert (tmp_path / "tried").exists()
 
 
 def copied_interpreter(python: Path) -> Interpreter:
@@ -283,9 +372,7 @@ def test_command(tmp_path: Path) -> None:
     assert f"cache-1: {number} files removed, " in done("cache", "clear").stdout
     assert cache_files() == []
     assert detpyc("cache", "prune", "--max-size", "much").returncode == 2
-    store = find_store()
-    assert store is not None
-    store.directory.chmod(0o755)
+    cache_directory().chmod(0o755)
     assert "set it to 700" in done("cache", "info").stdout
     completed = detpyc("cache", "clear")
     assert (completed.returncode, completed.stdout) == (2, "")

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,20 @@ class Cluster:
             found.bind(("127.0.0.1", 0))
             self.port = found.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        self.scheduler = self.start_scheduler()
         self.workers = [self.start_worker() for _ in range(workers)]
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        started = self.start("scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        while started.poll() is None:
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
+                break
+            time.sleep(0.05)
+        return started
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         return self.start("worker", self.address, "--nthreads", "1", "--no-nanny", "--memory-limit", "0")
@@ -49,7 +57,7 @@ class Cluster:
     def restart_scheduler(self) -> None:
         self.scheduler.kill()
         self.scheduler.wait()
-        self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        self.scheduler = self.start_scheduler()
 
     def close(self) -> None:
         for process in (*self.workers, self.scheduler):

@@ -320,15 +320,16 @@ def test_what_is_found_first(tmp_path: Path) -> None:
         }
     )
     (site / "demo/core/__init__.py").unlink()
-    suffix = next(suffix for suffix in _extension_suffixes() if "abi3" not in suffix)
-    (site / f"demo/core{suffix}").write_bytes(b"")
-    never = verify_artifact(site, [HERE]).never_loaded
-    assert never[str(site / f"demo/__pycache__/core.{TAG}.pyc")] == (
-        "an extension module is beside it, and is imported in its place"
-    )
-    script = f"import sys; sys.path.insert(0, {str(site)!r}); from importlib.util import find_spec as f"
-    found = python("-I", "-c", f"{script}; print(f('demo.core').origin)").stdout.strip()
-    assert found == str(site / f"demo/core{suffix}")
+    for suffix in _extension_suffixes():
+        (site / f"demo/core{suffix}").write_bytes(b"")
+        never = verify_artifact(site, [HERE]).never_loaded
+        assert never[str(site / f"demo/__pycache__/core.{TAG}.pyc")] == (
+            "an extension module is beside it, and is imported in its place"
+        )
+        script = f"import sys; sys.path.insert(0, {str(site)!r}); from importlib.util import find_spec as f"
+        found = python("-I", "-c", f"{script}; print(f('demo.core').origin)").stdout.strip()
+        assert found == str(site / f"demo/core{suffix}")
+        (site / f"demo/core{suffix}").unlink()
 
 
 def _extension_suffixes() -> list[str]:

@@ -14,8 +14,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from detpyc import limits, provenance, setting_values
-from detpyc.bytecode.canonical import FORM
-from detpyc.bytecode.header import MAGIC_NUMBERS
+from detpyc.bytecode.header import FORM, MAGIC_NUMBERS
 from detpyc.cli.common import FORMAT
 from detpyc.cli.documents import DOCUMENTS
 from detpyc.settings import Settings

@@ -1,4 +1,4 @@
-"""Names that Windows or macOS take for one file."""
+"""Names that some systems or unpackers take for one file."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ from detpyc.file_names import is_short_name, mapped_name
         "__py\u200ccache__",
         "\ufeff__pycache__",
         "__pycache__\u2060"[:-1] + "\u206a",
+        "__pycache__\xad",
+        "__pycache__\U000e0001",
+        "\x01__pycache__",
+        "__pycache__\x7f",
+        "?_pycache__",
+        "__pycache_:",
+        "__pycache__;1",
+        "__pycache__;",
     ],
 )
 def test_cache_by_other_names(name: str) -> None:
@@ -38,13 +46,15 @@ def test_cache_by_other_names(name: str) -> None:
         ("\u0130.py", "i\u0307.py"),
         ("\u03a3.py", "\u03c2.py"),
         ("\u0131.py", "I.py"),
+        ("a:b.py", "a_b.py"),
+        ("caf\xe9.py;12", "cafe\u0301.py"),
     ],
 )
 def test_twins(name: str, other: str) -> None:
     assert mapped_name(name) == mapped_name(other)
 
 
-@pytest.mark.parametrize("name", ["core.py", "core.pyi", "core.cpython-312.pyc", "a b", ".hidden", "x:y"])
+@pytest.mark.parametrize("name", ["core.py", "core.pyi", "core.cpython-312.pyc", "a b", ".hidden", "x;y", "x;1y"])
 def test_other_names_stay(name: str) -> None:
     assert mapped_name(name) == name
 

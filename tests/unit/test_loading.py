@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detpyc.audience import Audience
@@ -25,6 +27,8 @@ OTHER_MTIME = "its header has the mtime of its source, and the archive has anoth
 STALE = "its header does not match its source, which is compiled instead"
 PACKAGE = "a package of its name is beside it, and is imported in its place"
 EXTENSION = "an extension module is beside it, and is imported in its place"
+MODULE = "a module with the name of its package is beside that, and is imported in its place"
+NOT_LISTED = "its package has neither __init__.py nor an entry in the archive, and zipimport does not find it"
 NOT_IN_CACHE = "zipimport does not look into __pycache__"
 
 
@@ -141,6 +145,8 @@ def test_headers_in_a_directory(
         (CACHED, "pkg/mod.cpython-312-x86_64-linux-gnu.so", EXTENSION),
         (CACHED, "pkg/mod.cpython-312-darwin.so", EXTENSION),
         (CACHED, "pkg/mod.abi3.so", EXTENSION),
+        (CACHED, "pkg/mod.abi3-x86_64-linux-gnu.so", HERE),
+        (CACHED, "pkg/mod.abi3t.so", HERE),
         (CACHED, "pkg/mod.so", EXTENSION),
         (CACHED, "pkg/mod.cpython-311-x86_64-linux-gnu.so", HERE),
         (CACHED, "pkg/mod.cpython-312t-x86_64-linux-gnu.so", HERE),
@@ -170,6 +176,52 @@ def test_what_is_found_before_it_on_windows(other: str, expected: Loader | str) 
     assert loader(CACHED, HASHED, around("pkg/mod.py", other, windows=True)) == expected
 
 
+@pytest.mark.parametrize(
+    ("other", "since"),
+    [
+        ("pkg/mod.abi3-aarch64-linux-gnu.so", (3, 13)),
+        ("pkg/mod.abi3t.so", (3, 15)),
+        ("pkg/mod.abi3t-aarch64-linux-gnu.so", (3, 15)),
+    ],
+)
+def test_stable_abi(other: str, since: tuple[int, int]) -> None:
+    for version, number in MAGIC.items():
+        cached = CACHED.replace("312", "{}{}".format(*version))
+        header = PycHeader(number, "checked-hash", source_hash=bytes(8))
+        expected = EXTENSION if version >= since else Loader(version)
+        assert loader(cached, header, around("pkg/mod.py", other)) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["a/b/mod.py", "a.py"], MODULE),
+        (["a/b/mod.py", "a/b.pyc"], MODULE),
+        (["a/b/mod.py", "a/b.txt"], HERE),
+        (["a/b/mod.py", "a.py", "a/__init__.py"], HERE),
+    ],
+)
+def test_module_in_place_of_a_namespace_package(files: list[str], expected: Loader | str) -> None:
+    cached, beside = "a/b/__pycache__/mod.cpython-312.pyc", "a/b/mod.pyc"
+    tree, archive = around(*files), around(*files, finder=Finder.ZIP)
+    wheel = replace(tree, finders=(Finder.INSTALLED,), audience=Audience("py3-none-any"))
+    assert loader(cached, HASHED, wheel) == expected
+    assert loader(beside, HASHED, archive) == (expected if expected == MODULE else ANY_LEVEL)
+    assert loader(cached, HASHED, tree) == HERE  # the directory may be on sys.path
+
+
+def test_extension_module_in_place_of_a_namespace_package() -> None:
+    """Unlike zipimport, the path finder finds them."""
+    cached, beside = "a/b/__pycache__/mod.cpython-312.pyc", "a/b/mod.pyc"
+    for files, in_wheel, in_archive in (
+        (["a/b/mod.py", "a/b.so"], MODULE, ANY_LEVEL),
+        (["a/b/mod.py", "a.py", "a/__init__.abi3.so"], HERE, MODULE),
+    ):
+        tree, archive = around(*files), around(*files, finder=Finder.ZIP)
+        assert loader(cached, HASHED, replace(tree, audience=Audience("py3-none-any"))) == in_wheel
+        assert loader(beside, HASHED, archive) == in_archive
+
+
 def test_package() -> None:
     path = "pkg/__pycache__/__init__.cpython-312.pyc"
     files = "pkg/__init__.py", "pkg.py", "pkg.so"
@@ -194,6 +246,30 @@ def test_package() -> None:
 )
 def test_places_in_a_zip(path: str, files: list[str], header: PycHeader, expected: Loader | str) -> None:
     assert loader(path, header, around(*files, finder=Finder.ZIP)) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "listed", "expected"),
+    [
+        ((3, 13), ["a/b/mod.py"], [], NOT_LISTED),
+        ((3, 13), ["a/b/mod.py"], ["a"], NOT_LISTED),
+        ((3, 13), ["a/b/mod.py", "a/__init__.py"], ["a/b"], Loader((3, 13), None)),
+        ((3, 13), ["a/b/mod.py", "a/__init__.pyc", "a/b/__init__.py"], [], Loader((3, 13), None)),
+        ((3, 14), ["a/b/mod.py"], [], Loader((3, 14), None)),
+    ],
+)
+def test_namespace_packages_in_a_zip(
+    version: tuple[int, int], files: list[str], listed: list[str], expected: Loader | str
+) -> None:
+    header = PycHeader(MAGIC[version], "checked-hash", source_hash=bytes(8))
+    surroundings = replace(around(*files, finder=Finder.ZIP), is_listed=listed.__contains__)
+    assert loader("a/b/mod.pyc", header, surroundings) == expected
+
+
+def test_zip64() -> None:
+    surroundings = replace(around(finder=Finder.ZIP), zip_since=(3, 13))
+    assert loader("mod.pyc", HASHED, surroundings) == "zipimport does not read ZIP64 archives before CPython 3.13"
+    assert loader("mod.pyc", HASHED, replace(surroundings, finders=(Finder.DIRECTORY,))) == ANY_LEVEL
 
 
 @pytest.mark.parametrize(

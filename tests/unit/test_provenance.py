@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,7 +49,7 @@ def test_round_trip() -> None:
 def test_order_does_not_matter() -> None:
     levels = [Bytecode("3.13.0", "cpython-313", 3571, level, "checked-hash") for level in (0, 1, 2)]
     assert Provenance((OLDER, *levels)).to_json() == Provenance((*levels[::-1], OLDER)).to_json()
-    reordered = replace(OLDER, skipped=dict(reversed(OLDER.skipped.items())))
+    reordered = OLDER._replace(skipped=dict(reversed([*OLDER.skipped.items()])))
     assert list(reordered.skipped) != list(OLDER.skipped)
     assert Provenance((reordered,)).to_json() == Provenance((OLDER,)).to_json()
 
@@ -211,7 +210,7 @@ def test_large_document(filler: bytes) -> None:
 def test_nothing_is_written_that_could_not_be_read() -> None:
     skipped = {f"{number}.py": "x" * 1000 for number in range(8400)}
     with pytest.raises(TooLargeError):
-        Provenance((replace(NEWER, skipped=skipped),)).to_json()
+        Provenance((NEWER._replace(skipped=skipped),)).to_json()
 
 
 def test_unknown_keys_at_the_top_are_ignored() -> None:

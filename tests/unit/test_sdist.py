@@ -62,6 +62,15 @@ def header(name: str, kind: bytes, size: int = 0) -> bytes:
     return info.tobuf(tarfile.GNU_FORMAT)
 
 
+def with_fields(block: bytes, fields: dict[int, bytes]) -> bytes:
+    """Change a header at some offsets, and its checksum."""
+    changed = bytearray(block)
+    for at, value in {**fields, 148: b" " * 8}.items():
+        changed[at : at + len(value)] = value
+    changed[148:156] = b"%06o\0 " % sum(changed)
+    return bytes(changed)
+
+
 def pax(*records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
     content = b"".join(records)
     return header("pax", kind, len(content)) + content
@@ -160,7 +169,10 @@ REFUSED: dict[str, tuple[Callable[[], list[tuple[tarfile.TarInfo, bytes]]], str]
     "parent": (lambda: [member("p/../x")], UNSAFE),
     "backslash": (lambda: [member("p\\x")], UNSAFE),
     "drive": (lambda: [member("C:x")], UNSAFE),
-    "deep": (lambda: [member("p/" * 101)], "has a path of 202 characters and 101 parts; the limits are 4096 and 100"),
+    "deep": (
+        lambda: [member("p/" * 100 + "x")],
+        "has a path of 201 characters and 101 parts; the limits are 4096 and 100",
+    ),
     "long": (lambda: [member("p/" + "x" * 4096)], "has a path of 4098 characters"),
     "device": (lambda: [special("p/x", tarfile.CHRTYPE)], "has 'p/x', which is not a file, directory or link"),
     "fifo": (lambda: [special("p/x", tarfile.FIFOTYPE)], "is not a file, directory or link"),
@@ -212,6 +224,38 @@ REFUSED_HEADERS: dict[str, tuple[Callable[[], list[bytes]], str]] = {
     ),
     "truncated": (lambda: [header("p/x", REAL, 1 << 20)], f"{MALFORMED}p/x is truncated"),
     "no member after pax": (lambda: [pax(RECORD)], f"{MALFORMED}the last member is missing"),
+    "two pax headers": (
+        lambda: [pax(RECORD), pax(RECORD), header("p/x", REAL)],
+        "has two extended headers that set the path of one member",
+    ),
+    "pax and GNU headers": (
+        lambda: [header("long", tarfile.GNUTYPE_LONGNAME, 3) + b"p/y", pax(RECORD), header("p/x", REAL)],
+        "has two extended headers that set the path of one member",
+    ),
+    "two records": (lambda: [pax(RECORD, RECORD), header("p/x", REAL)], f"{MALFORMED}malformed pax header"),
+    "real size": (lambda: [pax(b"21 SCHILY.realsize=3\n"), header("p/x", REAL)], "has a sparse file"),
+    "attribute of overlayfs": (
+        lambda: [pax(b"46 SCHILY.xattr.trusted.overlay.redirect=/app\n"), header("p/x", REAL)],
+        "has a file whose content is elsewhere",
+    ),
+    "prefix of GNU": (lambda: [with_fields(header("x", REAL), {345: b"p"})], "has 'p/x', whose path programs read"),
+    "prefix of V7": (
+        lambda: [with_fields(header("x", REAL), {257: bytes(8), 345: b"p"})],
+        "has 'p/x', whose path programs read",
+    ),
+    "size with a sign": (
+        lambda: [with_fields(header("p/x", REAL), {124: b"+0000000017\0"})],
+        "'p/x' has a malformed size",
+    ),
+    "size with an underscore": (
+        lambda: [with_fields(header("p/x", REAL), {124: b"0000000_017\0"})],
+        "'p/x' has a malformed size",
+    ),
+    "link with content": (
+        lambda: [header("p/x", REAL), header("p/y", tarfile.LNKTYPE, 512)],
+        f"{MALFORMED}'p/y' is not a file, and has 512 bytes",
+    ),
+    "file with a slash": (lambda: [header("p/x/", REAL)], "which is a directory by its name and not by its type"),
     "wrong checksum": (lambda: [header("p/x", REAL).replace(b"p/x", b"p/y")], f"{MALFORMED}bad checksum"),
     "text": (lambda: [b"text"], f"{MALFORMED}"),
 }

@@ -51,7 +51,7 @@ function _shtab_detpyc_using
 end
 
 set -g _shtab_detpyc_commands wheel verify compile strip normalize canonicalize diff inspect reproduce brp interpreters cache completion
-set -g _shtab_detpyc_opts_with_value --allow --batch --compression --exclude --for --format --from --include --interpreter --invalidation-mode --jobs --layout --level --like --loaded-as --max-size --on-missing-interpreter --on-syntax-error --optimize --output --output-dir --prepend-prefix --pycache-prefix --pyproject --repair --require --results --scheduler --source-root --sources --strip-prefix --version -i -j -o -p -s
+set -g _shtab_detpyc_opts_with_value --allow --batch --compression --exclude --for --format --from --include --index-url --interpreter --invalidation-mode --jobs --layout --level --like --loaded-as --max-size --on-missing-interpreter --on-syntax-error --optimize --output --output-dir --prepend-prefix --pycache-prefix --pyproject --repair --require --results --scheduler --source-root --sources --strip-prefix --version -i -j -o -p -s
 
 complete -c detpyc -e
 complete -c detpyc -f
@@ -100,6 +100,7 @@ complete -c detpyc -n '_shtab_detpyc_using verify' -l format -xka "text json sar
 complete -c detpyc -n '_shtab_detpyc_using verify' -l install-interpreters -d 'have uv install the releases of CPython that are missing'
 complete -c detpyc -n '_shtab_detpyc_using verify' -s j -l jobs -x -d 'the number of workers (default: one per processor)'
 complete -c detpyc -n '_shtab_detpyc_using verify' -l batch -x -d 'verify what a list names: pylock.toml, uv.lock, requirements with hashes, a page of an index, or paths'
+complete -c detpyc -n '_shtab_detpyc_using verify' -l index-url -x -d 'of the index that has what the list names without a URL, unless the list names one (default: PIP_INDEX_URL, UV_DEFAULT_INDEX or PyPI)'
 complete -c detpyc -n '_shtab_detpyc_using verify' -l results -x -d 'where to append one line per artifact; a later run continues'
 complete -c detpyc -n '_shtab_detpyc_using verify' -l scheduler -x -d 'the address of a running Dask cluster, e.g. tcp://host:8786'
 complete -c detpyc -n '_shtab_detpyc_using verify; and test $_shtab_detpyc_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a wheel, a directory, a ZIP or tar file, a container image, or a .pyc file'

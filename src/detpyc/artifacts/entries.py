@@ -79,6 +79,7 @@ class Artifact(ABC):
         problems: what could be loaded from it as bytecode, and cannot be judged.
         root: the path of its root. It is empty, so that paths are those in the artifact, except of a directory, whose
             files have the paths that they have on disk, with ``/`` on every system.
+        imported_since: the first version of CPython that imports from it, if it is an archive.
         ignored: the paths of files that are not listed, because they are judged otherwise.
 
     """
@@ -87,6 +88,7 @@ class Artifact(ABC):
     format: Format
     problems: list[str]
     root = ""
+    imported_since: tuple[int, int] = (3, 8)
     ignored: Collection[str] = ()
 
     @property

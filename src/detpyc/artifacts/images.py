@@ -18,6 +18,7 @@ from detpyc.artifacts.directories import IMAGE_LAYOUT
 from detpyc.artifacts.layers import FileSystem
 from detpyc.artifacts.tar_files import Layered
 from detpyc.errors import DetpycError, TooLargeError
+from detpyc.file_names import mapped_name
 from detpyc.limits import MAX_IMAGES, MAX_LAYERS, MAX_MANIFEST
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def is_docker_manifest(content: bytes) -> bool:
         return False
     # Docker does not heed the letter case of names.
     return isinstance(images, list) and any(
-        isinstance(image, dict) and "layers" in map(str.lower, image) for image in images
+        isinstance(image, dict) and "layers" in map(str.casefold, image) for image in images
     )
 
 
@@ -165,7 +166,10 @@ class _Layout:
         self._manifests += 1
         if depth > _MAX_NESTED or self._manifests > MAX_IMAGES:
             raise DetpycError(f"has more than {MAX_IMAGES} manifests, or more than {_MAX_NESTED} levels of them")
-        if isinstance(document, dict) and "manifests" in map(str.lower, document):
+        names = {*map(str.casefold, document)} if isinstance(document, dict) else set()
+        if "manifests" in names:
+            if "layers" in names:  # a runtime takes it for the one or the other
+                raise DetpycError("has a manifest that is an index as well")
             for descriptor in _list(document, "manifests"):
                 yield from self._of_document(self._described(descriptor), depth + 1)
             return
@@ -193,6 +197,8 @@ class _Layout:
             raise DetpycError(f"{path}: is not a JSON document") from error
 
     def _open(self, path: str) -> tuple[Seekable, int]:
+        if mapped_name(path).endswith(".pyc"):  # it would not be judged, and may be both
+            raise DetpycError(f"{path}: is a part of an image by the manifest, and a pyc by its name")
         self.used.add(path)
         return self.files.section(path)
 
@@ -271,8 +277,8 @@ def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _member(document: object, name: str) -> object:
-    # What is written in Go does not heed the letter case of names.
-    names = [key for key in document if key.lower() == name.lower()] if isinstance(document, dict) else []
+    # What is written in Go does not heed the letter case of names, nor that of Unicode's other letters for s and k.
+    names = [key for key in document if key.casefold() == name.casefold()] if isinstance(document, dict) else []
     if not isinstance(document, dict) or names != [name]:
         raise DetpycError(f"has a malformed manifest, without {name!r} or with several")
     return document[name]

@@ -34,14 +34,14 @@ _IN_MEMORY = 32 << 20  # bytes; more are written to a temporary file
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _OF_AUFS = ".wh..wh."  # its own files, which no runtime unpacks
-_NEEDED = (".py", ".pyc", ".dist-info/RECORD", ".dist-info/METADATA", "detpyc.json")  # what is read in any order
+_NEEDED = (".py", ".pyc", "pth", ".dist-info/RECORD", ".dist-info/METADATA", "detpyc.json")  # read in any order
 _KINDS = {
     tarfile.DIRTYPE: Kind.DIRECTORY,
     tarfile.SYMTYPE: Kind.LINK,
     tarfile.CHRTYPE: Kind.OTHER,
     tarfile.BLKTYPE: Kind.OTHER,
     tarfile.FIFOTYPE: Kind.OTHER,
-    **dict.fromkeys(FILE_TYPES, Kind.FILE),
+    **dict.fromkeys((*FILE_TYPES, tarfile.LNKTYPE), Kind.FILE),
 }
 
 
@@ -274,7 +274,7 @@ class FileSystem:
         return node
 
     def _add(self, members: Iterator[_Member] | list[_Member]) -> None:
-        added: set[str] = set()
+        added: dict[str, Kind] = {}
         for member in members:
             path = member.entry.path
             directory, _, name = path.rpartition("/")
@@ -282,9 +282,11 @@ class FileSystem:
             if parent is None:
                 self.problems.append(f"{path}: is below a file or a link, which programs unpack differently")
                 continue
-            if path in added and member.entry.kind is not Kind.DIRECTORY:
+            kind = member.entry.kind
+            # Where a file is before a directory of its path, some programs leave it.
+            if path in added and not added[path] is kind is Kind.DIRECTORY:
                 self.problems.append(f"{path}: occurs twice")
-            added.add(path)
+            added[path] = kind
             self._put(parent, name, member)
 
     def _put(self, parent: _Node, name: str, member: _Member) -> None:
@@ -328,13 +330,11 @@ def _member(info: tarfile.TarInfo, archive: Seekable) -> _Member | None:
     path = member_path(info.name)
     if not path:
         return None
-    if info.type == tarfile.LNKTYPE:
-        return _Member(Entry(path, Kind.FILE), original=member_path(info.linkname))
     kind = _KINDS.get(info.type)
     if kind is None:
         raise DetpycError(f"has {path!r}, which is of the unknown type {info.type!r}")
-    if info.size and kind is not Kind.FILE:
-        raise MalformedTarError(f"{path!r} is not a file, and has {info.size} bytes")
+    if info.type == tarfile.LNKTYPE:
+        return _Member(Entry(path, kind), original=member_path(info.linkname))
     if kind is Kind.LINK:
         target = info.linkname if "\0" not in info.linkname else ""
         return _Member(Entry(path, kind, mode=info.mode, target=target))

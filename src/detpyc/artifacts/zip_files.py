@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ZipFile"]
 
 _MODE = 0o777
+_ZIP64_SINCE = (3, 13)  # the first CPython whose zipimport reads ZIP64 records
 
 
 class ZipFile(Packed):
@@ -41,6 +42,8 @@ class ZipFile(Packed):
         """
         self._archive = Archive(stream, zipapp=True)
         self._budget = Budget()
+        if self._archive.zip64:
+            self.imported_since = _ZIP64_SINCE
         super().__init__(path, map(_entry, self._archive.members.values()), rooted=False)
 
     def _chunks(self, entry: Entry) -> Iterator[bytes]:

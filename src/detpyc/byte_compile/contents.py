@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.byte_compile.modules import Module
 from detpyc.bytecode.header import PycHeader, source_hash
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Contents", "EarlierBytecode", "read_contents"]
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierBytecode:
+class EarlierBytecode(NamedTuple):
     """Bytecode that an earlier run recorded.
 
     Attributes:
@@ -42,8 +40,7 @@ class EarlierBytecode:
     stale: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """A wheel before it is byte-compiled.
 
     Attributes:

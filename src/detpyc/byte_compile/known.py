@@ -19,11 +19,11 @@ import struct
 from typing import TYPE_CHECKING
 
 from detpyc import __version__
+from detpyc.bytecode.header import FORM
 
 if TYPE_CHECKING:
     from detpyc.compilation.store import Store
 
-FORM = 1  # `detpyc.bytecode.canonical.FORM`, which is slow to import; a test keeps them equal
 _TITLE = f"detpyc {__version__}: pycs known to be right, format 2, canonical form {FORM}\n".encode()
 _SECRET = struct.calcsize("l")  # bytes; SipHash's in CPython is a C long
 _DIGEST = 8  # bytes

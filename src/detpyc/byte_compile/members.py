@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.errors import WheelError
 from detpyc.provenance import FILE_NAME, Bytecode, Provenance
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ChosenMembers", "choose_members"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenMembers:
+class ChosenMembers(NamedTuple):
     """The changes to the members of a wheel.
 
     Attributes:
@@ -180,7 +178,7 @@ def _bytecode(contents: Contents, compiled: Sequence[CompiledModules], settings:
     ]
     stale = "its bytecode did not match it any more and was dropped"
     earlier = [
-        replace(run.recorded, skipped=run.recorded.skipped | dict.fromkeys(run.stale, stale))
+        run.recorded._replace(skipped={**run.recorded.skipped, **dict.fromkeys(run.stale, stale)})
         for run in contents.earlier
         if run.matching
     ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.byte_compile.packed_cache import PackedCache
 from detpyc.compilation.cache import CompileCache
-from detpyc.compilation.pool import Compiled, Pool, Refused, Source
+from detpyc.compilation.pool import Compiled, Pool, Refused, Source, usable_processors
 from detpyc.errors import CompilationError
 from detpyc.settings import SOURCELESS
 from detpyc.wording import counted
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledModules", "Module", "compile_sources"]
 
+_WORTH_A_WORKER = 1 << 16  # bytes of source, which take about as long to compile as a worker to start
 _LISTED = 10  # of many failures, the number that an error lists
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """A source in a wheel.
 
     Attributes:
@@ -44,8 +43,7 @@ class Module:
     read: Callable[[], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledModules:
+class CompiledModules(NamedTuple):
     """What one interpreter made of the modules.
 
     Attributes:
@@ -73,7 +71,7 @@ def compile_sources(
         modules: to compile. Each is read when a worker is free, so that they need not be in memory at the same time.
         interpreters: to compile them with.
         settings: how.
-        jobs: the number of workers; by default as many as there are usable processors.
+        jobs: the number of workers at most; by default one for each usable processor, and fewer for little source.
         store: the compile cache, which does not change the result.
 
     Raises:
@@ -117,9 +115,15 @@ def _compile(
         else:
             results[name] = outcome
 
-    with Pool(cache.interpreter, jobs) as pool:
+    with Pool(cache.interpreter, jobs or _useful_workers(modules, settings)) as pool:
         pool.byte_compile(sources(), settings.optimize, finish)
     return results
+
+
+def _useful_workers(modules: Iterable[Module], settings: Settings) -> int:
+    """Return how many workers to start at most: starting one also takes processor time."""
+    work = sum(module.size for module in modules) * len(settings.optimize)
+    return min(usable_processors(), 1 + work // _WORTH_A_WORKER)
 
 
 def _sorted_out(

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from detpyc import temporaries
 from detpyc.byte_compile.known import KnownPycs
 from detpyc.byte_compile.sources import RecordedPaths, below_prefix, find_sources, prefix_directory, single_source
 from detpyc.byte_compile.stale import StaleFinder
@@ -159,7 +160,12 @@ class _Tree:
         else:
             found = single_source(self.path, self.settings, recorded)
         prefix = self.options.pycache_prefix
-        return found if prefix is None else (below_prefix(source, prefix) for source in found)
+        if prefix is None:
+            return found
+        for path in self.walk_prefix(prefix, temporaries.SUFFIX):
+            if temporaries.is_temporary(path.name):  # a killed process left it
+                self.pyc_files.remove_temporary(str(path))
+        return (below_prefix(source, prefix) for source in found)
 
     def cannot_read(self, path: str, error: OSError) -> None:
         """Note that a file or directory cannot be read."""
@@ -279,18 +285,22 @@ class _Tree:
         if self.is_directory:
             yield from walk(self.path, suffix, lambda error: self.cannot_read(error.filename, error))
 
+    def walk_prefix(self, prefix: str, suffix: str) -> Iterator[Path]:
+        """Yield the files where Python looks for the pycs of the tree, below a prefix, whose names have a suffix."""
+        top = Path(prefix_directory(str(self.path), prefix))
+        if self.is_directory and top.is_dir():
+            yield from walk(top, suffix, lambda error: self.cannot_read(error.filename, error))
+
     def cached_pycs(self) -> Iterator[tuple[Path, str]]:
         """Yield the pycs that are cached, and where each would be without a prefix."""
         prefix = self.options.pycache_prefix
         if prefix is None:
             # Other pycs are those of sourceless distributions.
             yield from ((pyc, pyc.as_posix()) for pyc in self.walk(".pyc") if is_cached(pyc.as_posix()))
-        elif self.is_directory:
-            top = Path(prefix_directory(str(self.path), prefix))
-            if top.is_dir():
-                for pyc in walk(top, ".pyc", lambda error: self.cannot_read(error.filename, error)):
-                    beside = (self.path / pyc.parent.relative_to(top) / CACHE / pyc.name).as_posix()
-                    yield pyc, beside
+        else:
+            top = prefix_directory(str(self.path), prefix)
+            for pyc in self.walk_prefix(prefix, ".pyc"):
+                yield pyc, (self.path / pyc.parent.relative_to(top) / CACHE / pyc.name).as_posix()
 
     def prune(self, own_tags: set[str]) -> None:
         """Remove the pycs that Python does not load."""

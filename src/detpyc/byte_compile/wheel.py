@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detpyc.audience import Audience, required_python
 from detpyc.byte_compile.contents import read_contents
@@ -13,7 +12,6 @@ from detpyc.byte_compile.members import ChosenMembers, choose_members
 from detpyc.byte_compile.modules import compile_sources
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import interpreters
-from detpyc.compilation.cache_location import find_store
 from detpyc.errors import CompilationError, SettingsError, WheelError
 from detpyc.loading import Loader, name_loaders
 from detpyc.reproducible import ZIP_EPOCH, Date, zip_date
@@ -29,13 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from detpyc.compilation.interpreters import Chosen, Interpreter
+    from detpyc.compilation.store import Store
     from detpyc.provenance import Bytecode
 
 __all__ = ["WheelOptions", "WheelReport", "byte_compile_wheel"]
 
 
-@dataclass(frozen=True, slots=True)
-class WheelReport:
+class WheelReport(NamedTuple):
     """What was done to a wheel.
 
     Attributes:
@@ -65,11 +63,11 @@ class WheelReport:
     dropped: tuple[str, ...]
     skipped: dict[str, str]
     bytes_added: int
-    renamed_from: str | None = None
-    loaded_by: tuple[str, ...] = ()
-    never_loaded: dict[str, str] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
-    changes: dict[str, str] = field(default_factory=dict)
+    renamed_from: str | None
+    loaded_by: tuple[str, ...]
+    never_loaded: dict[str, str]
+    missing: tuple[str, ...]
+    changes: dict[str, str]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -103,13 +101,13 @@ class WheelReport:
         return f"{self.path.name}: {'; '.join(parts)}"
 
 
-@dataclass(frozen=True, slots=True)
-class WheelOptions:
+class WheelOptions(NamedTuple):
     """How to byte-compile a wheel, apart from the settings that shape the bytecode.
 
     Attributes:
         output_dir: where to write the result; by default it takes the wheel's place.
-        jobs: the number of workers, which does not change the result; by default that of the usable processors.
+        jobs: how many workers at most, which does not change the result; by default one for each usable processor, and
+            fewer for a small wheel.
         check: change nothing on disk.
         normalize_archive: give every member a fixed order, date and mode.
         date: of every member in a normalized archive, if SOURCE_DATE_EPOCH is not set.
@@ -187,7 +185,7 @@ def _byte_compile(
     with wheel.rewriting(wheel.importable_sources()):
         contents = read_contents(wheel, settings, chosen.interpreters)
         audience = Audience(tag, required_python(contents.metadata))
-        store = find_store(writable=not options.check) if settings.cache else None
+        store = _find_store(options) if settings.cache else None
         compiled = compile_sources(contents.modules, chosen.interpreters, settings, options.jobs, store)
         if store is not None:
             store.finish()
@@ -195,6 +193,12 @@ def _byte_compile(
         normalized = options.normalize_archive
         members = choose_members(contents, compiled, settings, tag, missing=missing, normalized=normalized)
     return members, audience
+
+
+def _find_store(options: WheelOptions) -> Store | None:
+    from detpyc.compilation.cache_location import find_store  # noqa: PLC0415 - most wheels use no cache
+
+    return find_store(writable=not options.check)
 
 
 def _rewrite(wheel: Wheel, members: ChosenMembers, settings: Settings, options: WheelOptions, stream: BinaryIO) -> None:
@@ -228,7 +232,11 @@ def _not_byte_compiled(output: Output, missing: tuple[str, ...]) -> WheelReport:
         dropped=(),
         skipped={},
         bytes_added=0,
+        renamed_from=None,
+        loaded_by=(),
+        never_loaded={},
         missing=missing,
+        changes={},
     )
 
 

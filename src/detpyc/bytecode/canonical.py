@@ -29,9 +29,7 @@ TYPE_CHECKING = False  # the typing module would slow the worker's start
 if TYPE_CHECKING:
     from detpyc.bytecode.nodes import Nodes
 
-__all__ = ["FORM", "canonicalize", "canonicalize_pyc", "is_canonical"]
-
-FORM = 1
+__all__ = ["canonicalize", "canonicalize_pyc", "is_canonical"]
 
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 _MAX_SETS = 1 << 24  # bytes; with references, a small payload can contain sets that unfold to any size

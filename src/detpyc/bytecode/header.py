@@ -11,7 +11,9 @@ from struct import Struct
 
 from detpyc.errors import BytecodeError, UnsupportedBytecodeError
 
-__all__ = ["HEADER_SIZE", "MAGIC_NUMBERS", "SUPPORTED", "InvalidationMode", "PycHeader", "source_hash"]
+__all__ = ["FORM", "HEADER_SIZE", "MAGIC_NUMBERS", "SUPPORTED", "InvalidationMode", "PycHeader", "source_hash"]
+
+FORM = 1  # the version of the canonical form, which `detpyc.bytecode.canonical` describes
 
 HEADER_SIZE = 16
 

@@ -6,12 +6,13 @@ others.
 
 from __future__ import annotations
 
+import gc
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from detpyc import __version__
-from detpyc.cli.common import DONE, FAILED, fail
+from detpyc.cli.common import DONE, FAILED, fail, help_formatter
 from detpyc.errors import DetpycError
 from detpyc.termination import Terminated, terminable
 
@@ -79,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(f"the output cannot be written: {error.strerror}")
     except Exception:  # noqa: BLE001 - a bug; Python would exit with 1, which means that a check found something
         return _show_traceback()
+    if arguments is None:
+        gc.freeze()  # the process ends, and needs no last search for cycles in all that was imported, which takes 9 ms
     return status
 
 
@@ -117,9 +120,8 @@ def make_parser(names: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands
     import argparse  # noqa: PLC0415 - takes as long as everything else for --version
     from importlib import import_module  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(
-        prog="detpyc", description="Deterministic, canonical bytecode for wheels and directory trees."
-    )
+    about = "Deterministic, canonical bytecode for wheels and directory trees."
+    parser = argparse.ArgumentParser(prog="detpyc", description=about, formatter_class=help_formatter)
     parser.add_argument("--version", action="version", version=_VERSION)
     # Not required, since argparse would demand a command before it reports an unknown option.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)

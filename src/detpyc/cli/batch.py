@@ -28,6 +28,8 @@ _SINGLE = {
     "format": "--format",
     "install_interpreters": "--install-interpreters",
 }
+# And those that apply to a batch only.
+_OWN = {"results": "--results", "scheduler": "--scheduler", "index_url": "--index-url"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +40,26 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="verify what a list names: pylock.toml, uv.lock, requirements with hashes, a page of an index, or paths",
     )
+    group.add_argument(
+        "--index-url",
+        metavar="URL",
+        help="of the index that has what the list names without a URL, unless the list names one (default:"
+        " PIP_INDEX_URL, UV_DEFAULT_INDEX or PyPI)",
+    )
     group.add_argument("--results", metavar="DIR", help="where to append one line per artifact; a later run continues")
     group.add_argument("--scheduler", metavar="URL", help="the address of a running Dask cluster, e.g. tcp://host:8786")
+
+
+def refuse(options: argparse.Namespace) -> None:
+    """Check that the options have none that applies to a batch only.
+
+    Raises:
+        SettingsError: if they have one.
+
+    """
+    extra = [name for key, name in _OWN.items() if getattr(options, key)]
+    if extra:
+        raise SettingsError(f"verify without --batch LIST does not take {', '.join(extra)}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(f"--batch does not take {', '.join(extra)}")
     if not options.results:
         raise SettingsError("--batch needs --results DIR, where the results are written")
-    artifacts = read_list(options.batch)
+    artifacts = read_list(options.batch, options.index_url)
+    if not artifacts:
+        warn(f"{options.batch}: names no wheels, so nothing is verified", options)
     with _workers(options) as workers, progress(options.batch, options, rate=True) as bar:
         summary = verify_many(
             artifacts,
@@ -79,8 +101,8 @@ def _report(summary: BatchSummary, options: argparse.Namespace) -> int:
     from detpyc.wording import counted  # noqa: PLC0415 - as in the package's docstring
 
     if summary.outdated:
-        results = counted(summary.outdated, "result")
-        note(f"{options.results}: {results} of another version or with other requirements do not count", options)
+        ignored = counted(summary.outdated, "result")
+        note(f"{options.results}: ignoring {ignored} of another version or with other requirements", options)
     for number in summary.invalid:
         warn(f"{options.results}: line {number} of the results is not a result, and does not count", options)
     if not options.quiet:

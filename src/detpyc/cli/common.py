@@ -28,6 +28,8 @@ DONE = 0
 FOUND = 1
 FAILED = 2
 
+_COLUMNS = 80  # of what is not a terminal
+
 # The options with other names than their settings.
 _OPTIONS = {"interpreters": "interpreter", "provenance": "no-provenance"}
 
@@ -72,13 +74,36 @@ def add_command(
     commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
 ) -> argparse.ArgumentParser:
     """Add a command, with the options that all commands have."""
-    parser = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+    parser = commands.add_parser(
+        name, help=summary, description=description, formatter_class=help_formatter, allow_abbrev=False
+    )
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     amount.add_argument("-v", "--verbose", action="store_true", help="print more")
     return parser
+
+
+def help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Return a formatter as wide as the terminal.
+
+    argparse makes one to check each option, and would import shutil to ask for the width.
+    """
+    from argparse import HelpFormatter  # noqa: PLC0415 - as in `_jobs`
+
+    return HelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """Return the width of the terminal, as `shutil.get_terminal_size` does."""
+    with suppress(ValueError):
+        columns = int(os.environ.get("COLUMNS", ""))
+        if columns > 0:
+            return columns
+    with suppress(AttributeError, ValueError, OSError):  # standard output is closed, or not a terminal
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _COLUMNS  # type: ignore[union-attr]
+    return _COLUMNS
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:

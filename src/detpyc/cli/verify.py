@@ -168,6 +168,7 @@ def run(options: argparse.Namespace) -> int:
     """Run it."""
     if options.batch:
         return batch.run(options)
+    batch.refuse(options)
     if not options.paths:
         raise SettingsError("the following arguments are required: PATH, or --batch LIST")
     from detpyc.verify.reports import PASSING, Status  # noqa: PLC0415 - as in the package's docstring

@@ -122,9 +122,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
     """Read what the command line, the environment, or the wheel that ``--like`` names say."""
-    from dataclasses import replace  # noqa: PLC0415 - as in the package's docstring
-
-    from detpyc.byte_compile.wheel import WheelOptions  # noqa: PLC0415
+    from detpyc.byte_compile.wheel import WheelOptions  # noqa: PLC0415 - as in the package's docstring
     from detpyc.settings import FAIL, INSTALL, WHEEL_MODES  # noqa: PLC0415
 
     how = WheelOptions(
@@ -139,8 +137,7 @@ def _settings(options: argparse.Namespace) -> tuple[Settings, WheelOptions]:
     if options.like is None:
         return read_settings(table, WHEEL_MODES, _project(options)), how
     recipe = _like(options.like, table)
-    how = replace(
-        how,
+    how = how._replace(
         normalize_archive=recipe.normalized or how.normalize_archive,
         date=recipe.date or how.date,
         missing=recipe.missing,

@@ -244,7 +244,7 @@ def _executables() -> dict[str, str]:
 
 def _describe_all(paths: Iterable[str]) -> list[Interpreter]:
     """Describe those that run; a version manager's shim for a Python that is not installed does not."""
-    from detpyc.threads import Executor  # noqa: PLC0415 - as in the module's docstring
+    from detpyc.executor import Executor  # noqa: PLC0415 - as in the module's docstring
 
     def describe_or_none(path: str) -> Interpreter | None:
         try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from detpyc.compilation.outcomes import Compiled, Failed, Outcome, Refused, Source
 from detpyc.compilation.worker_process import WorkerProcess
 from detpyc.errors import InterpreterError
-from detpyc.threads import Executor
+from detpyc.threads import ThreadGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -144,19 +144,15 @@ class Pool:
         The first exception, or an interrupt, ends all of them.
         """
         poll_interval = min(_POLL_INTERVAL, self.time_limit / 4)
-        with Executor(self.jobs, thread_name_prefix="detpyc") as executor:
+        with ThreadGroup("detpyc-pool") as group:
             try:
-                futures: set[Future[None]] = set()
-                while len(futures) < self.jobs and (task := tasks.take()) is not None:
-                    futures.add(executor.submit(compile_from, task))
-                while futures:
-                    # With a timeout also since before 3.14, Ctrl-C on Windows does not end a wait of the main thread.
-                    done, futures = wait(futures, poll_interval, FIRST_EXCEPTION)
-                    for future in done:
-                        future.result()
+                while len(group.threads) < self.jobs and (task := tasks.take()) is not None:
+                    group.start(partial(compile_from, task))
+                # With a timeout also since before 3.14, Ctrl-C on Windows does not end a wait of the main thread.
+                while not group.wait(poll_interval):
                     self.check_deadlines()
             except BaseException:
-                self.close()  # the executor waits for its threads, and they wait for their workers
+                self.close()  # the group waits for its threads, and they wait for their workers
                 raise
 
     def acquire(self) -> WorkerProcess:

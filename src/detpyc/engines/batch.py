@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from detpyc import __version__
 from detpyc.engines.artifacts import Artifact, of_paths
-from detpyc.engines.fetching import DownloadError, fetched
+from detpyc.engines.fetching import ATTEMPTS, DownloadError, fetched
 from detpyc.engines.results import Results, write_table
 from detpyc.errors import DetpycError
 from detpyc.limits import MAX_PROBLEMS
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchSummary", "verify_many"]
 
-_ATTEMPTS = 3
 _WINDOW = 64
 
 
@@ -162,7 +161,10 @@ class _Run:
     def _tasks(self, artifacts: Iterable[Artifact], step: Callable[[], None]) -> Iterator[_Task]:
         for artifact in artifacts:
             known = self.results.known.get(artifact.location, "")
-            if known and known == artifact.sha256:
+            if artifact.failure is not None:
+                self.results.failures[artifact.location] = artifact.failure
+                step()
+            elif known and known == artifact.sha256:
                 self.known += 1
                 step()
             else:
@@ -229,7 +231,7 @@ class _Run:
 
     def _try_again(self, task: _Task, reason: str, *, transient: bool = True) -> bool:
         task.attempts += 1
-        if not transient or task.attempts == _ATTEMPTS:
+        if not transient or task.attempts == ATTEMPTS:
             return self._fail(task, reason)
         (self.suspects if task.alone else self.again).append(task)
         return False

@@ -18,9 +18,9 @@ from detpyc.compilation.pool import usable_processors
 from detpyc.engines.json_stream import read_objects
 from detpyc.engines.precompiler import Parser, Precompiler, add_request, parse_request
 from detpyc.errors import CompilationError, DetpycError, SettingsError
+from detpyc.executor import Executor
 from detpyc.files import read_file
 from detpyc.termination import Terminated, terminable
-from detpyc.threads import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -109,10 +109,10 @@ def _probe(address: str) -> None:
         DetpycError: if none does.
 
     """
-    url = urlsplit(address)
-    if url.scheme != "tcp":  # a connection of TLS fails on its own
-        return
     try:
+        url = urlsplit(address)
+        if url.scheme != "tcp":  # a connection of TLS fails on its own
+            return
         with socket.create_connection((url.hostname or "", url.port or _PORT), _TIMEOUT) as connection:
             if not connection.recv(1):
                 raise OSError("the connection was closed")
@@ -125,14 +125,21 @@ def _client_class() -> Any:  # noqa: ANN401 - distributed need not be installed
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise DetpycError('a scheduler needs Dask: pip install "detpyc[dask]"') from error
-    return Client
+
+    class ClosedClient(Client):  # type: ignore[misc]
+        """A client that is closed by its user, not when it is deleted: that fails for one that was never connected."""
+
+        def __del__(self) -> None:
+            """Do nothing."""
+
+    return ClosedClient
 
 
 def _client(client_class: Any, address: str, timeout: float) -> Any:  # noqa: ANN401 - as above
     try:
         return client_class(address, timeout=timeout, set_as_default=False)
     except Exception as error:  # of many kinds: of the network, of TLS, of the protocol
-        raise DetpycError(f"{_NO_SCHEDULER}: {error}", path=address) from error
+        raise DetpycError(f"{_NO_SCHEDULER}: {str(error) or type(error).__name__}", path=address) from error
 
 
 def _checked(client: Any, address: str) -> dict[str, int]:  # noqa: ANN401 - as above

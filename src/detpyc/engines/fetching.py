@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote
 
+from detpyc.engines.artifacts import absolute, split_url
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.files import open_regular
 from detpyc.limits import MAX_ARTIFACT, MAX_LIST
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
 
     from detpyc.engines.artifacts import Artifact
 
-__all__ = ["DownloadError", "fetch_page", "fetched"]
+__all__ = ["ATTEMPTS", "DownloadError", "NotFoundError", "UnreachableError", "fetch_page", "fetched"]
+
+ATTEMPTS = 3  # for what may succeed if it is tried again
 
 _CHUNK = 1 << 20  # bytes
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _OK = 200
+_NOT_FOUND = {404, 410}
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 10.0, 60.0  # seconds
 _HEADERS = {"Accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1, */*;q=0.01", "Accept-Encoding": "identity"}
 _NAME = re.compile(r"[\w.+!-]+\.(?:whl|pyc)", re.ASCII)
@@ -39,6 +44,14 @@ _NAME = re.compile(r"[\w.+!-]+\.(?:whl|pyc)", re.ASCII)
 
 class DownloadError(DetpycError):
     """A download that failed, and may succeed if it is tried again."""
+
+
+class UnreachableError(DownloadError):
+    """A server that sends no complete answer."""
+
+
+class NotFoundError(DetpycError):
+    """A URL that the server does not know."""
 
 
 @contextmanager
@@ -50,39 +63,52 @@ def fetched(artifact: Artifact) -> Iterator[tuple[Path, str]]:
         DetpycError: if the artifact may not be fetched, is too large, or has another hash.
 
     """
-    scheme = urlsplit(artifact.location).scheme if "://" in artifact.location else ""
-    if scheme in {"", "file"}:
-        path = Path(unquote(urlsplit(artifact.location).path) if scheme else artifact.location)
+    url = split_url(artifact.location if "://" in artifact.location else "")
+    if url.scheme in {"", "file"}:
+        path = Path(unquote(url.path) if url.scheme else artifact.location)
         with open_regular(path) as stream:
             digest = _copied(stream.read, None, MAX_ARTIFACT)
         yield path, _checked(artifact, digest)
         return
-    if scheme not in {"http", "https"}:
-        raise DetpycError(f"is a URL of {scheme}; https, http and file are supported", path=artifact.location)
+    if url.scheme not in {"http", "https"}:
+        raise DetpycError(f"is a URL of {url.scheme}; https, http and file are supported", path=artifact.location)
     if artifact.sha256 is None:
         raise DetpycError("has no SHA-256, so what is downloaded cannot be checked", path=artifact.location)
-    name = unquote(urlsplit(artifact.location).path).rpartition("/")[2]
+    name = unquote(url.path).rpartition("/")[2]
     if not _NAME.fullmatch(name):
         raise DetpycError("its name is not that of a wheel or pyc", path=artifact.location)
     with TemporaryDirectory(prefix="detpyc-") as directory:
         path = Path(directory, name)
         with path.open("wb") as stream:
-            digest = _download(artifact.location, stream, MAX_ARTIFACT)
+            digest, _ = _download(artifact.location, stream, MAX_ARTIFACT)
         yield path, _checked(artifact, digest)
 
 
-def fetch_page(url: str) -> bytes:
-    """Download a list of artifacts, e.g. a page of an index.
+def fetch_page(url: str) -> tuple[bytes, str]:
+    """Download a list of artifacts, or a page of an index. If that fails, it is tried twice more.
+
+    Returns:
+        The content, and the URL that it was downloaded from, after redirects.
 
     Raises:
+        DownloadError: if the transfer fails.
         DetpycError: if it cannot be downloaded, or is too large.
 
     """
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise DetpycError("is not a URL of http or https")
+    if split_url(url).scheme not in {"http", "https"}:
+        raise DetpycError("is not a URL of http or https", path=url)
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return _page(url)
+        except DownloadError:
+            time.sleep(attempt)
+    return _page(url)
+
+
+def _page(url: str) -> tuple[bytes, str]:
     content = BytesIO()
-    _download(url, content, MAX_LIST)
-    return content.getvalue()
+    _, location = _download(url, content, MAX_LIST)
+    return content.getvalue(), location
 
 
 def _checked(artifact: Artifact, digest: str) -> str:
@@ -104,8 +130,8 @@ def _copied(read: Callable[[int], bytes], target: BinaryIO | None, limit: int) -
     return digest.hexdigest()
 
 
-def _download(url: str, target: BinaryIO, limit: int) -> str:
-    """Download a URL, and return the SHA-256 of what it is."""
+def _download(url: str, target: BinaryIO, limit: int) -> tuple[str, str]:
+    """Download a URL, and return the SHA-256 of what it is, and where that was after redirects."""
     try:
         import urllib3  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -118,12 +144,12 @@ def _download(url: str, target: BinaryIO, limit: int) -> str:
                 response = pool.request("GET", location, headers=_HEADERS, redirect=False, preload_content=False)
                 try:
                     if response.status not in _REDIRECTS:
-                        return _received(response, url, target, limit)
+                        return _received(response, url, target, limit), location
                     location = _redirected(location, response.headers.get("Location", ""), url)
                 finally:
                     response.close()
     except urllib3.exceptions.HTTPError as error:
-        raise DownloadError(f"the download failed: {error}", path=url) from error
+        raise UnreachableError(f"the download failed: {error}", path=url) from error
     except DetpycError as error:
         error.path = url
         raise
@@ -131,6 +157,8 @@ def _download(url: str, target: BinaryIO, limit: int) -> str:
 
 
 def _received(response: BaseHTTPResponse, url: str, target: BinaryIO, limit: int) -> str:
+    if response.status in _NOT_FOUND:
+        raise NotFoundError(f"the server answered with status {response.status}", path=url)
     if response.status != _OK:
         # The server's fault, or that of the number of requests, passes; a file that is missing stays so.
         kind = DownloadError if response.status >= 500 or response.status in {408, 429} else DetpycError  # noqa: PLR2004
@@ -145,8 +173,8 @@ def _redirected(location: str, target: str, url: str) -> str:
         DetpycError: if it leads to another host over plain HTTP, or away from HTTPS.
 
     """
-    redirected = urljoin(location, target)
-    old, new = urlsplit(location), urlsplit(redirected)
+    redirected = absolute(target, location)
+    old, new = split_url(location), split_url(redirected)
     same_host = (old.scheme, old.netloc) == (new.scheme, new.netloc)
     if new.scheme != "https" and not (new.scheme == "http" and same_host):
         raise DetpycError(f"is redirected to {new.scheme}://{new.netloc}, which is refused: not over HTTPS", path=url)

@@ -162,7 +162,8 @@ def _verify_wheel(path: Path, sources: Path | None, judge_all: JudgeAll, wanted:
             judgements = judge_all(wheel_pycs(wheel, recorded, elsewhere), count)
         if recorded is not None:
             problems += under_rule(Rule.PROVENANCE, contradictions(wheel, recorded, judgements))
-        problems += under_rule(Rule.DISGUISE, wheel_disguises(wheel, _compiled(judgements)))
+        installed = [judged for judged in judgements if judged.finding.pyc in wheel.importable]
+        problems += under_rule(Rule.DISGUISE, wheel_disguises(wheel, _compiled(installed)))
         loaded = loaded_of_wheel(wheel, judgements, wanted, problems)
         found = (*wheel.check(), *limited(problems))
     return _report(path, judgements, found, loaded)

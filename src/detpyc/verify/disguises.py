@@ -8,14 +8,16 @@ from typing import BinaryIO
 
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.file_names import mapped_name
+from detpyc.wheel.zip_format import CENTRAL_HEADER, CENTRAL_SIGNATURE, END, END_SIGNATURE, MAX_COMMENT
 
 MAGIC_SIZE = 4  # bytes
 TAIL = 1 << 20  # bytes at the end of a large file that are searched for the directory of an archive
 
-_ARCHIVES = (".egg", ".pex", ".pyz", ".whl", ".zip")
-_SOURCES = (".py", ".pyw")
+ARCHIVE = "is an archive with pycs, which are not verified here; verify it on its own"
+_ARCHIVES = (".egg", ".pex", ".pyz", ".pyzw", ".whl", ".zip")
+_PROGRAMS = (".exe", ".py", ".pyo", ".pyw")  # launchers on Windows are programs with an archive behind them
 _END_OF_MAGIC = b"\r\n"
-_ENTRY = b"PK\x01\x02"  # which every entry of an archive's directory starts with
+_NAME_SIZE = 28  # where an entry has the size of its name
 
 
 def is_bytecode(start: bytes) -> bool:
@@ -30,7 +32,7 @@ def is_bytecode(start: bytes) -> bool:
 
 def may_be_run(mapped: str) -> bool:
     """Return whether a file's name, as systems map it, is that of what people run or import from."""
-    return mapped.endswith((*_SOURCES, *_ARCHIVES)) or "." not in mapped
+    return mapped.endswith((*_PROGRAMS, *_ARCHIVES)) or "." not in mapped
 
 
 def disguise(name: str, stream: BinaryIO) -> str | None:
@@ -47,23 +49,46 @@ def disguise(name: str, stream: BinaryIO) -> str | None:
     if is_bytecode(stream.read(MAGIC_SIZE)):
         return "contains bytecode, but its name does not end in .pyc"
     # Whatever the name, and whatever is before it: `python FILE` runs an archive.
-    if zipfile.is_zipfile(stream) and _has_pycs(stream, is_archive=mapped_name(name).endswith(_ARCHIVES)):
-        return "is an archive with pycs, which are not verified"
+    is_archive = mapped_name(name).endswith(_ARCHIVES)
+    if END_SIGNATURE in _last(stream, END.size + MAX_COMMENT) and (
+        has_archive(_last(stream, TAIL)) or _has_pycs(stream, is_archive=is_archive)
+    ):
+        return ARCHIVE
     return None
 
 
+def _last(stream: BinaryIO, size: int) -> bytes:
+    try:
+        end = stream.seek(0, SEEK_END)
+    except OSError:  # as of a file in Linux's /proc, in which zipimport finds no end either
+        return b""
+    stream.seek(max(end - size, 0))
+    return stream.read()
+
+
+def has_archive(content: bytes) -> bool:
+    """Return whether a file is an archive with pycs for some reader, if its directory is in the bytes that are given.
+
+    Readers differ in which directory they find: zipimport ignores some fields of the end record and, before 3.13, ZIP64
+    records, and only some heed extra fields with another name. So every entry counts, wherever it is.
+    """
+    if content.find(END_SIGNATURE, max(len(content) - END.size - MAX_COMMENT, 0)) < 0:
+        return False
+    at = -1
+    while (at := content.find(CENTRAL_SIGNATURE, at + 1)) >= 0:
+        name = at + CENTRAL_HEADER.size
+        end = name + int.from_bytes(content[at + _NAME_SIZE : at + _NAME_SIZE + 2], "little")
+        if content.endswith(b".pyc", name, end) and end <= len(content):
+            return True
+    return False
+
+
 def _has_pycs(stream: BinaryIO, *, is_archive: bool) -> bool:
+    """Return whether an archive has pycs, also where its directory is longer than what is searched for entries."""
     try:
         with zipfile.ZipFile(stream) as archive:
             return any(mapped_name(name).endswith(".pyc") for name in archive.namelist())
     except MemoryError:
         return True
     except (zipfile.BadZipFile, NotImplementedError, ValueError):
-        return is_archive or _mentions_pycs(stream)  # zipimport reads some that zipfile does not
-
-
-def _mentions_pycs(stream: BinaryIO) -> bool:
-    """Return whether what is perhaps an archive, perhaps a program that has to do with them, has names of pycs."""
-    stream.seek(-min(stream.seek(0, SEEK_END), TAIL), SEEK_END)
-    tail = stream.read()
-    return _ENTRY in tail and b".pyc" in tail.lower()
+        return is_archive  # perhaps a program that has to do with archives

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from detpyc.compilation import interpreters
 from detpyc.compilation.pool import TIME_LIMIT, Pool, Source
-from detpyc.threads import Executor
+from detpyc.executor import Executor
 from detpyc.verify.pycs import Case, Judgement, Mismatch, finding, prepare
 from detpyc.verify.reports import PASSING, Finding, Status
 from detpyc.verify.verdicts import at_other_level, compare, without_match

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.artifacts.entries import Format
@@ -115,8 +116,16 @@ def loaded_of_tree(beside: Beside, tree: Tree, judgements: Sequence[Judgement], 
         extension_modules(tree.extensions if beside.prefix is None else _beside_sources(artifact, judgements)),
         _finders(artifact, wanted.finder),
         windows=artifact.format is Format.DIRECTORY and sys.platform == "win32",
+        is_listed=partial(_is_listed, artifact),
+        zip_since=artifact.imported_since,
     )
     return _loaded(pycs, {source: artifact.shown(source) for source in tree.sources}, around, wanted)
+
+
+def _is_listed(artifact: Artifact, directory: str) -> bool:
+    """Return whether a ZIP file has an entry for a directory; another artifact always has what this stands for."""
+    entry = artifact.find(directory)
+    return artifact.format is not Format.ZIP or (entry is not None and entry.mtime is not None)
 
 
 def _beside_sources(artifact: Artifact, judgements: Iterable[Judgement]) -> Iterator[str]:

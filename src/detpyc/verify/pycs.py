@@ -14,6 +14,7 @@ from detpyc.bytecode.reader import read_payload
 from detpyc.errors import BytecodeError, DetpycError, TooLargeError, UnsupportedBytecodeError
 from detpyc.limits import MAX_MESSAGE
 from detpyc.pyc_paths import LEVELS
+from detpyc.verify.disguises import ARCHIVE, has_archive
 from detpyc.verify.reports import Finding, Status
 from detpyc.wording import shortened
 
@@ -152,9 +153,11 @@ def prepare(pyc: Pyc) -> Case | Judgement:
         return _judgement(pyc, header, Status.UNVERIFIABLE, str(error))
     except DetpycError as error:
         return _judgement(pyc, header, Status.MALFORMED, str(error))
-    misplaced = _misplaced(pyc, header)
-    if misplaced is not None:
-        return _judgement(pyc, header, *misplaced)
+    problem = _misplaced(pyc, header)
+    if problem is None and has_archive(payload):  # in a constant: `python FILE` runs it, and Python imports from it
+        problem = Status.UNVERIFIABLE, ARCHIVE
+    if problem is not None:
+        return _judgement(pyc, header, *problem)
     if pyc.read_source is None:
         return _judgement(pyc, header, Status.ORPHAN, f"there is no {pyc.name.source}")
     try:

@@ -132,7 +132,7 @@ RULES = {
         "AmbiguousName",
         "error",
         8.5,
-        "Windows or macOS reads a name as that of another file",
+        "Some systems or unpackers read a name as that of another file",
         "The name hides bytecode, or is that of another module, on a system that maps names.",
         "Rename or remove the file.",
     ),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from detpyc.artifacts.entries import EXECUTABLE, Kind
 from detpyc.errors import DetpycError, TooLargeError
 from detpyc.file_names import is_short_name, mapped_name
-from detpyc.limits import MAX_DIRECTORIES, MAX_PYCS
+from detpyc.limits import MAX_DIRECTORIES, MAX_PATH_FILE, MAX_PYCS
 from detpyc.provenance import FILE_NAME
 from detpyc.pyc_paths import CACHE
 from detpyc.verify.disguises import disguise, may_be_run
+from detpyc.verify.path_files import PATH_FILES, added_paths
 from detpyc.wheel.problems import Problem, Rule, under_rule
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MODULES = (".py", ".pyc")
 _SHORT = 8  # characters; longer names have short ones as well
 _EXTENSIONS = (".so", ".pyd")
-_WANTED = (*_MODULES, CACHE, FILE_NAME)
+_WANTED = (*_MODULES, *PATH_FILES, CACHE, FILE_NAME)
 
 
 @dataclass(slots=True)
@@ -123,6 +124,7 @@ def scan(artifact: Artifact) -> Tree:
         if len(directories) > 1:
             both = (_items(artifact, directory) for directory in directories)
             found.problems += under_rule(Rule.NAME, _twins(artifact, both))
+    _add_files_on_path(artifact, found)
     found.pycs.sort(key=_order)
     found.sources.sort(key=_order)
     found.documents.sort()
@@ -158,6 +160,25 @@ def _scan_directory(
             found.problems.append(Problem(f"{artifact.shown(path)}: {problem}", Rule.NAME))
 
 
+def _add_files_on_path(artifact: Artifact, found: Tree) -> None:
+    """Add the files in an artifact that its ``.pth`` files put on ``sys.path``."""
+    root = artifact.real(artifact.root)
+    inside = root and f"{root.rstrip('/')}/"
+    suspects = dict.fromkeys(found.suspects)
+    for path_file in found.suspects:
+        if not path_file.endswith(PATH_FILES) or not artifact.is_file(path_file):
+            continue
+        try:
+            content = artifact.read(path_file, MAX_PATH_FILE)
+        except DetpycError as error:
+            found.problems.append(Problem(f"{artifact.shown(path_file)}: {error.reason}", Rule.CONTENT))
+            continue
+        for path in added_paths(path_file, content):
+            if artifact.is_file(path) and not path.endswith(".pyc") and artifact.real(path).startswith(inside):
+                suspects[path] = None
+    found.suspects = [*suspects]
+
+
 def _joined(directory: str, name: str) -> str:
     return f"{directory.rstrip('/')}/{name}" if directory else name
 
@@ -168,9 +189,9 @@ def _problem(item: _Item) -> str | None:
     if name.endswith(".pyc"):
         return None
     if mapped.endswith(".pyc") and not item.is_directory:
-        return f"Windows or macOS reads it as {mapped}"
+        return f"some systems or unpackers read it as {mapped}"
     if mapped == CACHE and name != CACHE:
-        return f"Windows or macOS reads it as {CACHE}"
+        return f"some systems or unpackers read it as {CACHE}"
     if mapped == CACHE and item.is_link and not item.is_directory:
         return "the link does not lead to a directory"
     return None
@@ -211,7 +232,7 @@ def _twins(artifact: Artifact, listings: Iterable[list[_Item]]) -> Iterator[str]
         path, mapped = item.entry.path, item.mapped
         twin = modules.setdefault(mapped, path) if mapped.endswith(_MODULES) else path
         if twin != path:
-            yield f"{artifact.shown(path)}: Windows or macOS reads it as {artifact.shown(twin)}"
+            yield f"{artifact.shown(path)}: some systems or unpackers read it as {artifact.shown(twin)}"
 
 
 def _short_names(artifact: Artifact, items: list[_Item]) -> Iterator[str]:

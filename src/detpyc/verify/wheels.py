@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from detpyc import pyc_paths
 from detpyc.errors import WheelError
 from detpyc.file_names import mapped_name
-from detpyc.limits import MAX_FILE
+from detpyc.limits import MAX_FILE, MAX_PATH_FILE
 from detpyc.verify.disguises import MAGIC_SIZE, TAIL, disguise, may_be_run
+from detpyc.verify.path_files import PATH_FILES, added_paths
 from detpyc.verify.pycs import Pyc
 from detpyc.verify.recorded import by_slot
 
@@ -72,12 +73,13 @@ def wheel_disguises(wheel: Wheel, compiled: Collection[str | None]) -> Iterator[
         WheelError: if a member is damaged.
 
     """
+    on_path = set(_on_path(wheel))
     for name, member in wheel.archive.members.items():
         if name.endswith((".pyc", "/")) or wheel.importable.get(name) in compiled:
             continue
         if name.endswith(".py") and member.size > MAX_FILE:
             continue  # which `Wheel.check` reports
-        if "/scripts/" in name or may_be_run(mapped_name(name.rpartition("/")[2])):
+        if "/scripts/" in name or name in on_path or may_be_run(mapped_name(name.rpartition("/")[2])):
             content = wheel.read_member(name) if member.size <= MAX_FILE else _ends(wheel, name)
         elif member.external_attributes >> 16 & _EXECUTABLE:
             content = _ends(wheel, name)
@@ -86,6 +88,16 @@ def wheel_disguises(wheel: Wheel, compiled: Collection[str | None]) -> Iterator[
         problem = disguise(name, io.BytesIO(content))
         if problem is not None:
             yield f"{name}: {problem}"
+
+
+def _on_path(wheel: Wheel) -> Iterator[str]:
+    """Yield the members that the ``.pth`` files of a wheel put on ``sys.path``."""
+    path_files = [(name, path) for name, path in wheel.importable.items() if path.endswith(PATH_FILES)]
+    if path_files:
+        installed = {path: name for name, path in wheel.importable.items()}
+        for name, path in path_files:
+            added = added_paths(path, wheel.read_member(name, MAX_PATH_FILE))
+            yield from (installed[other] for other in added if other in installed)
 
 
 def _ends(wheel: Wheel, name: str) -> bytes:

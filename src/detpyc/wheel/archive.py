@@ -41,6 +41,7 @@ class Archive:
 
     Attributes:
         members: by name, in archive order.
+        zip64: whether it has a ZIP64 end record.
 
     """
 
@@ -59,7 +60,7 @@ class Archive:
         """
         self.stream = stream
         self._reading = threading.Lock()  # the stream has one position
-        entries, directory_start, first = read_directory(stream, zipapp=zipapp)
+        entries, directory_start, first, self.zip64 = read_directory(stream, zipapp=zipapp)
         problems = name_problems(entry.member.name for entry in entries)
         if problems:
             raise WheelError(*problems)
@@ -89,11 +90,11 @@ class Archive:
         if (name_size, header[LOCAL_HEADER.size :]) != (len(entry.raw_name), entry.raw_name):
             raise WheelError(f"{name}: has another name in its local header; unpackers would disagree")
         fields = extra_fields(name, self.stream.read(extra_size)) if extra_size else {}
-        sizes = _zip64_sizes(name, fields.get(ZIP64_EXTRA), size, compressed_size)
+        described = bool(entry.flags & HAS_DESCRIPTOR)
+        sizes = _zip64_sizes(name, fields.get(ZIP64_EXTRA), (size, compressed_size), described=described)
         found = flags, method, crc, *sizes
         expected = entry.flags, member.method, member.crc, member.size, member.compressed_size
         later = entry.flags, member.method, 0, 0, 0
-        described = bool(entry.flags & HAS_DESCRIPTOR)
         if found != expected and not (described and found == later):
             raise WheelError(f"{name}: its local header does not agree with the directory; unpackers would disagree")
         if described and found != expected and member.method == STORED:
@@ -177,11 +178,16 @@ class Archive:
         return b"".join(self.chunks(name))
 
 
-def _zip64_sizes(name: str, field: bytes | None, size: int, compressed_size: int) -> tuple[int, int]:
-    """Return the two sizes that a local header declares; its ZIP64 extra field has both, or there is none."""
-    large = (size, compressed_size) == (MAX_U32, MAX_U32)
-    if field is None and MAX_U32 not in {size, compressed_size}:
-        return size, compressed_size
-    if field is None or not large or len(field) != _ZIP64_FIELD:
-        raise WheelError(f"{name}: has a ZIP64 extra field that does not match its header; unpackers would disagree")
-    return int.from_bytes(field[:8], "little"), int.from_bytes(field[8:], "little")
+def _zip64_sizes(name: str, field: bytes | None, sizes: tuple[int, int], *, described: bool) -> tuple[int, int]:
+    """Return the two sizes that a local header declares; its ZIP64 extra field has both, or there is none.
+
+    Where it is not needed, it must have the same sizes, as `zipfile` wrote them before 3.11.4 (CPython's issue 103861).
+    """
+    if field is None and MAX_U32 not in sizes:
+        return sizes
+    if field is not None and len(field) == _ZIP64_FIELD:
+        found = int.from_bytes(field[:8], "little"), int.from_bytes(field[8:], "little")
+        # Before a data descriptor, the field alone decides how long that is, and unpackers look for it differently.
+        if sizes == (MAX_U32, MAX_U32) or (found == sizes and not described):
+            return found
+    raise WheelError(f"{name}: has a ZIP64 extra field that does not match its header; unpackers would disagree")

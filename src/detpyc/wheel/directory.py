@@ -83,12 +83,14 @@ class Directory(NamedTuple):
         entries: in their order; the offsets are relative to the file.
         start: its offset, where the last member must end.
         first: the offset where the first member must begin.
+        zip64: whether it has a ZIP64 end record.
 
     """
 
     entries: list[Entry]
     start: int
     first: int
+    zip64: bool
 
 
 class _End(NamedTuple):
@@ -97,6 +99,7 @@ class _End(NamedTuple):
     members: int
     size: int
     start: int
+    zip64: bool = False
 
 
 def read_directory(stream: BinaryIO, *, zipapp: bool = False) -> Directory:
@@ -123,7 +126,7 @@ def read_directory(stream: BinaryIO, *, zipapp: bool = False) -> Directory:
         raise WheelError(f"has {len(entries)} members in its directory, and its end record says {end.members}")
     first = min((entry.offset for entry in entries), default=start) if zipapp else 0
     _check_program(stream, first, end.start if before else None)
-    return Directory(entries, start, first)
+    return Directory(entries, start, first, end.zip64)
 
 
 def _check_program(stream: BinaryIO, size: int, start: int | None) -> None:
@@ -206,10 +209,10 @@ def _read_end64(stream: BinaryIO, end: _End, locator: bytes, position: int) -> _
         raise WheelError("has a ZIP64 end record that is not directly before its locator")
     stream.seek(position)
     _, rest, _, _, disk, start_disk, here, *found = fields = END64.unpack(stream.read(END64.size))
-    end64 = _End(*found)
+    end64 = _End(*found)._replace(zip64=True)
     if (fields[0], rest, disk, start_disk, here) != (END64_SIGNATURE, END64_REST, 0, 0, end64.members):
         raise WheelError("has a malformed ZIP64 end record")
-    for value, value64, maximum in zip(end, end64, (MAX_U16, MAX_U32, MAX_U32), strict=True):
+    for value, value64, maximum in zip(end[:3], end64[:3], (MAX_U16, MAX_U32, MAX_U32), strict=True):
         if value not in {value64, maximum}:
             raise WheelError("has end records that disagree with each other; unpackers would disagree, too")
     return end64

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-
 from detpyc.errors import DetpycError, TooLargeError, WheelError
 from detpyc.files import open_regular
 from detpyc.limits import MAX_FILE, MAX_RECORD
-from detpyc.threads import Executor
+from detpyc.threads import ThreadGroup
 from detpyc.wheel import record
 from detpyc.wheel.archive import Archive
 from detpyc.wheel.installed_view import installed_view
 from detpyc.wheel.problems import Problem, Rule, limited
 from detpyc.wheel.record import RecordEntry
+from detpyc.wheel.wheel_name import normalized, parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -134,14 +134,14 @@ class Wheel:
 
         """
         cancelled = Event()
-        with Executor(1, thread_name_prefix="detpyc-check") as executor:
-            compared = executor.submit(self._compare, takewhile(lambda _: not cancelled.is_set(), names))
+        with ThreadGroup("detpyc-check") as group:
+            group.start(partial(self._compare, takewhile(lambda _: not cancelled.is_set(), names)))
             try:
                 yield
             except BaseException:
                 cancelled.set()
                 raise
-            compared.result()
+            group.wait()
 
     @property
     def record_name(self) -> str:
@@ -271,12 +271,7 @@ def _mismatch(entry: RecordEntry, content: Iterable[bytes]) -> str | None:
 
 def _dist_info(file_name: str, members: Iterable[str]) -> str:
     """Find the one ``.dist-info`` directory, and compare its name with the wheel's."""
-    try:
-        name, version, _, _ = parse_wheel_filename(file_name)
-        if not name:  # which older versions of packaging accept
-            raise InvalidWheelFilename(f"there is no project's name in {file_name}")
-    except InvalidWheelFilename as error:
-        raise WheelError(f"its name is not a wheel's: {error}") from error
+    name, version = parse_name(file_name)
     tops = {member.partition("/")[0] for member in members if ".dist-info/" in member}
     found = sorted(top for top in tops if top.endswith(".dist-info"))
     if len(found) != 1:
@@ -284,6 +279,6 @@ def _dist_info(file_name: str, members: Iterable[str]) -> str:
             f"has {len(found)} .dist-info directories ({', '.join(found)})" if found else "has no .dist-info directory"
         )
     (dist_info,) = found
-    if canonicalize_name(dist_info.removesuffix(".dist-info").partition("-")[0]) != name:
+    if normalized(dist_info.removesuffix(".dist-info").partition("-")[0]) != name:
         raise WheelError(f"has the directory {dist_info}, which is not {name} {version}'s")
     return dist_info

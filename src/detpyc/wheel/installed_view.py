@@ -130,17 +130,17 @@ def _name_problems(name: str) -> Iterator[str]:
         if part == meaning:
             pass
         elif meaning == _CACHE:
-            yield f"{name}: is in a directory that Windows or macOS takes for {_CACHE}"
+            yield f"{name}: is in a directory that some systems or unpackers take for {_CACHE}"
         elif meaning.endswith(".pyc") and part is last and not part.endswith(".pyc"):
-            yield f"{name}: is a name that Windows or macOS takes for that of a pyc, {meaning}"
+            yield f"{name}: is a name that some systems or unpackers take for that of a pyc, {meaning}"
     if any(map(is_short_name, parts)):
         yield f"{name}: has the form of a short name, by which Windows could know another file"
     if len(parts) > 1:
         for suffix in (_METADATA, _DATA_DIRECTORY):
             if mapped[0].endswith(suffix) and not parts[0].endswith(suffix):
-                yield f"{name}: is in a directory that only Windows or macOS takes for a {suffix} directory"
+                yield f"{name}: is in a directory that only some systems or unpackers take for a {suffix} directory"
         if mapped[0].endswith(_DATA_DIRECTORY) and mapped[1] in _SCHEMES and parts[1] != mapped[1]:
-            yield f"{name}: is in a directory that only Windows or macOS takes for {mapped[1]}"
+            yield f"{name}: is in a directory that only some systems or unpackers take for {mapped[1]}"
 
 
 def _conflicts(places: Iterable[_Place], dist_info: str) -> Iterator[Conflict]:

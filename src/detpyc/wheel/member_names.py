@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.file_names import mapped_name
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SHOWN = 100  # characters of a long name
+_MAPPED = re.compile(r'[^ -~]|[:;<>|"?*]|[. ](?:/|\Z)')  # what `mapped_name` changes in ASCII, besides letter case
 
 __all__ = ["Conflict", "conflicts", "mapped_path", "name_problems"]
 
@@ -53,7 +55,7 @@ def mapped_path(path: str) -> str:
 
     A ``/`` at the end stays, which marks a directory.
     """
-    if path.isascii() and ":" not in path and "./" not in path and " /" not in path and path[-1:] not in {".", " "}:
+    if path.isascii() and not _MAPPED.search(path):
         return path.lower()  # as nearly all are; the general way takes several times as long
     return "/".join(map(mapped_name, path.split("/")))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detpyc.errors import DetpycError
@@ -51,8 +49,7 @@ def locked_wheel(path: Path) -> Iterator[Wheel]:
         yield Wheel.open(path, stream)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """Where the new form of a locked wheel goes.
 
     Attributes:
@@ -120,6 +117,8 @@ class Output:
                 self._commit(replacement, moves=moves)
 
     def _copy_to(self, stream: BinaryIO) -> None:
+        import shutil  # noqa: PLC0415 - slow to import, and only for a wheel that is not byte-compiled
+
         self.wheel.archive.stream.seek(0)
         shutil.copyfileobj(self.wheel.archive.stream, stream)
 

@@ -10,8 +10,7 @@ import base64
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.errors import WheelError
 from detpyc.limits import MAX_ROWS
@@ -30,8 +29,7 @@ _FIELDS = 3
 _MAX_DIGITS = 20  # of a size; 64 bits have as many
 
 
-@dataclass(frozen=True, slots=True)
-class RecordEntry:
+class RecordEntry(NamedTuple):
     """A row of RECORD.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detpyc.errors import WheelError
 from detpyc.reproducible import CREATE_SYSTEM, Date, inflate, normalized_mode
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveForm", "rewrite"]
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveForm:
+class ArchiveForm(NamedTuple):
     """The form of the whole archive; by default, as it was.
 
     Attributes:
@@ -39,12 +37,11 @@ class ArchiveForm:
     def of(self, member: Member) -> Member:
         """Return what the archive is to record of a member."""
         if self.stored:
-            member = replace(member, method=STORED, compressed_size=member.size)
+            member = member._replace(method=STORED, compressed_size=member.size)
         if self.date is None:
             return member
         attributes = 0x10 if member.is_directory else normalized_mode(member.external_attributes >> 16) << 16
-        return replace(
-            member,
+        return member._replace(
             date_time=self.date,
             external_attributes=attributes,
             internal_attributes=0,

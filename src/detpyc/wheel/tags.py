@@ -1,13 +1,12 @@
 """The tag of a wheel: in its name, and in its WHEEL file.
 
-The rules are PEP 425's and PEP 427's.
+The rules are PEP 425's and PEP 427's. `packaging` knows them; it is slow to import, and not needed for a wheel that is
+for every Python 3.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from packaging.tags import compatible_tags, cpython_tags, parse_tag
 
 from detpyc.errors import WheelError
 
@@ -31,7 +30,8 @@ def renamed(name: str, tag: str) -> str:
 
 def is_for(tag: str, version: tuple[int, int]) -> bool:
     """Return whether a CPython, e.g. ``(3, 12)``, can install a wheel with a tag, on the platform that it is for."""
-    return bool(_fitting(tag, version))
+    python, abi, _ = tag.split("-")
+    return ("py3" in python.split(".") and "none" in abi.split(".")) or bool(_fitting(tag, version))
 
 
 def sourceless_tag(tag: str, version: tuple[int, int]) -> str:
@@ -65,6 +65,8 @@ def sourceless_tag(tag: str, version: tuple[int, int]) -> str:
 
 def _fitting(tag: str, version: tuple[int, int]) -> set[Tag]:
     """Return those of a wheel's tags, all three parts of them, that a CPython accepts."""
+    from packaging.tags import compatible_tags, cpython_tags, parse_tag  # noqa: PLC0415 - as in the module's docstring
+
     python = "cp{}{}".format(*version)
     _, abis, platforms = tag.split("-")
     own = [abi for abi in abis.split(".") if abi.startswith(python)]
@@ -84,6 +86,8 @@ def retagged(wheel_file: bytes, tag: str) -> bytes | None:
         lines = wheel_file.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise WheelError(f"WHEEL is not UTF-8: {error}") from error
+    from packaging.tags import parse_tag  # noqa: PLC0415 - as in the module's docstring
+
     first = next((at for at, line in enumerate(lines) if _is_tag(line)), len(lines))
     tags = [f"Tag: {single}" for single in sorted(map(str, parse_tag(tag)))]
     if [line for line in lines if _is_tag(line)] == tags:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, replace
 from struct import Struct
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detpyc.reproducible import CREATE_VERSION, deflate
 from detpyc.wheel.zip_format import (
@@ -40,8 +39,7 @@ __all__ = ["ArchiveWriter", "NewMember", "Packed"]
 _BUFFER = 1 << 20  # bytes; many small writes take several times as long
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """A content as an archive has it.
 
     Attributes:
@@ -71,8 +69,7 @@ class Packed:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NewMember:
+class NewMember(NamedTuple):
     """A file to add to an archive.
 
     Attributes:
@@ -101,7 +98,7 @@ class NewMember:
     def replacing(cls, old: Member, content: bytes) -> NewMember:
         """Return a member with another content; it keeps its date, its mode and its compression."""
         packed = Packed.of(content, stored=old.method == STORED)
-        member = replace(old, crc=packed.crc, compressed_size=len(packed.compressed), size=packed.size)
+        member = old._replace(crc=packed.crc, compressed_size=len(packed.compressed), size=packed.size)
         return cls(member, packed.compressed, packed.sha256)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-import zipfile
-from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from detpyc.reproducible import CREATE_SYSTEM, FILE_MODE
 
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
 
     from detpyc.reproducible import Date
 
-STORED = zipfile.ZIP_STORED
-DEFLATED = zipfile.ZIP_DEFLATED
+STORED, DEFLATED = 0, 8  # 4.4.5: the compression methods
 
 # The records, each with the signature that it starts with.
 LOCAL_HEADER, LOCAL_SIGNATURE = Struct("<4s5H3L2H"), b"PK\x03\x04"  # 4.3.7
@@ -53,8 +50,7 @@ CONFUSING_EXTRAS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """What a ZIP archive records of a file in it.
 
     Attributes:

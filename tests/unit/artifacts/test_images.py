@@ -158,6 +158,7 @@ def saved(**fields: Any) -> dict[str, bytes]:
 
 
 LAYOUT = images.layout([BASE])
+LONG_S: dict[str, Any] = {"layer\u017f": []}  # in Go, another name for layers
 REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     "missing layer": (lambda: without(LAYOUT, blob(BASE)), f"layer {digest(BASE)}|blobs/sha256/.*: not a regular file"),
     "another layer": (lambda: {**LAYOUT, blob(BASE): TOP}, "does not have the digest"),
@@ -165,6 +166,15 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     "damaged index": (lambda: {**LAYOUT, "index.json": b"{"}, "index.json: is not a JSON document"),
     "deep index": (lambda: {**LAYOUT, "index.json": b"[" * 100_000}, "index.json: is not a JSON document"),
     "name that occurs twice": (lambda: {**LAYOUT, "index.json": b'{"a": 1, "a": 1}'}, "is not a JSON document"),
+    "another letter for s": (
+        lambda: changed(LAYOUT, **LONG_S),
+        "without 'layers' or with several",
+    ),
+    "layer that is a pyc": (
+        lambda: {**saved(Layers=["core.pyc"]), "core.pyc": BASE},
+        "core.pyc: is a part of an image by the manifest, and a pyc by its name",
+    ),
+    "manifest and index": (lambda: changed(LAYOUT, Manifests=[]), "has a manifest that is an index as well"),
     "no images": (lambda: {**LAYOUT, "index.json": b'{"manifests": []}'}, "has no images"),
     "index in itself": (
         lambda: {

@@ -116,6 +116,14 @@ def test_duplicates(store: Store) -> None:
     assert seen(files) == {"a": (b"1", None)}
 
 
+def test_directory_in_place_of_a_file(store: Store) -> None:
+    """Python's `tarfile` leaves the file before 3.12."""
+    data = tar([("a.pyc", b"0"), ("a.pyc", header(tarfile.DIRTYPE)), ("a.pyc", header(tarfile.DIRTYPE))])
+    files = FileSystem(store)
+    files.add_tar(io.BytesIO(data), len(data))
+    assert files.problems == ["a.pyc: occurs twice"]
+
+
 def test_hard_links(store: Store) -> None:
     files = laid(store, {"a.py": b"0"}, {"b.py": header(tarfile.LNKTYPE, "./a.py")}, compression="gz")
     assert seen(files) == {"a.py": (b"0", "layer 0"), "b.py": (b"0", "layer 1")}

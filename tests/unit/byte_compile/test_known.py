@@ -15,7 +15,6 @@ import trees
 from detpyc.byte_compile import known
 from detpyc.byte_compile.known import KnownPycs
 from detpyc.byte_compile.tree import TreeOptions, TreeReport, byte_compile_tree
-from detpyc.bytecode import canonical
 from detpyc.compilation import interpreters, pool
 from detpyc.compilation.cache_location import find_store
 from detpyc.settings import Settings
@@ -90,10 +89,6 @@ def forget_code(tree: Path) -> None:
     for path in cache_files(store.directory):
         if path != entry_of(tree):
             path.unlink()
-
-
-def test_form_is_that_of_the_pycs() -> None:
-    assert known.FORM == canonical.FORM
 
 
 @pytest.mark.parametrize("mode", ["checked-hash", "unchecked-hash", "timestamp"])

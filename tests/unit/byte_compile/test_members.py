@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -112,7 +111,7 @@ def test_earlier_run_of_which_nothing_stays_is_not_recorded() -> None:
 )
 def test_what_is_still_missing(matching: tuple[str, ...], missing: tuple[str, ...], expected: list[str]) -> None:
     before = contents("a.py", "__pycache__/a.cpython-312.pyc", earlier=(EarlierBytecode(EARLIER, matching),))
-    before = replace(before, missing=("3.8.1", "3.10", "3.13"))
+    before = before._replace(missing=("3.8.1", "3.10", "3.13"))
     chosen = choose_members(before, [compiled(CP313, a=[b"3"])], Settings(), "py3-none-any", missing=missing)
     assert json.loads(added(chosen)[f"{INFO}/detpyc.json"]).get("missing", []) == expected
 

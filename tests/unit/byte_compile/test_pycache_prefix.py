@@ -14,6 +14,7 @@ import trees
 from detpyc.byte_compile.tree import TreeOptions, byte_compile_tree
 from detpyc.cli import main
 from detpyc.errors import DetpycError
+from detpyc.replacement import Replacement
 from detpyc.settings import Settings
 
 SOURCES = {"pkg/__init__.py": b"", "pkg/deep/core.py": b"x = 1\n", "top.py": b"y = 2\n"}
@@ -91,6 +92,22 @@ def test_prune(tree: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_check_changes_nothing(tree: Path, prefix: Path) -> None:
     assert len(compiled(tree, prefix, check=True)) == len(SOURCES)
     assert not prefix.exists()
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_temporary_files_of_killed_runs(tree: Path, prefix: Path, check: bool) -> None:  # noqa: FBT001
+    """They are removed as beside the sources, also where no source is any more; those in use and of others stay."""
+    compiled(tree, prefix)
+    place = prefix / str(tree).lstrip(os.sep)
+    (place / "gone").mkdir()
+    stale = [directory / f".detpyc-{0:016x}.tmp" for directory in (place, place / "pkg" / "deep", place / "gone")]
+    others = [place / "notes.tmp", prefix / stale[0].name]
+    for path in (*stale, *others):
+        path.write_bytes(b"unfinished")
+    with Replacement(place / "pkg" / "other.pyc", 0o644) as replacement:
+        assert compiled(tree, prefix, check=check) == ()
+        assert replacement.temporary.exists()
+    assert [path for path in (*stale, *others) if path.exists()] == [*(stale if check else []), *others]
 
 
 def test_link_out_of_the_prefix_is_not_followed(tree: Path, prefix: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,11 +45,11 @@ def test_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(NEWER, release="3.12.1", cache_tag="cpython-312", magic_number=3531, optimize=0),
-        replace(NEWER, optimize=0, invalidation_mode="checked-hash"),
-        replace(NEWER, optimize=0, include=("demo/",)),
-        replace(NEWER, optimize=0, exclude=("demo/",)),
-        replace(NEWER, optimize=0, layout="sourceless"),
+        NEWER._replace(release="3.12.1", cache_tag="cpython-312", magic_number=3531, optimize=0),
+        NEWER._replace(optimize=0, invalidation_mode="checked-hash"),
+        NEWER._replace(optimize=0, include=("demo/",)),
+        NEWER._replace(optimize=0, exclude=("demo/",)),
+        NEWER._replace(optimize=0, layout="sourceless"),
     ],
 )
 def test_no_recipe_of_several_runs(other: Bytecode, tmp_path: Path) -> None:
@@ -60,7 +59,7 @@ def test_no_recipe_of_several_runs(other: Bytecode, tmp_path: Path) -> None:
 
 def test_no_recipe_with_wrong_patterns(tmp_path: Path) -> None:
     with pytest.raises(DetpycError, match=r"\.whl: detpyc\.json\.include must be a list of gitignore patterns"):
-        Recipe.of(wheel(tmp_path, replace(NEWER, include=("!",))))
+        Recipe.of(wheel(tmp_path, NEWER._replace(include=("!",))))
 
 
 def test_no_recipe_without_provenance(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
@@ -112,7 +111,7 @@ def test_renamed_wheel_does_not_overwrite_another(tmp_path: Path) -> None:
     other = tmp_path / target.name
     other.write_bytes(b"another wheel")
     before = files(tmp_path / "other"), path.read_bytes(), other.read_bytes()
-    for options in (RENAMING, replace(RENAMING, output_dir=tmp_path), replace(RENAMING, check=True)):
+    for options in (RENAMING, RENAMING._replace(output_dir=tmp_path), RENAMING._replace(check=True)):
         with pytest.raises(DetpycError) as caught:
             byte_compile_wheel(path, SOURCELESS, options)
         assert str(caught.value).startswith(f"{other}: exists already, and is another wheel; remove it")

@@ -7,10 +7,8 @@ import json
 import os
 import signal
 import sys
-import threading
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +23,7 @@ from detpyc.engines.executors import local_workers
 from detpyc.engines.results import FAILURES, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 COUNT = 6
@@ -220,33 +218,6 @@ def test_killed_process(made: list[Path], undisturbed: list[str], tmp_path: Path
     assert lines(tmp_path) == undisturbed
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        server: Any = self.server
-        server.requests.append(self.path)
-        status, headers, content = server.pages[self.path](server.requests.count(self.path))
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """A server whose pages are functions of how often they were asked for."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
-        server: Any = found
-        server.requests, server.pages = [], {}
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
 def test_downloads(server: Any, made: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     content, digest = made[0].read_bytes(), sha256(made[0])
@@ -273,7 +244,7 @@ def test_downloads(server: Any, made: list[Path], tmp_path: Path, monkeypatch: p
     artifacts = [Artifact(url, digest) for url in urls.values()]
     artifacts += [Artifact(f"{server.url}/none/{name}"), Artifact(f"ftp://host/{name}", digest)]
     artifacts += [Artifact(f"file://{made[0]}", digest), Artifact(str(made[0]), "0" * 64), Artifact(str(tmp_path))]
-    artifacts += [Artifact(f"{server.url}/good/..%2f..%2fetc", digest)]
+    artifacts += [Artifact(f"{server.url}/good/..%2f..%2fetc", digest), Artifact("https://[/a.whl", digest)]
     summary = run(artifacts, tmp_path / "results")
     passed = {json.loads(line)["artifact"] for line in lines(tmp_path / "results")}
     assert passed == {urls["good"], urls["second"], urls["moved"], f"file://{made[0]}"}
@@ -289,6 +260,7 @@ def test_downloads(server: Any, made: list[Path], tmp_path: Path, monkeypatch: p
         str(made[0]): f"has the SHA-256 {digest}, not {'0' * 64}",
         str(tmp_path): "is a directory; expected a file",
         f"{server.url}/good/..%2f..%2fetc": "its name is not that of a wheel or pyc",
+        "https://[/a.whl": "is not a valid URL: Invalid IPv6 URL",
     }
     assert {**summary.failures, urls["short"]: ""} == {**reasons, urls["short"]: ""}
     assert summary.failures[urls["short"]].startswith("the download failed: ")
@@ -328,12 +300,46 @@ def test_command(made: list[Path], undisturbed: list[str], tmp_path: Path) -> No
     third = detpyc(*command)
     assert third.returncode == 2
     assert third.stderr == f"detpyc: {tmp_path / 'missing.whl'}: cannot be read: No such file or directory\n"
+    (tmp_path / "list").write_text("nul\0.whl\n")
+    fourth = detpyc(*command)
+    assert fourth.returncode == 2
+    assert fourth.stderr == f"detpyc: {tmp_path}/nul\\x00.whl: cannot be read: embedded null byte\n"
+    (tmp_path / "list").write_text("# nothing\n")
+    fifth = detpyc(*command)
+    assert fifth.stderr == f"detpyc: warning: {tmp_path / 'list'}: names no wheels, so nothing is verified\n"
+
+
+def test_command_with_an_index(server: Any, made: list[Path], tmp_path: Path) -> None:
+    wheel, digest = made[0], sha256(made[0])
+    link = f'<a href="/{wheel.name}#sha256={digest}">{wheel.name}</a>'.encode()
+    server.pages = {
+        "/simple/demo/": lambda _: (200, {}, link),
+        f"/{wheel.name}": lambda _: (200, {}, wheel.read_bytes()),
+    }
+    options = f"--hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}"
+    (tmp_path / "requirements.txt").write_text(f"absent==1.0 {options}\ndemo==1.0 {options}\n")
+    command = ("verify", "--batch", tmp_path / "requirements.txt", "--results", tmp_path / "results")
+    for known in ("0", "1"):
+        completed = detpyc(*command, "--index-url", f"{server.url}/simple")
+        assert completed.returncode == 2
+        assert completed.stderr == f"detpyc: absent==1.0: {server.url}/simple/: has no project absent\n"
+        rows = dict(line.rsplit(None, 1) for line in completed.stdout.splitlines())
+        assert (rows["verified before"], rows["passed"], rows["failed"]) == (known, "1", "1")
+        assert [json.loads(line)["artifact"] for line in lines(tmp_path / "results")] == [f"{server.url}/{wheel.name}"]
+        (failure,) = map(json.loads, (tmp_path / "results" / FAILURES).read_text().splitlines())
+        assert failure["artifact"] == "absent==1.0"
+    assert server.requests.count(f"/{wheel.name}") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "the following arguments are required: PATH, or --batch LIST"),
+        (["x.whl", "--results", "r"], "verify without --batch LIST does not take --results"),
+        (
+            ["--scheduler", "s", "--index-url", "i"],
+            "verify without --batch LIST does not take --scheduler, --index-url",
+        ),
         (["--batch", "list"], "--batch needs --results DIR, where the results are written"),
         (["--batch", "list", "--results", "r", "--json", "x.whl"], "--batch does not take PATH, --json"),
         (["--batch", "missing", "--results", "r"], "missing: cannot be read: No such file or directory"),
@@ -348,7 +354,7 @@ def test_bad_command_lines(arguments: list[str], message: str, tmp_path: Path) -
 
 def test_scheduler_needs_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    (tmp_path / "list").write_text("")
+    (tmp_path / "list").write_text("demo.whl")
     arguments = ["--batch", str(tmp_path / "list"), "--results", str(tmp_path), "--scheduler", "tcp://127.0.0.1:1"]
     assert main(["verify", *arguments]) == 2
     assert capsys.readouterr().err == 'detpyc: a scheduler needs Dask: pip install "detpyc[dask]"\n'

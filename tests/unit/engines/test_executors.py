@@ -43,6 +43,9 @@ class Client:
     def close(self) -> None:
         Client.closed += 1
 
+    def __del__(self) -> None:
+        raise AssertionError("Dask's client cannot be closed if it was never connected")
+
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> type[Client]:
@@ -79,14 +82,29 @@ def test_workers_with_another_detpyc(
     assert client.closed == 1
 
 
-@pytest.mark.parametrize("error", [OSError("Timed out"), ValueError("mismatched protocol")])
-def test_no_scheduler(client: type[Client], monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("Timed out"), "Timed out"),
+        (ValueError("mismatched protocol"), "mismatched protocol"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_no_scheduler(client: type[Client], monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(client, "__init__", fail)
-    with pytest.raises(DetpycError, match=f"no Dask scheduler answers, or it speaks another version: {error}"):
+    with pytest.raises(DetpycError, match=f"no Dask scheduler answers, or it speaks another version: {reason}$"):
         dask_workers(ADDRESS).__enter__()
+
+
+@pytest.mark.parametrize("address", ["tcp://[", "tcp://host:port", "tcp://"])
+def test_invalid_address(client: type[Client], address: str) -> None:
+    with pytest.raises(DetpycError, match="no Dask scheduler answers") as caught, dask_workers(address):
+        pass
+    assert caught.value.path == address
+    assert client.closed == 0
 
 
 def accept(server: socket.socket, answer: bytes | None) -> None:

@@ -31,9 +31,20 @@ name = "demo-1.0-cp312-cp312-any.whl"
 path = "wheels/demo-1.0-cp312-cp312-any.whl"
 hashes = {{ sha256 = "{OTHER}" }}
 
+[[packages]]
+name = "archived"
+archive = {{ url = "https://host/archived-1.0-py3-none-any.whl", hashes = {{ sha256 = "{DIGEST}" }} }}
+
+[[packages]]
+name = "source"
+archive = {{ path = "source-1.0.tar.gz", hashes = {{ sha256 = "{OTHER}" }} }}
+
+[[packages]]
+name = "sdist"
+
 [packages.sdist]
-name = "demo-1.0.tar.gz"
-url = "https://host/demo-1.0.tar.gz"
+name = "sdist-1.0.tar.gz"
+url = "https://host/sdist-1.0.tar.gz"
 hashes = {{ sha256 = "{OTHER}" }}
 """
 UV_LOCK = f"""\
@@ -46,8 +57,23 @@ source = {{ registry = "https://host" }}
 sdist = {{ url = "https://host/demo-1.0.tar.gz", hash = "sha256:{OTHER}" }}
 wheels = [
     {{ url = "https://host/demo-1.0-py3-none-any.whl", hash = "sha256:{DIGEST}", size = 1 }},
-    {{ path = "wheels/demo-1.0-cp312-cp312-any.whl", hash = "sha256:{OTHER}" }},
+    {{ url = "https://host/demo-1.0-cp312-cp312-any.whl" }},
 ]
+
+[[package]]
+name = "flat"
+source = {{ registry = "../flat" }}
+wheels = [{{ path = "flat-1.0-py3-none-any.whl" }}]
+
+[[package]]
+name = "file"
+source = {{ path = "wheels/file-1.0-py3-none-any.whl" }}
+wheels = [{{ filename = "file-1.0-py3-none-any.whl", hash = "sha256:{DIGEST}" }}]
+
+[[package]]
+name = "direct"
+source = {{ url = "https://host/direct-1.0-py3-none-any.whl" }}
+wheels = [{{ filename = "direct-1.0-py3-none-any.whl", hash = "sha256:{DIGEST}" }}]
 
 [[package]]
 name = "local"
@@ -93,12 +119,28 @@ def both(content: str, name: str) -> list[Artifact]:
     return [*parse_list(content, name, "/base")]
 
 
-@pytest.mark.parametrize("name", ["pylock.toml", "pylock.dev.toml", "uv.lock"])
-def test_lock_files(name: str) -> None:
+@pytest.mark.parametrize("name", ["pylock.toml", "pylock.dev.toml"])
+def test_pylock(name: str) -> None:
     pytest.importorskip("packaging.pylock")
-    assert both(UV_LOCK if name == "uv.lock" else PYLOCK, name) == [
+    assert both(PYLOCK, name) == [
         Artifact("https://host/demo-1.0-py3-none-any.whl", DIGEST),
         Artifact("/base/wheels/demo-1.0-cp312-cp312-any.whl", OTHER),
+        Artifact("https://host/archived-1.0-py3-none-any.whl", DIGEST),
+    ]
+
+
+def test_uv_lock() -> None:
+    """As uv 0.13.9 writes it."""
+    assert both(UV_LOCK, "uv.lock") == [
+        Artifact("https://host/demo-1.0-py3-none-any.whl", DIGEST),
+        Artifact("https://host/demo-1.0-cp312-cp312-any.whl"),
+        Artifact("/base/../flat/flat-1.0-py3-none-any.whl"),
+        Artifact("/base/wheels/file-1.0-py3-none-any.whl", DIGEST),
+        Artifact("https://host/direct-1.0-py3-none-any.whl", DIGEST),
+    ]
+    assert [*parse_list(UV_LOCK, "uv.lock", "https://other/x/uv.lock")][2:4] == [
+        Artifact("https://other/flat/flat-1.0-py3-none-any.whl"),
+        Artifact("https://other/x/wheels/file-1.0-py3-none-any.whl", DIGEST),
     ]
 
 
@@ -126,6 +168,13 @@ def test_lines() -> None:
     ]
 
 
+def test_lines_of_a_page() -> None:
+    assert [*parse_list("sub/a.whl\n//[/b.whl\n", "list", "https://host/lists/list")] == [
+        Artifact("https://host/lists/sub/a.whl"),
+        Artifact("//[/b.whl", failure="is not a valid URL: Invalid IPv6 URL"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -134,9 +183,11 @@ def test_lines() -> None:
         ("pylock.toml", UV_LOCK, "is not a lock file as in PEP 751"),
         ("uv.lock", "version = 2", "has the version 2; 1 is supported"),
         ("uv.lock", "version = 1\npackage = 3", "is not a lock file of uv"),
+        ("poetry.lock", '[[package]]\nname = "demo"', "is a lock file of another format"),
+        ("Pipfile.lock", "{}", "is a lock file of another format"),
         ("page", '{"files": 3}', "is not a page of the simple API"),
         ("page", "{", "is not a page of the simple API"),
-        ("requirements.txt", f"demo==1.0 --hash=sha256:{DIGEST}", "names 'demo==1.0' without a URL"),
+        ("uv.lock", 'version = 1\n[[package]]\nname = "x"\nwheels = [{path = "x.whl"}]', "is not a lock file of uv"),
         ("list", "\udcff", "is not UTF-8"),
     ],
 )

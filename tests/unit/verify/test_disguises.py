@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 
@@ -22,7 +23,7 @@ def test_magic_numbers() -> None:
     assert not is_bytecode(b"#!/u")
 
 
-@pytest.mark.parametrize("name", ["core.py", "Core.PYW", "core", "a.Zip", "core.py."])
+@pytest.mark.parametrize("name", ["core.py", "Core.PYW", "core", "a.Zip", "core.py.", "a.pyzw", "a.exe", "core.pyo"])
 def test_what_may_be_run(name: str) -> None:
     assert may_be_run(mapped_name(name))
 
@@ -30,6 +31,20 @@ def test_what_may_be_run(name: str) -> None:
 @pytest.mark.parametrize("name", ["core.txt", "core.so", "METADATA.json"])
 def test_what_is_data(name: str) -> None:
     assert not may_be_run(mapped_name(name))
+
+
+class WithoutEnd(io.BytesIO):
+    """A stream as of a file in Linux's ``/proc``."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return super().seek(offset)
+
+
+def test_file_without_an_end() -> None:
+    assert disguise("mtab", WithoutEnd(b"proc /proc")) is None
+    assert disguise("mtab", WithoutEnd(pyc())) is not None
 
 
 def test_archive_that_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,4 +59,4 @@ def test_archive_that_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(zipfile.ZipFile, "namelist", exhaust)
     stream.seek(0)
-    assert disguise("x.zip", stream) == "is an archive with pycs, which are not verified"
+    assert disguise("x.zip", stream) == "is an archive with pycs, which are not verified here; verify it on its own"

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,7 +186,7 @@ def test_content_that_is_not_as_declared(tmp_path: Path, fields: dict[str, int],
 def test_compressed_data_that_end_elsewhere(end: int | None, words: str) -> None:
     sound, compressed = member("a.py", CONTENT)
     data = (compressed if end else compressed + b"more")[:end]
-    archive = Archive(io.BytesIO(written([(replace(sound, compressed_size=len(data)), data)])))
+    archive = Archive(io.BytesIO(written([(sound._replace(compressed_size=len(data)), data)])))
     with pytest.raises(WheelError, match=words):
         archive.read("a.py")
 
@@ -361,7 +360,7 @@ def test_sizes_and_offsets_past_four_gib(tmp_path: Path, method: int) -> None:
         writer.add(small, [content])
         writer.add(large, zeros)
         writer.add(limit, [*zeros[1:-1], filler])
-        writer.add(replace(small, name="later.py"), [content])
+        writer.add(small._replace(name="later.py"), [content])
         writer.finish()
 
     with zipfile.ZipFile(path) as archive:
