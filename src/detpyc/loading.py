@@ -120,7 +120,7 @@ class Surroundings(NamedTuple):
     finders: tuple[Finder, ...] = (Finder.DIRECTORY,)
     audience: Audience | None = None
     windows: bool = False
-    is_listed: Callable[[str], bool] = field(default=lambda _: True)
+    is_listed: Callable[[str], bool] = lambda _: True
     zip_since: tuple[int, int] = (3, 8)
 
 

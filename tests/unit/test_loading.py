@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from detpyc.audience import Audience
@@ -204,7 +202,7 @@ def test_stable_abi(other: str, since: tuple[int, int]) -> None:
 def test_module_in_place_of_a_namespace_package(files: list[str], expected: Loader | str) -> None:
     cached, beside = "a/b/__pycache__/mod.cpython-312.pyc", "a/b/mod.pyc"
     tree, archive = around(*files), around(*files, finder=Finder.ZIP)
-    wheel = replace(tree, finders=(Finder.INSTALLED,), audience=Audience("py3-none-any"))
+    wheel = tree._replace(finders=(Finder.INSTALLED,), audience=Audience("py3-none-any"))
     assert loader(cached, HASHED, wheel) == expected
     assert loader(beside, HASHED, archive) == (expected if expected == MODULE else ANY_LEVEL)
     assert loader(cached, HASHED, tree) == HERE  # the directory may be on sys.path
@@ -218,7 +216,7 @@ def test_extension_module_in_place_of_a_namespace_package() -> None:
         (["a/b/mod.py", "a.py", "a/__init__.abi3.so"], HERE, MODULE),
     ):
         tree, archive = around(*files), around(*files, finder=Finder.ZIP)
-        assert loader(cached, HASHED, replace(tree, audience=Audience("py3-none-any"))) == in_wheel
+        assert loader(cached, HASHED, tree._replace(audience=Audience("py3-none-any"))) == in_wheel
         assert loader(beside, HASHED, archive) == in_archive
 
 
@@ -262,14 +260,14 @@ def test_namespace_packages_in_a_zip(
     version: tuple[int, int], files: list[str], listed: list[str], expected: Loader | str
 ) -> None:
     header = PycHeader(MAGIC[version], "checked-hash", source_hash=bytes(8))
-    surroundings = replace(around(*files, finder=Finder.ZIP), is_listed=listed.__contains__)
+    surroundings = around(*files, finder=Finder.ZIP)._replace(is_listed=listed.__contains__)
     assert loader("a/b/mod.pyc", header, surroundings) == expected
 
 
 def test_zip64() -> None:
-    surroundings = replace(around(finder=Finder.ZIP), zip_since=(3, 13))
+    surroundings = around(finder=Finder.ZIP)._replace(zip_since=(3, 13))
     assert loader("mod.pyc", HASHED, surroundings) == "zipimport does not read ZIP64 archives before CPython 3.13"
-    assert loader("mod.pyc", HASHED, replace(surroundings, finders=(Finder.DIRECTORY,))) == ANY_LEVEL
+    assert loader("mod.pyc", HASHED, surroundings._replace(finders=(Finder.DIRECTORY,))) == ANY_LEVEL
 
 
 @pytest.mark.parametrize(

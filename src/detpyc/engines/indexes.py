@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from detpyc.engines.artifacts import Artifact, absolute, split_url
 from detpyc.engines.fetching import NotFoundError, UnreachableError, fetch_page
 from detpyc.errors import DetpycError
-from detpyc.threads import Executor
+from detpyc.executor import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
