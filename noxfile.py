@@ -190,8 +190,11 @@ def dask(session: nox.Session) -> None:
     names = session.posargs or ["-r", str(ROOT / "benchmarks" / "wheels.txt")]
     command = ["python", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
     session.run(*command, *names)
-    session.run("detpyc", "wheel", "--quiet", "--on-syntax-error=skip", *map(str, wheels.glob("*.whl")))
-    environment = {"DETPYC_TEST_WHEELS": str(wheels)}
+    compiled = wheels.with_name("compiled")  # pip downloads again what is not as it was
+    shutil.rmtree(compiled, ignore_errors=True)
+    options = ["--quiet", "--on-syntax-error=skip", f"--output-dir={compiled}"]
+    session.run("detpyc", "wheel", *options, *map(str, wheels.glob("*.whl")))
+    environment = {"DETPYC_TEST_WHEELS": str(compiled)}
     session.run("pytest", "-rP", "tests/integration/test_dask.py", env=environment)
 
 
