@@ -197,8 +197,16 @@ def test_byte_compiling_a_wheel_imports_no_more_than_it_needs(tmp_path: Path) ->
     del files[f"{info}/RECORD"]
     files[f"{info}/RECORD"] = wheels.record(files, f"{info}/RECORD")
     wheel = wheels.write(tmp_path / "demo-1.0-py3-none-any.whl", files)
-    script = f"import sys; from detpyc.cli import main; main(['wheel', '-q', {str(wheel)!r}]); print(*sys.modules)"
-    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path}; {script}"]
+    script = f"""
+import argparse, sys
+sys.path = {sys.path}
+argparse.ArgumentParser(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80))
+before = {{*sys.modules}}  # since 3.14, dataclasses is among them
+from detpyc.cli import main
+main(["wheel", "-q", {str(wheel)!r}])
+print(*({{*sys.modules}} - before))
+"""
+    command = [sys.executable, "-I", "-S", "-c", script]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "detpyc.wheel.rewrite" in loaded
     slow = {"concurrent", "dataclasses", "logging", "packaging", "platformdirs", "shutil", "tempfile", "zipfile"}
