@@ -314,6 +314,7 @@ def test_hanging_interpreter_behind_a_shell_script(fakes: Fakes) -> None:
     assert fakes.all_gone()
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="Python 3.12 and older have no waitid on macOS")
 @pytest.mark.parametrize("behaviour", ["killed", "exits", "breaks-off"])
 def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It refuses to signal a group all of whose processes have ended."""
