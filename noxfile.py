@@ -255,7 +255,7 @@ def reproduce(session: nox.Session) -> None:
 
 @nox.session
 def notes(session: nox.Session) -> None:
-    """Write the notes of a release, from the changelog: ``-- v0.1.0``."""
+    """Check that a release is ready, and write its notes from the changelog: ``-- v0.1.0``."""
     with (ROOT / ".nox" / "notes.md").open("w", encoding="utf-8") as stream:
         session.run("python", str(GITHUB / "release_notes.py"), *session.posargs, stdout=stream, stderr=None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +18,13 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
-METADATA = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY = DOCS.parent
+METADATA = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FILES = f"{METADATA['urls']['Source']}/blob/HEAD"
+
+# Pages of the site from outside `docs`, which Sphinx does not read. It reads copies of them.
+FROM_OUTSIDE = ("CHANGELOG", "CONTRIBUTING", "SECURITY", "spec/README", "spec/canonical-form", "spec/cpython")
+COPIES = DOCS / "repository"
 
 project = METADATA["name"]
 author = METADATA["authors"][0]["name"]
@@ -40,23 +47,50 @@ html_favicon = "_static/icon.svg"
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
-html_theme_options = {"source_view_link": f"{FILES}/docs/{{filename}}", "top_of_page_buttons": ["view"]}
 copybutton_exclude = ".linenos, .gp, .go"  # copy the commands of a console without prompts and output
 
 # The list of the pages: a heading for each part, and an item for each page that starts with a link to it.
 CONTENTS = DOCS / "README.md"
 PART = re.compile(r"^## (?P<caption>.+)\n(?P<items>(?:(?!## ).*\n)*)", re.MULTILINE)
-PAGE = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<page>[\w/-]+)\.md\)", re.MULTILINE)
-# Other files of the repository; the site contains the pictures and the schemas.
-OUTSIDE = re.compile(r"\]\(\.\./(?P<path>[^()\s]+(?<!\.json)(?<!\.svg))\)")
+PAGE = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<page>/[\w/-]+)\.md\)", re.MULTILINE)
+# A link to a file; the site contains the pictures and the schemas that its own pages name.
+LINK = re.compile(r"\]\((?![a-z]+:|#)(?P<path>[^()\s#]+)(?<!\.json)(?<!\.svg)(?P<anchor>#[^()\s]*)?\)")
+
+
+def copy_outside(_: Sphinx) -> None:
+    """Copy the pages from outside `docs` to where Sphinx reads them."""
+    shutil.rmtree(COPIES, ignore_errors=True)
+    for page in FROM_OUTSIDE:
+        copy = COPIES / f"{page}.md"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / f"{page}.md", copy)
 
 
 def read_source(_: Sphinx, page: str, content: list[str]) -> None:
-    """Write the first page from the list of pages, and direct links to files outside the site to the repository."""
+    """Write the first page from the list of pages, and direct the links of all pages."""
+    directory = (DOCS / page).parent
     if page == "index":
-        text = CONTENTS.read_text(encoding="utf-8")
-        content[0] = text + "\n".join(map(table_of_contents, PART.finditer(text)))
-    content[0] = OUTSIDE.sub(rf"]({FILES}/\g<path>)", content[0].replace("](README.md", "](index.md"))
+        content[0] = CONTENTS.read_text(encoding="utf-8")
+    elif directory.is_relative_to(COPIES):
+        directory = REPOSITORY / directory.relative_to(COPIES)
+
+    def directed(link: re.Match[str]) -> str:
+        path = Path(os.path.normpath(directory / link["path"]))
+        return f"]({address(path)}{link['anchor'] or ''})"
+
+    content[0] = LINK.sub(directed, content[0])
+    if page == "index":
+        content[0] += "\n".join(map(table_of_contents, PART.finditer(content[0])))
+
+
+def address(path: Path) -> str:
+    """Return the address of a file of the repository: of its page in the site if there is one."""
+    if path == CONTENTS:
+        return "/index.md"
+    if path.parent == DOCS:
+        return f"/{path.name}"
+    name = path.relative_to(REPOSITORY).as_posix()
+    return f"/repository/{name}" if name.removesuffix(".md") in FROM_OUTSIDE else f"{FILES}/{name}"
 
 
 def table_of_contents(part: re.Match[str]) -> str:
@@ -67,4 +101,5 @@ def table_of_contents(part: re.Match[str]) -> str:
 
 def setup(app: Sphinx) -> None:
     """Connect what the extensions do not do."""
+    app.connect("builder-inited", copy_outside)
     app.connect("source-read", read_source)

@@ -30,7 +30,7 @@ FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction
 ERRORS = {name: value for name, value in PUBLIC.items() if isinstance(value, type) and issubclass(value, Exception)}
 CLASSES = {name: value for name, value in PUBLIC.items() if isinstance(value, type)}
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SNIPPET = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 SNIPPETS = [
     pytest.param(match["code"], id=f"{path.relative_to(ROOT).as_posix()}-{number}")

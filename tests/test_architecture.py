@@ -17,6 +17,7 @@ import wheels
 from detpyc import __version__
 from detpyc.bytecode.header import MAGIC_NUMBERS
 from detpyc.compilation import worker
+from detpyc.compilation.description import command
 from detpyc.compilation.pool import Compiled, Source, byte_compile
 from modules import FILES, MODULES, PAGE, SOURCE, imports, module_name, own_imports, piece, with_map
 
@@ -138,6 +139,16 @@ def test_bytecode_is_what_the_worker_loads(interpreter: Interpreter) -> None:
     assert completed.stdout.split() == sorted(map(module_name, files))
 
 
+def test_worker_starts_without_what_takes_long(interpreter: Interpreter) -> None:
+    isolated, script = command(interpreter.path)[:-1], worker.__file__
+    completed = subprocess.run(
+        [*isolated, "-X", "importtime", script], stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    imported = {line.rpartition(b"|")[2].strip().decode() for line in completed.stderr.splitlines()}
+    assert {"os", "struct"} <= imported
+    assert not imported & {"enum", "functools", "importlib.util", "re", "signal", "subprocess", "typing"}
+
+
 def test_worker_compiles_in_the_target(interpreter: Interpreter) -> None:
     def finish(_: int, outcome: object) -> object:
         return outcome
@@ -181,9 +192,17 @@ def test_compiling_a_tree_does_not_import_dataclasses() -> None:
 
 
 def imported_by(command: str, wheel: Path) -> set[str]:
-    """Return what a command imports, without what the environment does."""
-    script = f"import sys; from detpyc.cli import main; main([{command!r}, '-q', {str(wheel)!r}]); print(*sys.modules)"
-    arguments = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path}; {script}"]
+    """Return what a command imports, without what `argparse` does."""
+    script = f"""
+import argparse, sys
+sys.path = {sys.path}
+argparse.ArgumentParser(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80))
+before = {{*sys.modules}}  # since 3.14, dataclasses is among them
+from detpyc.cli import main
+main([{command!r}, "-q", {str(wheel)!r}])
+print(*({{*sys.modules}} - before))
+"""
+    arguments = [sys.executable, "-I", "-S", "-c", script]
     return set(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split())
 
 

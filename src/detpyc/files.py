@@ -90,7 +90,7 @@ def read_file(path: StrPath, limit: int | None = None) -> bytes:
 def _read(descriptor: int, limit: int) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise DetpycError("not a regular file")
+        raise DetpycError(_instead_of_a_file(status.st_mode))
     if status.st_size > limit:
         raise TooLargeError(f"has {status.st_size} bytes; the limit is {limit}")
     data = os.read(descriptor, status.st_size + 1)
@@ -104,6 +104,10 @@ def _read(descriptor: int, limit: int) -> bytes:
         if size > limit:
             raise TooLargeError(f"has more than {limit} bytes, and no more are read")
     return b"".join(chunks)
+
+
+def _instead_of_a_file(mode: int) -> str:
+    return "is a directory; expected a file" if stat.S_ISDIR(mode) else "not a regular file"
 
 
 @contextmanager
@@ -120,9 +124,10 @@ def open_regular(path: StrPath) -> Iterator[BinaryIO]:
         raise DetpycError(f"cannot be read: {error.strerror}", path=path) from error
     except ValueError as error:
         raise DetpycError(f"cannot be read: {error}", path=path) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise DetpycError("not a regular file", path=path)
+        raise DetpycError(_instead_of_a_file(mode), path=path)
     with open(descriptor, "rb") as stream:  # noqa: PTH123 - not a path
         try:
             yield stream

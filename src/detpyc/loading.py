@@ -1,9 +1,9 @@
 """Which pycs Python loads, by the rules of the finder that meets them.
 
 The path finder imports from directories: PEP 3147, PEP 488, PEP 552, and `importlib.machinery.FileFinder` and
-``SourceFileLoader`` in ``Lib/importlib/_bootstrap_external.py``. `zipimport` imports from ZIP files; its rules are the
-same in CPython 3.8 to 3.15. Installers, and programs that unpack without restoring times, make directories in which no
-mtime in a header matches.
+``SourceFileLoader`` in ``Lib/importlib/_bootstrap_external.py``. `zipimport` imports from ZIP files; its rules for pycs
+are the same in CPython 3.8 to 3.15, but it reads more archives since 3.13, and finds more packages since 3.14.
+Installers, and programs that unpack without restoring times, make directories in which no mtime in a header matches.
 """
 
 from __future__ import annotations

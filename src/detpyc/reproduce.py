@@ -1,4 +1,4 @@
-"""Reproduce a wheel: build it again from its sources, as it records that it was made, and compare."""
+"""Reproduce a wheel: build it again from its sources, as its own record says, and compare."""
 
 from __future__ import annotations
 

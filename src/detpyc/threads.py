@@ -104,7 +104,7 @@ def starting() -> Iterator[None]:
     waits for it forever.
     """
     try:
-        mmap.mmap(-1, _ROOM, access=mmap.ACCESS_COPY).close()  # not touched, as filling it takes 10 ms
+        mmap.mmap(-1, _ROOM).close()  # not touched, as filling it takes 10 ms
         yield
     except (OSError, MemoryError, RuntimeError) as error:
         raise DetpycError(_PROBLEM) from error

@@ -325,6 +325,15 @@ def name_of_no_encoding() -> bytes:
     return archive.pack()
 
 
+def name_with_a_version() -> bytes:
+    """As on VMS; unzip removes it."""
+    return sound({**FILES, f"{PYC};1": b""})
+
+
+def name_with_a_control_character() -> bytes:
+    return sound({**FILES, PYC.replace(".pyc", ".p\x7fyc"): b""})
+
+
 def encrypted() -> bytes:
     return flagged(1)
 
@@ -487,6 +496,8 @@ REFUSED: dict[Callable[[], bytes], str] = {
     zip64_end_that_disagrees: "has end records that disagree",
     malformed_extra_field: "has a malformed extra field",
     name_of_no_encoding: "not ASCII, and not marked as UTF-8",
+    name_with_a_version: "which unpackers remove",
+    name_with_a_control_character: "which unpackers remove",
     encrypted: "is encrypted",
     patched: "has the flags 0x0020",
     version_of_the_future: "needs version 6.4 of the ZIP format",

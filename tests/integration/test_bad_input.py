@@ -201,7 +201,7 @@ def test_other_wheels_are_done_all_the_same(directory: Path, tmp_path: Path) -> 
         (["whel", "WHEEL"], ["unknown command 'whel'; did you mean wheel?"]),
         (["wheel"], ["the following arguments are required: WHEEL"]),
         (["wheel", "missing.whl"], ["missing.whl: cannot be read: No such file or directory"]),
-        (["wheel", "."], [".: cannot be read|not a regular file"]),
+        (["wheel", "."], [".: cannot be read|is a directory; expected a file"]),
         (["wheel", "WHEEL", "--optimise", "1"], ["unrecognized arguments: --optimise"]),
         (["wheel", "WHEEL", "--optimize", "3"], ["argument --optimize: invalid choice: "]),
         (["wheel", "WHEEL", "--optimize", "one"], ["argument --optimize: invalid int value: 'one'"]),

@@ -104,6 +104,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
 @pytest.mark.parametrize("page", dict.fromkeys(block.page for block in RUN))
 def test_commands(page: str, reader: Path, tmp_path: Path) -> None:
     """Run the commands of a page, in order, in one directory, and compare what they print with what is shown."""

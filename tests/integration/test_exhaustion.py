@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from detpyc.compilation.interpreters import Interpreter
 
+limits_memory = pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not limit the address space")
+
 DEEP = b"x = a" + b".b" * 500_000 + b"\n"
 
 
@@ -37,6 +39,7 @@ def test_source_that_exhausts_the_stack(tmp_path: Path, interpreter: Interpreter
         assert "Traceback" not in completed.stderr
 
 
+@limits_memory
 @pytest.mark.parametrize("command", ["wheel", "compile", "verify"])
 @pytest.mark.parametrize("megabytes", [30, 40, 50, 60, 80, 100, 120, 200])
 def test_little_memory(tmp_path: Path, command: str, megabytes: int) -> None:
@@ -54,6 +57,7 @@ def test_little_memory(tmp_path: Path, command: str, megabytes: int) -> None:
         assert snapshot(tmp_path) == before
 
 
+@limits_memory
 def test_workers_keep_a_lower_limit_of_memory(tmp_path: Path) -> None:
     tree = trees.write(tmp_path / "tree", {"large.py": b"x = [" + b"a," * (4 << 20) + b"]\n"})
 

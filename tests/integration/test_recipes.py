@@ -24,6 +24,9 @@ from command_line import detpyc, done, snapshot
 from pages import blocks_for
 from projects import copy_project, import_modules, pyc_of, remove_table, run
 
+if sys.platform == "win32":
+    pytest.skip("the commands are for a POSIX shell", allow_module_level=True)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -158,6 +161,7 @@ def in_image(tree: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("uv_cache.json"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the recipe needs GNU tar")
 def test_container_layer(tmp_path: Path, uv: dict[str, str], checkouts: list[tuple[Path, dict[str, str]]]) -> None:
     """One digest, in the directory that an image has, from two checkouts with every file touched."""
     (script,) = commands("test_container_layer")

@@ -86,7 +86,6 @@ def break_off() -> None:
 def wait() -> None:
     """Keep running, and keep the lock that shows it."""
     take_lock()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # like the genuine worker
     while True:
         time.sleep(60)
 

@@ -12,7 +12,7 @@ from projects import CHECKOUT
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 SHELL = {"bash", "console", "sh", "shell"}
 
 BLOCK = re.compile(

@@ -50,7 +50,8 @@ def test_file_that_was_replaced_between_opening_and_locking(file: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("missing", "cannot be read: No such file"), (".", "cannot be read|not a regular file")]
+    ("name", "words"),
+    [("missing", "cannot be read: No such file"), (".", "cannot be read|is a directory; expected a file")],
 )
 def test_what_cannot_be_opened(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(DetpycError, match=words), open_locked(tmp_path / name):
@@ -119,8 +120,13 @@ def test_reading_a_file_whose_size_is_unknown() -> None:
     assert files.read_file("/proc/self/stat")
 
 
-@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", os.mkdir)])  # Windows has no pipes
-def test_reading_what_is_not_a_regular_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(os.mkdir, "is a directory; expected a file"), (getattr(os, "mkfifo", None), "not a regular file")],
+)
+def test_reading_what_is_not_a_regular_file(tmp_path: Path, make: Callable[[Path], None] | None, words: str) -> None:
+    if make is None or (sys.platform == "win32" and make is os.mkdir):
+        pytest.skip("Windows has no pipes, and opens no directories")
     make(tmp_path / "file")
-    with pytest.raises(DetpycError, match="not a regular file"):
+    with pytest.raises(DetpycError, match=words):
         files.read_file(tmp_path / "file")

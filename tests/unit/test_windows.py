@@ -168,9 +168,13 @@ def test_interrupt_that_does_not_end_a_wait(tmp_path: Path, monkeypatch: pytest.
 
 def test_worker_ignores_signals_to_the_whole_console() -> None:
     script = f"""if True:
-        import runpy, signal
+        import runpy, signal, sys
         signal.SIGBREAK = signal.SIGUSR1
-        runpy.run_path({worker.__file__!r}, run_name="__main__")
+        names = runpy.run_path({worker.__file__!r})
+        sys.platform, here = "win32", sys.platform
+        names["ignore_interrupts"]()
+        sys.platform = here
+        names["main"]()
     """
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin

@@ -286,6 +286,9 @@ class FileSystem:
             if path in added and not added[path] is kind is Kind.DIRECTORY:
                 self.problems.append(f"{path}: occurs twice")
             added[path] = kind
+            while directory and directory not in added:  # those that need no members of their own
+                added[directory] = Kind.DIRECTORY
+                directory = directory.rpartition("/")[0]
             self._put(parent, name, member)
 
     def _put(self, parent: _Node, name: str, member: _Member) -> None:

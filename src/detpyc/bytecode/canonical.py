@@ -100,11 +100,11 @@ def plain_strings(nodes: Nodes) -> list[bytes]:
     CPython interns identifiers and the constants that look like one (``intern_strings`` and ``intern_constants`` in
     ``Objects/codeobject.c``), but whether a given string object happens to be interned depends on what ran before.
     """
-    # `content`, inlined: a call for each string would take time.
+    # `content`, inlined: a call for each string would take time, and so would a copy of the content.
     return [
         string
         for string in nodes.strings - nodes.identifiers
-        if (string[2:] if string[0] == TYPE_SHORT_ASCII_INTERNED else string[5:]).lstrip(_NAME_CHARACTERS)
+        if len(string.rstrip(_NAME_CHARACTERS)) > (2 if string[0] == TYPE_SHORT_ASCII_INTERNED else 5)
     ]
 
 

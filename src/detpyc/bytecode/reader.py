@@ -147,7 +147,7 @@ class Reader:
                         strings.add(node)
                     elif kind == byte_string:
                         pos += 5 + u32(data, pos + 1)[0]
-                        node = b"s" + data[start + 1 : pos]
+                        node = data[start:pos] if code == kind else b"s" + data[start + 1 : pos]
                     elif kind == small_tuple or kind in containers:
                         if code == small_tuple and not data[start + 1]:
                             pos += 2

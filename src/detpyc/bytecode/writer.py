@@ -5,7 +5,8 @@ Loaded by the worker under the target interpreter: standard library only, Python
 
 from __future__ import annotations
 
-from collections import Counter
+from _collections import _count_elements  # type: ignore[import-not-found]
+from itertools import count, repeat
 
 from detpyc.bytecode.marshal_format import FLAG_REF, INTERNED, MAX_DEPTH, RAW, SINGLETONS, TYPE_NULL, TYPE_REF
 from detpyc.bytecode.nodes import EMPTY_TUPLE, offset, sized_head
@@ -71,19 +72,18 @@ def write_payload(nodes: Nodes, plain: Iterable[bytes]) -> bytes:
     """
     written = pieces(nodes, plain)
     sequence = nodes.sequence
-    # A Counter keeps the order of first occurrence, which is the order in which references are numbered.
-    counts = Counter(sequence)
-    del counts[EMPTY_TUPLE]
+    # As collections.Counter counts, which takes as long to import as all of `bytecode`. It keeps the order of first
+    # occurrence, in which references are numbered.
+    counts: dict[bytes, int] = {}
+    _count_elements(counts, sequence)
+    counts.pop(EMPTY_TUPLE, None)
     repeated = [node for node, times in counts.items() if times > 1 and node[0] not in _NEVER_SHARED]
-    first = []
+    written_as, find, flagged = written.get, sequence.index, _FLAGGED
+    in_full = list(map(written_as, repeated, repeated))  # a node that is not there is written as it is
+    written.update(zip(repeated, map(sized_head, repeat(TYPE_REF), count())))  # noqa: B905 - Python 3.8
+    parts = list(map(written_as, sequence, sequence))
     place = -1
-    find, written_as, flagged, reference = sequence.index, written.get, _FLAGGED, sized_head
-    for index, node in enumerate(repeated):
+    for node, piece in zip(repeated, in_full):  # noqa: B905 - Python 3.8
         place = find(node, place + 1)
-        piece = written_as(node, node)
-        written[node] = reference(TYPE_REF, index)
-        first.append((place, flagged[piece[0]] + piece[1:]))
-    parts = list(map(written_as, sequence, sequence))  # a node that is not there is written as it is
-    for place, piece in first:
-        parts[place] = piece
+        parts[place] = flagged[piece[0]] + piece[1:]
     return b"".join(parts)

@@ -120,7 +120,7 @@ def make_parser(names: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands
     import argparse  # noqa: PLC0415 - takes as long as everything else for --version
     from importlib import import_module  # noqa: PLC0415
 
-    about = "Deterministic, canonical bytecode for wheels."
+    about = "Deterministic, canonical bytecode for wheels and directory trees."
     parser = argparse.ArgumentParser(prog="detpyc", description=about, formatter_class=help_formatter)
     parser.add_argument("--version", action="version", version=_VERSION)
     # Not required, since argparse would demand a command before it reports an unknown option.

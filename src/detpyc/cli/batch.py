@@ -43,11 +43,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--index-url",
         metavar="URL",
-        help="of the index that has what the list names without a URL, unless the list names one (default:"
-        " PIP_INDEX_URL, UV_DEFAULT_INDEX or PyPI)",
+        help="the index to search for requirements without a URL, unless the list names one (default: PIP_INDEX_URL,"
+        " UV_DEFAULT_INDEX or PyPI)",
     )
     group.add_argument("--results", metavar="DIR", help="where to append one line per artifact; a later run continues")
-    group.add_argument("--scheduler", metavar="URL", help="of a Dask cluster that works, e.g. tcp://host:8786")
+    group.add_argument("--scheduler", metavar="URL", help="the address of a running Dask cluster, e.g. tcp://host:8786")
 
 
 def refuse(options: argparse.Namespace) -> None:

@@ -43,11 +43,11 @@ def add(commands: Commands) -> None:
         "brp",
         run,
         "normalize or write the pycs of an RPM build root",
-        "Run as a build root policy of rpm: rewrite the pycs below RPM_BUILD_ROOT in canonical form, and set times in"
-        " their headers that are later than SOURCE_DATE_EPOCH to that. Nothing outside RPM_BUILD_ROOT is changed.",
+        "Run as a build root policy of rpm: rewrite the pycs below RPM_BUILD_ROOT in canonical form, and replace times"
+        " in their headers that are later than SOURCE_DATE_EPOCH with it. Change nothing outside RPM_BUILD_ROOT.",
     )
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", type=read_path, help="in the build root (default: the build root)"
+        "paths", nargs="*", metavar="PATH", type=read_path, help="a path in the build root (default: all of it)"
     )
     parser.add_argument(
         "--compile",
@@ -126,8 +126,9 @@ def _targets(
         for library in find_libraries(path):
             try:
                 yield library.path, [find_interpreter(library.version)]
-            except MissingInterpreterError:
+            except MissingInterpreterError as error:
                 if settings.on_missing_interpreter == "fail":
+                    error.path = os.fspath(library.path)
                     raise
                 missing.append(library.version)
                 warn(f"{library.path}: CPython {library.version} is missing, so its sources are not compiled", options)

@@ -24,9 +24,9 @@ def add(commands: Commands) -> None:
         commands,
         "canonicalize",
         run,
-        "bring a marshalled payload into canonical form",
-        "Bring a payload, which is what follows the header in a pyc, into canonical form, bytes to bytes. If it is"
-        " refused, the message says why and where: KIND at offset N.",
+        "convert a marshalled payload to canonical form",
+        "Convert a payload, which is what follows the header in a pyc, to canonical form. If it is refused, the message"
+        " says why and where: KIND at offset N.",
     )
     parser.add_argument("payload", nargs="?", metavar="PAYLOAD", type=read_path, help="default: standard input")
     parser.add_argument(

@@ -109,7 +109,7 @@ def _columns() -> int:
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the option for the number of workers."""
     parser.add_argument(
-        "-j", "--jobs", type=_jobs, metavar="N", help="how many workers at most (default: one per processor)"
+        "-j", "--jobs", type=_jobs, metavar="N", help="the maximum number of workers (default: one per processor)"
     )
 
 

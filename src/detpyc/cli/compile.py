@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
         "compile",
         run,
         "byte-compile directory trees, deterministically",
-        "Byte-compile the sources in directories and below. Pycs that are up to date are not written again.",
+        "Byte-compile the sources in directories and their subdirectories. Pycs that are up to date stay unchanged.",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a directory or a source file")
     add_settings(parser, MODES)

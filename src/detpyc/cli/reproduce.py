@@ -22,11 +22,16 @@ def add(commands: Commands) -> None:
         "reproduce",
         run,
         "build a wheel again from its sources and compare",
-        "Build a wheel again in a clean environment, as it records that it was made, and compare the two bit for bit.",
+        "Build a wheel again in a clean environment, as its own record says, and compare the two bit for bit.",
     )
     parser.add_argument("original", metavar="ORIGINAL.whl", type=read_path)
     parser.add_argument(
-        "--from", dest="sources", metavar="SDIST_OR_DIR", type=read_path, required=True, help="what to build it from"
+        "--from",
+        dest="sources",
+        metavar="SDIST_OR_DIR",
+        type=read_path,
+        required=True,
+        help="the sdist or the directory of the project",
     )
     parser.add_argument(
         "--repair",

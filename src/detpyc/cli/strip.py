@@ -22,7 +22,8 @@ def add(commands: Commands) -> None:
         "strip",
         run,
         "remove bytecode from wheels and directories",
-        "Remove pycs from wheels, or from directories and below, and update RECORD. Pycs that have no source are left.",
+        "Remove pycs from wheels, or from directories and their subdirectories, and update RECORD. Pycs without a"
+        " source stay.",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", type=read_path, help="a wheel or a directory")
     parser.add_argument(

@@ -51,20 +51,20 @@ def add(commands: Commands) -> None:
         "--interpreter",
         action="append",
         metavar="PYTHON",
-        help="compile the sources of its version's pycs with it, and assume that it compiled those pycs; may be given"
-        " several times (default: the release that a wheel's provenance names, or all that are found)",
+        help="compile the sources of its version with this Python, and assume that it compiled the pycs; may be"
+        " repeated (default: the release that the wheel records, or all that are found)",
     )
     parser.add_argument(
         "--sources",
         type=read_path,
         metavar="SDIST_OR_WHEEL",
-        help="where to find the sources that a wheel lacks, as a sourceless one does",
+        help="where to find sources that the wheel does not contain",
     )
     parser.add_argument(
         "--source-root",
         type=read_path,
         metavar="DIR",
-        help="the directory that a tree of PYTHONPYCACHEPREFIX mirrors, and that has its sources, e.g. /",
+        help="where the sources of a tree of PYTHONPYCACHEPREFIX are, e.g. /",
     )
     _add_acceptance(parser)
     _add_loading(parser)
@@ -95,8 +95,8 @@ def _add_acceptance(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_requirement,
         metavar="TAG[:LEVEL]",
-        help="require that this Python, e.g. cpython-312 or cpython-312:2, loads a pyc of every source; may be given"
-        " several times",
+        help="require that this Python, e.g. cpython-312 or cpython-312:2, loads a pyc of every source; may be"
+        " repeated",
     )
 
 
@@ -109,7 +109,7 @@ def _add_loading(parser: argparse.ArgumentParser) -> None:
         dest="targets",
         type=_target,
         metavar="TAG",
-        help="say which pycs this Python loads, e.g. cpython-312; may be given several times (default: any)",
+        help="say which pycs this Python loads, e.g. cpython-312; may be repeated (default: any)",
     )
     parser.add_argument(
         "--level",
@@ -118,7 +118,7 @@ def _add_loading(parser: argparse.ArgumentParser) -> None:
         dest="levels",
         type=int,
         choices=(0, 1, 2),
-        help="say which pycs are loaded at this optimization level; may be given several times (default: any)",
+        help="say which pycs are loaded at this optimization level; may be repeated (default: any)",
     )
     parser.add_argument(
         "--loaded-as",
@@ -192,7 +192,7 @@ def run(options: argparse.Namespace) -> int:
             if is_wheel(path) and options.sources is None and report.counts()["orphan"]:
                 print("    use --sources SDIST_OR_WHEEL to verify pycs that have no source in the wheel")
         if not report.findings and not options.require:
-            warn(f"{path}: no pycs, so nothing was verified; --require makes that fail", options)
+            warn(f"{path}: no pycs, so nothing was verified; add --require if there must be some", options)
         return DONE if passed else FOUND
 
     status = each_path(options.paths, verify, documents)

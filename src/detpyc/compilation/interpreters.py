@@ -202,11 +202,12 @@ def _is_pinned(release: str) -> bool:
 
 
 def _all_advice(release: str) -> str:
-    another = " Or, if another patch release will do, request that." if _is_pinned(release) else ""
+    minor = release.rpartition(".")[0]
+    another = f" If any patch release will do, request {minor} instead." if _is_pinned(release) else ""
     return (
         f"{_advice(release)}{another}\n"
-        'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to do'
-        " without its bytecode. DETPYC_DISABLE=1 builds wheels without any bytecode."
+        'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to'
+        " omit its bytecode. In a build, DETPYC_DISABLE=1 omits all bytecode."
     )
 
 

@@ -93,8 +93,8 @@ class Pool:
 
         Args:
             sources: what to compile, best the largest first, so that no worker is left alone with a large one at the
-                end. They are taken one by one when a worker is free, mostly in a thread of the pool, so that they need
-                not be in memory all at once.
+                end. They are taken one by one when a worker is free, and one in advance, mostly in a thread of the
+                pool, so that they need not be in memory all at once.
             levels: the optimization levels, any of 0, 1 and 2.
             finish: called with each source's number and outcome, in a thread of the pool and in any order, while the
                 worker compiles the next one; meant for work that releases the GIL. An exception that it raises ends
@@ -121,6 +121,7 @@ class Pool:
                     if worker is None:
                         worker = self.acquire()
                         worker.send(source, levels)
+                    tasks.prepare()
                     outcome = worker.receive()
                     if self.closed.is_set():
                         return
@@ -200,13 +201,26 @@ class Pool:
 
 
 class _Tasks:
-    """Sources with their numbers, taken one by one by several threads."""
+    """Sources with their numbers, taken one by one by several threads.
+
+    Attributes:
+        prepared: the next one if it is in memory already, for whichever worker is free first.
+
+    """
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self.numbered = enumerate(sources)
+        self.prepared: tuple[int, Source] | None = None
         self.lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Read the next one while the workers are busy, so that none waits for it."""
+        with self.lock:
+            if self.prepared is None:
+                self.prepared = next(self.numbered, None)
 
     def take(self) -> tuple[int, Source] | None:
         """Return the next one; None if there are no more."""
         with self.lock:
-            return next(self.numbered, None)
+            task, self.prepared = self.prepared, None
+            return task or next(self.numbered, None)

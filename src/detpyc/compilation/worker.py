@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import sys
 import warnings
+from _frozen_importlib_external import MAGIC_NUMBER  # importlib.util, and signal, would double the time to start
 from struct import Struct
 
 TYPE_CHECKING = False  # the typing module would slow the start
@@ -78,8 +78,6 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
 
 def describe() -> list[bytes]:
     """Describe this interpreter: implementation, release, cache tag, magic number (two bytes); then its build."""
-    from importlib.util import MAGIC_NUMBER
-
     release = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info.releaselevel != "final":
         release += sys.version_info.releaselevel[0] + str(sys.version_info.serial)
@@ -139,9 +137,9 @@ def build_files() -> set[str]:
 
 def compile_source(path: str, levels: bytes, source: bytes, *pycs: bytes) -> list[bytes]:
     """Return the reply to a request."""
-    from importlib.util import source_hash
+    from detpyc.bytecode.header import source_hash
 
-    digest = source_hash(source)
+    digest = source_hash(source, int.from_bytes(MAGIC_NUMBER[:2], "little"))
     payloads = []
     try:
         for index, level in enumerate(levels):
@@ -224,6 +222,18 @@ def adopt_package() -> None:
     sys.modules["detpyc"] = package
 
 
+def ignore_interrupts() -> None:
+    """Ignore Ctrl-C and Ctrl-Break where they go to all processes of a console: the parent decides what ends.
+
+    Except on Windows, a worker leads a session of its own, which a terminal does not interrupt.
+    """
+    if sys.platform == "win32":
+        import signal
+
+        for number in (signal.SIGINT, signal.SIGBREAK):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def limit_memory() -> None:
     """Limit the memory that compiling a source can take, where the system can do that.
 
@@ -243,11 +253,7 @@ def limit_memory() -> None:
 
 def main() -> None:
     """Reply to requests until standard input ends."""
-    # Ctrl-C in a terminal goes to the whole process group, and Ctrl-Break to all processes of a console on Windows;
-    # the parent decides what ends.
-    for name in ("SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    ignore_interrupts()
     limit_memory()
     warnings.simplefilter("ignore")  # the compiler's warnings are for the source's author, at another time
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")

@@ -1,8 +1,8 @@
 """A precompiler for Bazel's rules_python: ``python -m detpyc.engines.bazel``.
 
-It takes the arguments of rules_python's own (``tools/precompiler/precompiler.py``) and runs once, or as a persistent
-worker with the JSON protocol (https://bazel.build/remote/creating). Unlike that of the other, its output depends on the
-request alone, whatever the worker compiled before.
+It accepts the arguments of rules_python's own precompiler (``tools/precompiler/precompiler.py``). It runs once, or as a
+persistent worker with the JSON protocol (https://bazel.build/remote/creating). Its output depends only on the request,
+whatever the worker compiled before.
 """
 
 from __future__ import annotations
@@ -152,7 +152,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = Parser(prog="python -m detpyc.engines.bazel", description=__doc__, allow_abbrev=False)
+    parser = Parser(
+        prog="python -m detpyc.engines.bazel",
+        description="Byte-compile sources for Bazel's rules_python, once or as a persistent worker (JSON protocol).",
+        allow_abbrev=False,
+    )
     parser.add_argument("--persistent_worker", action="store_true", help="answer requests on standard input")
     parser.add_argument(
         "--interpreter",

@@ -12,7 +12,7 @@ from detpyc.wheel.zip_format import CENTRAL_HEADER, CENTRAL_SIGNATURE, END, END_
 MAGIC_SIZE = 4  # bytes
 TAIL = 1 << 20  # bytes at the end of a large file that are searched for the directory of an archive
 
-ARCHIVE = "is an archive with pycs, which are not verified"
+ARCHIVE = "is an archive with pycs, which are not verified here; verify it on its own"
 _ARCHIVES = (".egg", ".pex", ".pyz", ".pyzw", ".whl", ".zip")
 # Launchers on Windows are programs with an archive behind them.
 _RUNNABLE = (".exe", ".py", ".pyo", ".pyw", *_ARCHIVES)

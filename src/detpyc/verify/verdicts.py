@@ -77,7 +77,7 @@ def without_match(case: Case, assumed: Sequence[str]) -> Finding:
         return known
     if case.decided:
         tried = ", ".join(str(finding.release) for finding in findings)
-        note = f"compared with CPython {tried}; patch releases compile to other instructions only"
+        note = f"compared with CPython {tried}; no patch release explains the difference"
         return findings[0]._replace(reasons=(*findings[0].reasons, note))
     mismatch = next(mismatch for mismatch in case.mismatches if not mismatch.decisive)
     unknown = (

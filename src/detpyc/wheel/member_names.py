@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SHOWN = 100  # characters of a long name
+_CHANGED = re.compile(r"[\x01-\x1f\x7f]|;[0-9]*\Z")  # what unzip removes on every system; see `mapped_name`
 # What `mapped_name` changes, besides letter case, and dots and spaces at the end; one set is searched for quickest.
 _MAPPED = re.compile(r'[\0-\x1f\x7f-\U0010ffff:;<>|"?*]')
 
@@ -98,6 +99,7 @@ def _may_be_malformed(path: str, name: str) -> bool:
         path[:1] in {"", "/"}
         or name[0] == "."
         or ("//" in path or "/." in name or "\\" in name or "\0" in name or ":" in name)
+        or (";" in name or not name.isprintable())
         or (path[-1] == "/") != (name[-1] == "/")
         or len(name) > MAX_PATH
         or name.count("/") >= MAX_DEPTH
@@ -116,6 +118,8 @@ def _malformed(path: str, name: str) -> Iterator[str]:
         yield f"{name}: is an absolute path"
     elif "\\" in name or "\0" in name:
         yield f"{name!r}: contains a backslash or a NUL"
+    elif _CHANGED.search(name):
+        yield f"{name!r}: contains a control character or ends in a version, which unpackers remove"
     elif len(name) > 1 and name[1] == ":":
         yield f"{name}: starts with a drive"
     elif not {"", ".", ".."}.isdisjoint(parts):

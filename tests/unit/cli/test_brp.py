@@ -106,7 +106,8 @@ def test_missing_version(root: Path, mode: str, status: int, capsys: pytest.Capt
     trees.write(root, {"usr/lib/python3.99/a.py": b"a = 1\n"})
     assert main(["brp", "--compile", "--on-missing-interpreter", mode, "--json"]) == status
     captured = capsys.readouterr()
-    assert "3.99" in captured.err
+    library = root / "usr" / "lib" / "python3.99"
+    assert f'{library}: no interpreter for "3.99"' in captured.err or f"{library}: CPython 3.99 is" in captured.err
     if not status:
         assert json.loads(captured.out)["missing"] == ["3.99"]
 

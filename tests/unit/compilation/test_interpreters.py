@@ -226,11 +226,11 @@ def test_missing_interpreter_lists_those_that_were_found(there_are: Arrange, req
         ("3.10.1", "/usr/bin/python3.10.1"),
         (platform.python_version(), sys.executable),
     }
-    another = " Or, if another patch release will do, request that." if request_ == "3.8.3" else ""
+    another = " If any patch release will do, request 3.8 instead." if request_ == "3.8.3" else ""
     assert own == advice + another
     assert way_out == (
-        'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to do'
-        " without its bytecode. DETPYC_DISABLE=1 builds wheels without any bytecode."
+        'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to'
+        " omit its bytecode. In a build, DETPYC_DISABLE=1 omits all bytecode."
     )
 
     with pytest.raises(MissingInterpreterError) as caught:

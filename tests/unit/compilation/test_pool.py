@@ -30,7 +30,7 @@ import resource
 from fakes import Fakes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from detpyc.compilation.pool import Outcome
 
@@ -193,6 +193,25 @@ def test_results_are_in_order_whatever_the_number_of_workers(jobs: int) -> None:
     assert outcomes == compiled(sources, jobs=1)
 
 
+def test_next_source_is_read_while_the_worker_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = []
+    receive = worker_process.WorkerProcess.receive
+
+    def receive_and_note(process: worker_process.WorkerProcess) -> Outcome:
+        events.append("receive")
+        return receive(process)
+
+    def sources() -> Iterator[Source]:
+        for number in range(3):
+            events.append(f"read {number}")
+            yield GOOD
+
+    monkeypatch.setattr(worker_process.WorkerProcess, "receive", receive_and_note)
+    with pool.Pool(interpreters.current(), 1) as workers:
+        workers.byte_compile(sources(), [0], keep)
+    assert events == ["read 0", "read 1", "receive", "read 2", "receive", "receive"]
+
+
 def test_no_sources_need_no_worker() -> None:
     missing = interpreters.Interpreter("/no/python", "cpython", "3.12.0", "cpython-312", 3531)
     assert byte_compile(missing, [], [0], keep) == []
@@ -295,6 +314,7 @@ def test_hanging_interpreter_behind_a_shell_script(fakes: Fakes) -> None:
     assert fakes.all_gone()
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="Python 3.12 and older have no waitid on macOS")
 @pytest.mark.parametrize("behaviour", ["killed", "exits", "breaks-off"])
 def test_processes_that_have_ended_on_macos(fakes: Fakes, behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It refuses to signal a group all of whose processes have ended."""

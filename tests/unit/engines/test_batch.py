@@ -258,7 +258,7 @@ def test_downloads(server: Any, made: list[Path], tmp_path: Path, monkeypatch: p
         f"{server.url}/none/{name}": "has no SHA-256, so what is downloaded cannot be checked",
         f"ftp://host/{name}": "is a URL of ftp; https, http and file are supported",
         str(made[0]): f"has the SHA-256 {digest}, not {'0' * 64}",
-        str(tmp_path): "not a regular file",
+        str(tmp_path): "is a directory; expected a file",
         f"{server.url}/good/..%2f..%2fetc": "its name is not that of a wheel or pyc",
         "https://[/a.whl": "is not a valid URL: Invalid IPv6 URL",
     }

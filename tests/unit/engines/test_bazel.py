@@ -152,7 +152,7 @@ GOOD = arguments("pkg/first.py", "first.pyc")
         ({"arguments": [*GOOD, "--help"]}, 2, "unrecognized arguments: --help"),
         ({"arguments": [*GOOD, "--python_version", "3.2"]}, 2, "no interpreter for --python_version 3.2; found: "),
         ({"arguments": arguments("missing.py", "x.pyc")}, 2, "missing.py: cannot be read"),
-        ({"arguments": arguments("pkg", "x.pyc")}, 2, "pkg: not a regular file"),
+        ({"arguments": arguments("pkg", "x.pyc")}, 2, "pkg: is a directory; expected a file"),
         ({"arguments": arguments("null\0.py", "x.pyc")}, 2, "null"),
         ({"arguments": arguments("pkg/first.py", "missing/x.pyc")}, 2, "missing/x.pyc: cannot be written"),
         ({"arguments": arguments("wrong.py", "x.pyc")}, 1, "wrong.py: cannot be compiled by CPython"),

@@ -192,7 +192,7 @@ def test_no_pycs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(path)]) == 0
     assert capsys.readouterr() == (
         f"{path}: no pycs\n",
-        f"detpyc: warning: {path}: no pycs, so nothing was verified; --require makes that fail\n",
+        f"detpyc: warning: {path}: no pycs, so nothing was verified; add --require if there must be some\n",
     )
     assert main(["verify", "--require", TAG, str(path)]) == 1
     assert capsys.readouterr() == (f"{path}: no pycs\n    {TAG} loads no pyc\n", "")
