@@ -105,6 +105,9 @@ def _report(summary: BatchSummary, options: argparse.Namespace) -> int:
         note(f"{options.results}: ignoring {ignored} of another version or with other requirements", options)
     for number in summary.invalid:
         warn(f"{options.results}: line {number} of the results is not a result, and does not count", options)
+    if summary.empty:
+        empty = counted(summary.empty, "artifact")
+        warn(f"nothing was verified in {empty} without pycs; add --require if there must be some", options)
     if not options.quiet:
         rows = {
             "verified now": summary.verified,

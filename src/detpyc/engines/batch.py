@@ -37,6 +37,7 @@ class BatchSummary:
         verified: how many artifacts this run has verified.
         known: how many an earlier run had verified.
         passed: how many of all these pass.
+        empty: how many of those that pass have no pycs, so that nothing was verified.
         refused: the locations of those that do not, in the order of the results.
         counts: how many pycs there are of each status.
         failures: the reason for each artifact that could not be verified, by location; a later run tries again.
@@ -48,6 +49,7 @@ class BatchSummary:
     verified: int
     known: int
     passed: int
+    empty: int
     refused: tuple[str, ...]
     counts: dict[str, int]
     failures: dict[str, str]
@@ -299,7 +301,7 @@ def _result(
 def _summary(file: Results, run: _Run, allowed: frozenset[Status]) -> BatchSummary:
     counts: Counter[str] = Counter()
     refused: list[str] = []
-    passed = 0
+    passed = empty = 0
     names = {status.value for status in allowed}
     for result in file.current():
         counts.update(result["counts"])
@@ -309,10 +311,12 @@ def _summary(file: Results, run: _Run, allowed: frozenset[Status]) -> BatchSumma
             refused.append(result["artifact"])
         else:
             passed += 1
+            empty += not any(result["counts"].values())
     return BatchSummary(
         verified=run.verified,
         known=run.known,
         passed=passed,
+        empty=empty,
         refused=tuple(refused),
         counts={status.value: counts[status.value] for status in Status},
         failures=file.failures,

@@ -105,6 +105,7 @@ def test_changed_artifact_is_verified_again(tmp_path: Path) -> None:
     byte_compile_wheel(wheel)
     summary = run([wheel], tmp_path / "results")
     assert (summary.verified, summary.known, summary.passed) == (1, 0, 1)
+    assert summary.empty == 0
     assert [json.loads(line)["counts"]["identical"] for line in lines(tmp_path / "results")] == [0, 2]
     assert summary.counts["identical"] == 2
 
@@ -304,6 +305,12 @@ def test_command(made: list[Path], undisturbed: list[str], tmp_path: Path) -> No
     fourth = detpyc(*command)
     assert fourth.returncode == 2
     assert fourth.stderr == f"detpyc: {tmp_path}/nul\\x00.whl: cannot be read: embedded null byte\n"
+    (tmp_path / "list").write_text(str(wheels.build(tmp_path)))
+    without = detpyc(*command[:-1], str(tmp_path / "other results"))
+    assert without.returncode == 0
+    assert without.stderr == (
+        "detpyc: warning: nothing was verified in 1 artifact without pycs; add --require if there must be some\n"
+    )
     (tmp_path / "list").write_text("# nothing\n")
     fifth = detpyc(*command)
     assert fifth.stderr == f"detpyc: warning: {tmp_path / 'list'}: names no wheels, so nothing is verified\n"
