@@ -116,7 +116,7 @@ def test_placeholders_are_nowhere_else() -> None:
     found = {
         (path.relative_to(root).as_posix(), placeholder)
         for path in [*root.glob("*.*"), *(path for folder in folders for path in (root / folder).glob("**/*.*"))]
-        if path.is_file() and not {"_build", "repository"} & {*path.parts}
+        if path.is_file() and not {"__pycache__", "_build", "repository"} & {*path.parts}
         for placeholder in release_notes.PLACEHOLDERS.values()
         if placeholder.encode() in path.read_bytes()
     }

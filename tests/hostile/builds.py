@@ -137,7 +137,7 @@ SDISTS: dict[str, tuple[Callable[[], list[bytes]], str]] = {
     ),
     "size beyond the end": (lambda: [header("p-1/a.py", size=8 << 30)], "truncated"),
     "size below zero": (lambda: [header("p-1/a.py", size=-BLOCK)], "negative size"),
-    "deep": (lambda: [pax_path("x/" * 999), FIRST], "the limits are 4096 and 100"),
+    "deep": (lambda: [pax_path("x/" * 999 + "x"), FIRST], "the limits are 4096 and 100"),
     "long": (lambda: [pax_path("x" * 10**6), FIRST], "the limits are 4096 and 100"),
     "outside": (lambda: [header("p-1/../../a.py")], "unsafe path"),
     "absolute": (lambda: [header("/tmp/a.py")], "unsafe path"),  # noqa: S108 - that is the trick

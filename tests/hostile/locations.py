@@ -59,9 +59,9 @@ CASES = (
     Case(
         having(
             {
-                f"{DATA}/data/demo/core.py": SOURCE,
-                f"{DATA}/data/demo/core.pyc": pyc(SOURCE),
-                f"other.data/purelib/{DATA}/data/demo/core.py": forged(),
+                f"{DATA}/data/share/core.py": SOURCE,
+                f"{DATA}/data/share/core.pyc": pyc(SOURCE),
+                f"other.data/purelib/{DATA}/data/share/core.py": forged(),
             }
         ),
         FOUND,
