@@ -77,6 +77,13 @@ def sound(accepted: dict[str, Path]) -> Iterator[tuple[str, Path, Files]]:
                 yield name, path, code
 
 
+def has_data_of_others(path: Path) -> bool:
+    """Return whether a wheel has a ``.data`` directory with the name of another distribution."""
+    with zipfile.ZipFile(path) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    return any(top.endswith(".data") and top != "demo-1.0.data" for top in tops)
+
+
 def files(directory: Path) -> Files:
     return {
         path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
@@ -106,6 +113,8 @@ def test_unzip(accepted: dict[str, Path], tmp_path: Path) -> None:
 def test_installer(installer: str, accepted: dict[str, Path], tmp_path: Path) -> None:
     installed = 0
     for name, path, expected in sound(accepted):
+        if installer == "uv" and has_data_of_others(path):
+            continue  # which pip installs, and so detpyc looks into; uv leaves it where it is
         target = tmp_path / name
         options = ["--quiet", "--no-deps", "--no-index", "--target", str(target)]
         command = [sys.executable, "-m", *INSTALLERS[installer], *options, str(path)]
