@@ -33,7 +33,8 @@ _IN_MEMORY = 32 << 20  # bytes; more are written to a temporary file
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _OF_AUFS = ".wh..wh."  # its own files, which no runtime unpacks
-_NEEDED = (".py", ".pyc", "pth", ".dist-info/RECORD", ".dist-info/METADATA", "detpyc.json")  # read in any order
+# What is read in any order.
+_NEEDED = (".py", ".pyc", ".pth", "._pth", ".dist-info/RECORD", ".dist-info/METADATA", "detpyc.json")
 _KINDS = {
     tarfile.DIRTYPE: Kind.DIRECTORY,
     tarfile.SYMTYPE: Kind.LINK,

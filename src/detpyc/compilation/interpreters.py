@@ -202,8 +202,8 @@ def _is_pinned(release: str) -> bool:
 
 
 def _all_advice(release: str) -> str:
-    minor = release.rpartition(".")[0]
-    another = f" If any patch release will do, request {minor} instead." if _is_pinned(release) else ""
+    version = release.rpartition(".")[0]
+    another = f" If any patch release will do, request {version} instead." if _is_pinned(release) else ""
     return (
         f"{_advice(release)}{another}\n"
         'Or set on-missing-interpreter to "install" (--install-interpreters) to have uv install it, or to "skip" to'
